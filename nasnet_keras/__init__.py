@@ -1,0 +1,42 @@
+"""NASNet for Keras 3: the cells, the networks, and the search for new ones.
+
+Names are loaded when they are first used, so that `nasnet --help` and plain
+data (genotypes) do not wait for a backend.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Block": "genotypes",
+    "Cell": "genotypes",
+    "Genotype": "genotypes",
+    "NASNET_A": "genotypes",
+    "load_genotype": "genotypes",
+    "OPERATIONS": "operations",
+    "PAPER_OPERATIONS": "operations",
+    "Conventions": "operations",
+    "register_operation": "operations",
+    "DropPath": "drop_path",
+    "ScheduledDropPath": "drop_path",
+    "NormalCell": "cells",
+    "ReductionCell": "cells",
+    "NASNet": "models",
+    "NASNetCIFAR": "models",
+    "NASNetLarge": "models",
+    "NASNetMobile": "models",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    return getattr(module, name)
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,264 @@
+"""The one interpreter of a genotype's cells, as Keras layers."""
+
+import dataclasses
+import math
+
+import keras
+from keras import ops
+
+from nasnet_keras.drop_path import DropPath, check_rate
+from nasnet_keras.genotypes import Cell
+from nasnet_keras.operations import (
+    Chain,
+    Conventions,
+    FactorizedReduction,
+    Slot,
+    check_operations,
+    make_operation,
+    projection,
+)
+
+
+def check_filters(value, least=1):
+    """Raises ValueError unless `value` is an integer of at least `least`."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(
+            f"`filters` must be an integer of at least {least}. "
+            f"Received: filters={value!r}"
+        )
+
+
+class _CellLayer(keras.Layer):
+    """Interprets a `Cell`; the subclasses fix the stride of its inputs.
+
+    Args:
+        cell: `nasnet_keras.Cell`, or its `to_dict()`.
+        filters: Integer, the channels of every state inside the cell. The
+            output has `filters` for each state that the cell concatenates.
+        input_strides: Sequence of integers, one per input state: how many
+            times its side is that of the current state (1, 2, 4, ...).
+            Defaults to 1 for all. Sizes are never looked at, so that they may
+            be unknown.
+        drop_path_rate: Float, the rate at which paths are dropped in
+            training; see `DropPath`. Identities are never dropped.
+        conventions: `Conventions` of the network, or a dictionary of them.
+
+    Call arguments:
+        inputs: List of tensors `(batch, height, width, channels)`: current
+            state, previous state, and so on. Where a network has no earlier
+            state yet, the list is shorter and the current state, as it comes,
+            stands in for the missing ones, as in TF-slim.
+
+    Returns:
+        Tensor `(batch, height, width, filters * len(cell.concat))`, with
+        height and width those of the current state divided by the stride,
+        rounded up.
+
+    Raises:
+        ValueError: If an operation is unknown or an argument out of range.
+    """
+
+    strides = 1
+
+    def __init__(
+        self,
+        cell,
+        filters,
+        input_strides=None,
+        drop_path_rate=0.0,
+        conventions=Conventions(),
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        cell = Cell.from_dict(cell) if isinstance(cell, dict) else cell
+        if not isinstance(cell, Cell):
+            raise ValueError(f"`cell` must be a Cell. Received: cell={cell!r}")
+        if isinstance(conventions, dict):
+            conventions = Conventions(**conventions)
+        input_strides = tuple(input_strides or (1,) * cell.inputs)
+        check_operations(cell.operations)
+        check_filters(
+            filters, least=2 if self._factorizes(cell, input_strides) else 1
+        )
+        check_rate("drop_path_rate", drop_path_rate)
+        self._check_input_strides(cell, input_strides)
+        self.cell = cell
+        self.filters = filters
+        self.input_strides = input_strides
+        self.drop_path_rate = drop_path_rate
+        self.conventions = conventions
+        self.drop_path = DropPath(drop_path_rate) if drop_path_rate else None
+
+    def _factorizes(self, cell, input_strides):
+        halved = self.strides > 1 and min(cell.concat) < cell.inputs
+        return halved or max(input_strides) > 1
+
+    @staticmethod
+    def _check_input_strides(cell, input_strides):
+        powers = all(s in (1, 2, 4, 8, 16, 32) for s in input_strides)
+        if len(input_strides) != cell.inputs or not powers:
+            raise ValueError(
+                "`input_strides` must be a power of two for each of the "
+                f"{cell.inputs} input states. "
+                f"Received: input_strides={input_strides}"
+            )
+
+    def _input_shapes(self, input_shape):
+        shapes = input_shape
+        if not isinstance(shapes[0], (list, tuple)):
+            shapes = [shapes]
+        if len(shapes) > self.cell.inputs:
+            raise ValueError(
+                f"{self.name} reads {self.cell.inputs} input states. "
+                f"Received: {len(shapes)}"
+            )
+        return shapes
+
+    def build(self, input_shape):
+        shapes = self._input_shapes(input_shape)
+        channels = [shape[-1] for shape in shapes]
+        self.fits = [
+            self._make_fit(index, count) for index, count in enumerate(channels)
+        ]
+        channels = [
+            fit.compute_output_shape(_shape(count))[-1]
+            for fit, count in zip(self.fits, channels)
+        ]
+        missing = self.cell.inputs - len(shapes)
+        channels += [shapes[0][-1]] * missing
+        self.paths, self.merges = [], []
+        for number, block in enumerate(self.cell.blocks):
+            self.paths.append(self._make_paths(number, block, channels))
+            self.merges.append(self._make_merge(number, block))
+            channels.append(self.filters)
+        self.outs = [
+            self._make_out(state, channels[state]) for state in self.cell.concat
+        ]
+
+    def _build_for(self, layer, channels):
+        layer.build(_shape(channels))
+        return layer
+
+    def _slot(self, channels, strides=1):
+        return Slot(channels, self.filters, strides, self.conventions)
+
+    def _make_fit(self, index, channels):
+        """Brings an input state to the size and channels of the cell."""
+        name = f"fit_{index}"
+        halvings = int(math.log2(self.input_strides[index]))
+        if halvings:
+            layers = []
+            for _ in range(halvings):
+                layers += [
+                    keras.layers.ReLU(),
+                    FactorizedReduction(self.filters, self.conventions),
+                ]
+            return self._build_for(Chain(layers, name=name), channels)
+        if index and channels == self.filters:
+            return Chain([], name=name)
+        return self._build_for(
+            projection(self._slot(channels), name=name), channels
+        )
+
+    def _make_paths(self, number, block, channels):
+        paths = []
+        sides = zip(("left", "right"), block.inputs, block.operations)
+        for side, state, name in sides:
+            strides = self.strides if state < self.cell.inputs else 1
+            slot = self._slot(channels[state], strides)
+            path = make_operation(name, slot, name=f"block_{number}_{side}")
+            self._build_for(path, channels[state])
+            given = path.compute_output_shape(_shape(channels[state]))[-1]
+            if given != self.filters:
+                raise ValueError(
+                    f"The operation {name!r} must give {self.filters} "
+                    f"channels (slot.filters). It gives {given}."
+                )
+            paths.append(path)
+        return paths
+
+    def _make_merge(self, number, block):
+        """The 1x1 after a concatenation; additions need none."""
+        if block.combination == "add":
+            return None
+        channels = 2 * self.filters
+        merge = projection(self._slot(channels), name=f"block_{number}_merge")
+        return self._build_for(merge, channels)
+
+    def _make_out(self, state, channels):
+        """Fits an input state that goes to the output; no ReLU (TF-slim)."""
+        if state >= self.cell.inputs:
+            layers = []
+        elif self.strides > 1:
+            layers = [FactorizedReduction(self.filters, self.conventions)]
+        elif channels != self.filters:
+            slot = self._slot(channels)
+            layers = [slot.conv(1), slot.batch_norm()]
+        else:
+            layers = []
+        return self._build_for(Chain(layers, name=f"out_{state}"), channels)
+
+    def call(self, inputs):
+        inputs = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        states = [fit(state) for fit, state in zip(self.fits, inputs)]
+        states += [inputs[0]] * (self.cell.inputs - len(inputs))
+        for block, paths, merge in zip(
+            self.cell.blocks, self.paths, self.merges
+        ):
+            left, right = (
+                self._apply_path(path, states[state], name)
+                for path, state, name in zip(
+                    paths, block.inputs, block.operations
+                )
+            )
+            if merge is None:
+                states.append(ops.add(left, right))
+            else:
+                states.append(merge(ops.concatenate([left, right], axis=-1)))
+        return ops.concatenate(
+            [
+                out(states[state])
+                for out, state in zip(self.outs, self.cell.concat)
+            ],
+            axis=-1,
+        )
+
+    def _apply_path(self, path, state, name):
+        result = path(state)
+        if self.drop_path is None or name == "identity":
+            return result
+        return self.drop_path(result)
+
+    def compute_output_shape(self, input_shape):
+        batch, *sides, _ = self._input_shapes(input_shape)[0]
+        sides = [side and -(-side // self.strides) for side in sides]
+        return (batch, *sides, self.filters * len(self.cell.concat))
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(
+            cell=self.cell.to_dict(),
+            filters=self.filters,
+            input_strides=list(self.input_strides),
+            drop_path_rate=self.drop_path_rate,
+            conventions=dataclasses.asdict(self.conventions),
+        )
+        return config
+
+
+def _shape(channels):
+    return (None, None, None, channels)
+
+
+@keras.saving.register_keras_serializable(package="nasnet_keras")
+class NormalCell(_CellLayer):
+    __doc__ = "A cell that keeps the size. " + _CellLayer.__doc__
+
+    strides = 1
+
+
+@keras.saving.register_keras_serializable(package="nasnet_keras")
+class ReductionCell(_CellLayer):
+    __doc__ = "A cell that halves the size. " + _CellLayer.__doc__
+
+    strides = 2

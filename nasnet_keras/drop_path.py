@@ -1,0 +1,166 @@
+"""ScheduledDropPath: the layer that drops, the schedule, the callback.
+
+Section 3 and appendix A.7 of the paper; the formula is that of the authors'
+code (TF-slim `drop_connect_version="v3"`): the rate grows with time and with
+depth.
+"""
+
+import keras
+from keras import ops
+
+
+def drop_path_rate(step, total_steps, cell_index, cells, final_rate):
+    """The rate at which a path of a cell is dropped.
+
+        min(1, step / total_steps) * (cell_index + 1) / cells * final_rate
+
+    Args:
+        step: Number, the training steps done.
+        total_steps: Number, the steps over which the rate grows.
+        cell_index: Integer from 0; stem and reduction cells count.
+        cells: Integer, the number of cells in the network.
+        final_rate: Float, one minus TF-slim's `drop_path_keep_prob`.
+
+    Returns:
+        Float between 0 and `final_rate`.
+    """
+    return min(1.0, step / total_steps) * (cell_index + 1) / cells * final_rate
+
+
+def check_rate(name, value):
+    """Raises ValueError unless `value` is a rate: from 0 to below 1."""
+    if not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise ValueError(
+            f"`{name}` must be a number from 0 to below 1. "
+            f"Received: {name}={value!r}"
+        )
+
+
+class _CurrentRate(keras.random.SeedGenerator):
+    """The rate as state of the layer, but not as a weight.
+
+    Every backend threads a layer's seed generators through its compiled
+    steps and none counts, saves or loads them among the weights. A rate wants
+    just that: networks with and without drop path have the same weights.
+    """
+
+    def __init__(self, rate):
+        super().__init__(seed=0)
+        self.state = keras.Variable(
+            rate, dtype="float32", trainable=False, name="drop_path_rate"
+        )
+
+
+@keras.saving.register_keras_serializable(package="nasnet_keras")
+class DropPath(keras.Layer):
+    """Drops whole examples of its input in training, and scales the rest.
+
+    Each example is kept with probability `1 - rate`, by one draw for all of
+    its values, and divided by that probability. Outside training the input
+    passes unchanged.
+
+    Args:
+        rate: Float from 0 to below 1. Without a `ScheduledDropPath` callback
+            it holds from the first step.
+        seed: Optional integer.
+
+    Call arguments:
+        inputs: Tensor whose first dimension is the batch.
+        training: Whether to drop.
+
+    Raises:
+        ValueError: If `rate` is out of range.
+    """
+
+    def __init__(self, rate, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        check_rate("rate", rate)
+        self.rate = rate
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.current_rate = _CurrentRate(rate)
+
+    def call(self, inputs, training=None):
+        if not training:
+            return inputs
+        keep = 1.0 - ops.convert_to_tensor(self.current_rate.state)
+        shape = (ops.shape(inputs)[0],) + (1,) * (len(inputs.shape) - 1)
+        noise = keras.random.uniform(
+            shape, dtype="float32", seed=self.seed_generator
+        )
+        kept = ops.floor(keep + noise) / keep
+        return inputs * ops.cast(kept, inputs.dtype)
+
+    def set_progress(self, progress):
+        """Sets the current rate to `progress` (0 to 1) times `rate`."""
+        self.current_rate.state.assign(progress * self.rate)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(rate=self.rate, seed=self.seed)
+        return config
+
+
+class ScheduledDropPath(keras.callbacks.Callback):
+    """Raises the rate of every `DropPath` in a model linearly over training.
+
+    The networks of this package already hold, in each cell, the rate that its
+    depth calls for (`drop_path_rate=...`); this adds the schedule in time.
+    Steps are counted from the optimizer's own, so a second `fit` goes on
+    where the first ended.
+
+    Args:
+        total_steps: Optional integer, the training steps after which the rate
+            is full. Defaults to the steps of this `fit`.
+
+    Raises:
+        ValueError: When training begins, if the model has no `DropPath`, or
+            if the number of steps is neither given nor known.
+    """
+
+    def __init__(self, total_steps=None):
+        super().__init__()
+        if total_steps is not None and total_steps <= 0:
+            raise ValueError(
+                "`total_steps` must be positive. "
+                f"Received: total_steps={total_steps}"
+            )
+        self.total_steps = total_steps
+
+    def on_train_begin(self, logs=None):
+        self._layers = [
+            layer
+            for layer in self.model._flatten_layers()
+            if isinstance(layer, DropPath)
+        ]
+        if not self._layers:
+            raise ValueError(
+                f"The model {self.model.name!r} has no DropPath layer to "
+                "schedule. Build it with `drop_path_rate=...` above 0."
+            )
+        self._step = int(self.model.optimizer.iterations)
+        self._total = self.total_steps or self._steps_of_fit()
+
+    def _steps_of_fit(self):
+        steps, epochs = self.params.get("steps"), self.params.get("epochs")
+        if not steps or not epochs:
+            raise ValueError(
+                "The number of training steps is not known from the data. "
+                "Give ScheduledDropPath(total_steps=...)."
+            )
+        return self._step + steps * epochs
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._first = batch
+        if keras.backend.backend() == "jax":
+            # A running epoch works on a copy of the variables: bring them up
+            # to date, which also makes the next step read what we write.
+            self.model.jax_state_sync()
+        for layer in self._layers:
+            layer.set_progress(min(1.0, self._step / self._total))
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._step += batch - self._first + 1

@@ -1,0 +1,1 @@
+"""Training: data, and (to come) the recipes of the paper."""

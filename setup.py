@@ -1,0 +1,52 @@
+"""Packaging: `search/` installs as `nasnet_keras.search`."""
+
+import pathlib
+import re
+
+from setuptools import setup
+
+HERE = pathlib.Path(__file__).parent
+INIT = (HERE / "nasnet_keras" / "__init__.py").read_text()
+
+PLOTS = ["matplotlib>=3.8"]
+SEARCH = [*PLOTS, "scikit-learn>=1.4", "pillow>=10", "tqdm>=4.66"]
+BACKENDS = {"jax": ["jax>=0.4.38"], "torch": ["torch>=2.6"]}
+
+setup(
+    name="nasnet-keras",
+    version=re.search(r'__version__ = "(.+)"', INIT).group(1),
+    description="NASNet for Keras 3: the networks, and the search for new ones",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=["nasnet_keras", "nasnet_keras.training", "nasnet_keras.search"],
+    package_dir={"nasnet_keras.search": "search"},
+    entry_points={"console_scripts": ["nasnet = nasnet_keras.cli:run"]},
+    install_requires=[
+        "tensorflow>=2.21",
+        "keras>=3.15",
+        "keras-tuner>=1.4.8",
+        "tensorflow-datasets>=4.9.9",
+        "absl-py>=2.1",
+        # Imported by keras-tuner (the first two) and by tensorflow-datasets,
+        # and declared by neither.
+        "six>=1.16",
+        "tensorboard>=2.19",
+        "importlib_resources>=6.0",
+    ],
+    extras_require={
+        "plot": PLOTS,
+        "search": SEARCH,
+        "cuda": ["tensorflow[and-cuda]>=2.21"],
+        **BACKENDS,
+        "test": [
+            *SEARCH,
+            *BACKENDS["jax"],
+            *BACKENDS["torch"],
+            "pytest>=8",
+            "ruff>=0.8",
+            "build>=1.2",
+        ],
+    },
+)
