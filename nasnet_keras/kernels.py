@@ -49,24 +49,17 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _fused_call(self, inputs, learning):
         import tensorflow as tf
 
-        # In training the kernel wants empty statistics: it makes its own.
-        mean = [] if learning else self.moving_mean.value
-        variance = [] if learning else self.moving_variance.value
-        outputs, batch_mean, batch_variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=self.gamma.value,
             offset=self.beta.value,
-            mean=tf.convert_to_tensor(mean, "float32"),
-            variance=tf.convert_to_tensor(variance, "float32"),
+            mean=self.moving_mean.value,
+            variance=self.moving_variance.value,
             epsilon=self.epsilon,
+            exponential_avg_factor=1.0 - self.momentum,
             is_training=learning,
         )
-        if learning:
-            for moving, batch in (
-                (self.moving_mean, batch_mean),
-                (self.moving_variance, batch_variance),
-            ):
-                moving.assign(
-                    moving * self.momentum + batch * (1.0 - self.momentum)
-                )
+        if learning:  # The kernel has moved the averages on as well.
+            self.moving_mean.assign(mean)
+            self.moving_variance.assign(variance)
         return outputs

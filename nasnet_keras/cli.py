@@ -1,0 +1,131 @@
+"""The command `nasnet`.
+
+Subcommands import what they need when they run: `nasnet --help` loads no
+backend.
+"""
+
+import sys
+
+from absl import app, flags
+from absl.flags import argparse_flags
+
+import nasnet_keras
+
+MODELS = {
+    "mobile": "NASNetMobile",
+    "large": "NASNetLarge",
+    "cifar": "NASNetCIFAR",
+}
+GENOTYPE_HELP = (
+    "a published genotype (nasnet_a) or a JSON file, such as a search's "
+    "best.json"
+)
+
+
+def make_parser():
+    """Returns the parser of the whole command."""
+    from nasnet_keras.search import command as search
+
+    parser = argparse_flags.ArgumentParser(
+        prog="nasnet",
+        description="NASNet for Keras 3: networks and the search for cells.",
+        inherited_absl_flags=None,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version", action="version", version=nasnet_keras.__version__
+    )
+    subparsers = parser.add_subparsers(dest="command", required=True)
+    search.add_arguments(
+        subparsers.add_parser(
+            "search",
+            help="search for cells on images",
+            description=search.__doc__,
+            formatter_class=search.HelpFormatter,
+            inherited_absl_flags=None,
+        )
+    )
+    _add_summary(subparsers)
+    _add_plot(subparsers)
+    return parser
+
+
+def _add_summary(subparsers):
+    parser = subparsers.add_parser(
+        "summary",
+        help="parameters and multiply-adds of a network, cell by cell",
+        inherited_absl_flags=None,
+    )
+    parser.add_argument(
+        "model", choices=MODELS, nargs="?", default="mobile", help="network"
+    )
+    parser.add_argument("--genotype", default="nasnet_a", help=GENOTYPE_HELP)
+    parser.add_argument("--cells-per-stack", type=int, help="N in the paper")
+    parser.add_argument("--filters", type=int, help="F of the first stack")
+    parser.add_argument("--image-size", type=int, help="side in pixels")
+    parser.add_argument("--classes", type=int, help="number of classes")
+    parser.set_defaults(run=summary)
+
+
+def _add_plot(subparsers):
+    parser = subparsers.add_parser(
+        "plot",
+        help="draw both cells of a genotype",
+        inherited_absl_flags=None,
+    )
+    parser.add_argument("genotype", help=GENOTYPE_HELP)
+    parser.add_argument(
+        "--output", default="cells.png", help="a .png or .svg file"
+    )
+    parser.set_defaults(run=plot)
+
+
+def summary(args):
+    """`nasnet summary`: prints the table of a network."""
+    from nasnet_keras.summary import format_rows, summarize
+
+    genotype = nasnet_keras.load_genotype(args.genotype)
+    options = {
+        name: getattr(args, name)
+        for name in ("cells_per_stack", "filters", "classes")
+        if getattr(args, name) is not None
+    }
+    if args.image_size is not None:
+        options["input_shape"] = (args.image_size, args.image_size, 3)
+    build = getattr(nasnet_keras, MODELS[args.model])
+    model = build(genotype=genotype, weights=None, **options)
+    side = model.input_shape[1]
+    name = genotype.name or args.genotype
+    title = f"{MODELS[args.model]} of {name} cells at {side}x{side}"
+    print(format_rows(summarize(model), title))
+
+
+def plot(args):
+    """`nasnet plot`: draws the cells of a genotype."""
+    from nasnet_keras.visualize import plot_genotype
+
+    genotype = nasnet_keras.load_genotype(args.genotype)
+    print(plot_genotype(genotype, args.output))
+
+
+def main(args):
+    """Runs a subcommand; wrong input ends in one line and status 2."""
+    try:
+        return args.run(args)
+    except (ValueError, ImportError) as error:
+        print(f"nasnet {args.command}: {error}", file=sys.stderr)
+        return 2
+
+
+def _parse(argv):
+    flags.FLAGS.mark_as_parsed()  # absl asks for it; we define no flag.
+    return make_parser().parse_args(argv[1:])
+
+
+def run():
+    """The entry point of the command."""
+    app.run(main, flags_parser=_parse)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,111 @@
+"""Cells trained alike: one recipe, one budget, about equal parameters."""
+
+import dataclasses
+import json
+
+import numpy as np
+
+from nasnet_keras.search.command import say
+from nasnet_keras.search.evaluator import (
+    accuracy,
+    build_child,
+    free_memory,
+    train_child,
+)
+from nasnet_keras.search.journal import write_atomically
+
+LONGER = 4  # times the epochs of a child
+WIDER = 2  # times its filters
+
+
+def compare(cells, recipe, dataset, seed, path):
+    """Trains a network of each cell, longer and wider than in the search.
+
+    The first cell's network sets the number of parameters; the filters of the
+    others are chosen to come close to it.
+
+    Args:
+        cells: Dictionary, label -> `Genotype`.
+        recipe: `Recipe` of the search.
+        dataset: `nasnet_keras.training.data.Dataset`.
+        seed: Integer.
+        path: Path of a JSON file of the results. What it holds already for
+            the same cell and recipe is not trained again.
+
+    Returns:
+        Dictionary, label -> dictionary with `filters`, `parameters` and
+        `test_accuracy`.
+    """
+    known = json.loads(path.read_text()) if path.exists() else {}
+    results, target = {}, None
+    longer = dataclasses.replace(recipe, epochs=LONGER * recipe.epochs)
+    for label, genotype in cells.items():
+        filters = WIDER * recipe.filters
+        if target is not None:
+            filters = choose_filters(genotype, longer, dataset, target)
+        wider = dataclasses.replace(longer, filters=filters)
+        asked = {
+            "genotype": genotype.to_dict(),
+            "recipe": dataclasses.asdict(wider),
+            "seed": seed,
+        }
+        result = known.get(label, {})
+        if {key: result.get(key) for key in asked} != asked:
+            say(
+                f"training  {label} cell, {filters} filters, {wider.epochs} epochs"
+            )
+            result = {**asked, **_train(genotype, wider, dataset, seed)}
+        results[label] = result
+        target = target or result["parameters"]
+        text = json.dumps({**known, **results}, indent=1) + "\n"
+        write_atomically(path, text)
+    return results
+
+
+def _train(genotype, recipe, dataset, seed):
+    model = train_child(genotype, recipe, dataset, seed)
+    result = {
+        "filters": recipe.filters,
+        "parameters": model.count_params(),
+        "test_accuracy": accuracy(model, dataset.test),
+    }
+    del model
+    free_memory()
+    return result
+
+
+def choose_filters(genotype, recipe, dataset, parameters):
+    """Returns the filters that give about so many parameters.
+
+    The parameters of a network are a polynomial of second degree in its
+    filters, so three small networks tell those of all.
+    """
+    probes = np.array([8, 12, 16])
+    counts = [
+        build_child(
+            genotype,
+            dataclasses.replace(recipe, filters=int(filters)),
+            dataset,
+        ).count_params()
+        for filters in probes
+    ]
+    free_memory()
+    curve = np.polynomial.Polynomial.fit(probes, counts, deg=2)
+    candidates = np.arange(2 if min(dataset.input_shape[:2]) < 64 else 8, 513)
+    return int(candidates[np.abs(curve(candidates) - parameters).argmin()])
+
+
+def table(results):
+    """Returns the results as text."""
+    first = next(iter(results.values()))
+    lines = [
+        f"Test accuracy after {first['recipe']['epochs']} epochs on the same "
+        "data, as it came out:"
+    ]
+    for label, result in results.items():
+        lines.append(
+            f"  {label + ' cell':14} {result['test_accuracy']:7.2%}  "
+            f"{result['parameters']:>9,} parameters "
+            f"({result['filters']} filters)"
+        )
+    return "\n".join(lines)

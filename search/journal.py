@@ -1,0 +1,84 @@
+"""An append-only file of JSON lines that survives a kill at any instruction.
+
+A line counts once its newline is on disk. What a killed process left of an
+unfinished line is cut off before the next is written.
+"""
+
+import fcntl
+import json
+import os
+import pathlib
+import tempfile
+
+
+class Journal:
+    """The lines of one file; open in one process at a time.
+
+    Args:
+        path: Path of the file. It is made, with its folder, if absent.
+
+    Raises:
+        RuntimeError: If another process has it open.
+        ValueError: If a finished line is not JSON.
+    """
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = open(self.path, "a+b")
+        try:
+            # The lock goes with the process, however that ends.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise RuntimeError(
+                f"Another process is searching in {self.path.parent}: it has "
+                f"{self.path.name} locked."
+            ) from None
+
+    def read(self):
+        """Cuts off an unfinished last line and returns the finished ones."""
+        self._file.seek(0)
+        content = self._file.read()
+        finished = content[: content.rfind(b"\n") + 1]
+        if len(finished) < len(content):
+            self._file.truncate(len(finished))
+        records = []
+        for number, line in enumerate(finished.splitlines(), 1):
+            try:
+                records.append(json.loads(line))
+            except ValueError as error:
+                raise ValueError(
+                    f"{self.path}, line {number} is not JSON: {error}"
+                ) from error
+        return records
+
+    def append(self, record):
+        """Writes a record and returns when it is on disk."""
+        self._file.write(json.dumps(record).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self):
+        """Closes the file, and so releases it to other processes."""
+        self._file.close()
+
+
+def write_atomically(path, content):
+    """Writes text or bytes so that `path` holds the old or the new, whole."""
+    path = pathlib.Path(path)
+    content = content.encode() if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name}."
+    )
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,187 @@
+"""The oracle whose proposals are sampled from a controller trained by PPO."""
+
+import dataclasses
+import io
+import zipfile
+
+import numpy as np
+
+from nasnet_keras.search import ppo
+from nasnet_keras.search.controller import Controller
+from nasnet_keras.search.journal import write_atomically
+from nasnet_keras.search.oracle import SpaceOracle
+
+SNAPSHOT = "controller.npz"
+PAPER_TRIALS = 5000
+
+
+class PPOOracle(SpaceOracle):
+    """Searches with an LSTM controller trained by proximal policy optimization.
+
+    Appendix A.2 of the paper. It never makes a tuner wait: while a batch
+    fills, it goes on sampling from the policy that it has; each trial's
+    log-probability under the policy that proposed it is kept.
+
+    Args:
+        space: `SearchSpace`.
+        settings: `"paper"` (appendix A.2), `"small"` (hundreds of trials) or
+            a `nasnet_keras.search.ppo.Settings`. Defaults to `"small"` below
+            5,000 trials.
+        batch_size: Integer, trials per update, in place of the settings' own.
+        units: Integer, of the LSTM.
+        loss: `"ppo"` or `"reinforce"`.
+        **kwargs: Arguments of `SpaceOracle`.
+
+    Raises:
+        ValueError: If `settings` names nothing.
+    """
+
+    def __init__(
+        self,
+        space,
+        settings=None,
+        batch_size=None,
+        units=100,
+        loss="ppo",
+        **kwargs,
+    ):
+        super().__init__(space, **kwargs)
+        self._settings_given = settings is not None
+        if settings is None:
+            settings = "small" if self.max_trials < PAPER_TRIALS else "paper"
+        self.settings = _find_settings(settings)
+        if batch_size is not None:
+            self.settings = dataclasses.replace(
+                self.settings, batch_size=batch_size
+            )
+        self.units = units
+        self.loss = loss
+        self.baseline = None
+        self.updates = 0
+        self._batch = []
+        self._full_batches = []
+        self._worst = None
+        self._cached = (None, None)
+        self._controller = None
+
+    def describe(self):
+        return {
+            **super().describe(),
+            "settings": dataclasses.asdict(self.settings),
+            "units": self.units,
+            "loss": self.loss,
+        }
+
+    def adopt(self, config):
+        # More trials may be asked of a search: that must not change its
+        # settings, unless they were asked for.
+        if not self._settings_given and "settings" in config:
+            size = self.settings.batch_size
+            self.settings = dataclasses.replace(
+                ppo.Settings(**config["settings"]), batch_size=size
+            )
+
+    @property
+    def controller(self):
+        """The policy, as it is now."""
+        if self._controller is None:
+            self._controller = Controller(
+                self.space.sizes,
+                self.settings,
+                self.units,
+                self.seed,
+                self.loss,
+            )
+        return self._controller
+
+    def propose(self, number):
+        self._learn()
+        size = self.settings.batch_size
+        block, row = divmod(number, size)
+        # A block of trials is sampled at once, always the same one: what is
+        # proposed must not depend on where a search was interrupted.
+        key = (self.updates, block)
+        if self._cached[0] != key:
+            noise = [
+                np.random.default_rng([self.seed, i]).random(
+                    len(self.space.sizes)
+                )
+                for i in range(block * size, (block + 1) * size)
+            ]
+            self._cached = (key, self.controller.sample(np.stack(noise)))
+        actions, log_p = self._cached[1]
+        notes = {"policy": self.updates, "log_prob": float(log_p[row])}
+        return tuple(int(action) for action in actions[row]), notes
+
+    def observe(self, record):
+        """Adds a trial to the batch; the next proposal learns full batches."""
+        reward = self._reward(record)
+        if reward is None:
+            return
+        self._batch.append((record, reward))
+        if len(self._batch) == self.settings.batch_size:
+            self._full_batches.append(self._batch)
+            self._batch = []
+
+    def _reward(self, record):
+        """The score, larger is better; a failure counts as the worst yet."""
+        if record["score"] is None:
+            return self._worst
+        sign = 1 if self.objective.direction == "max" else -1
+        reward = sign * record["score"]
+        self._worst = (
+            reward if self._worst is None else min(self._worst, reward)
+        )
+        return reward
+
+    def _learn(self):
+        if self._full_batches and not self.updates:
+            self._take_snapshot()
+        while self._full_batches:
+            records, rewards = zip(*self._full_batches[0])
+            self.controller.learn(
+                np.array([self.space.to_actions(r["values"]) for r in records]),
+                np.array([record["log_prob"] for record in records]),
+                ppo.advantages(rewards, self.baseline, self.settings.normalize),
+            )
+            self._count_update()
+            self._write_snapshot()
+
+    def _count_update(self):
+        """Moves on by the oldest full batch."""
+        rewards = [reward for _, reward in self._full_batches.pop(0)]
+        decay = self.settings.baseline_decay
+        self.baseline = ppo.moving_average(self.baseline, rewards, decay)
+        self.updates += 1
+
+    # A snapshot is the policy after a number of updates. It only spares the
+    # time of learning them again: the journal alone gives the same policy.
+
+    def _write_snapshot(self):
+        buffer = io.BytesIO()
+        weights = self.controller.get_weights()
+        np.savez(buffer, *weights, updates=self.updates)
+        write_atomically(self.folder / SNAPSHOT, buffer.getvalue())
+
+    def _take_snapshot(self):
+        try:
+            with np.load(self.folder / SNAPSHOT) as file:
+                updates = int(file["updates"])
+                weights = [file[f"arr_{i}"] for i in range(len(file) - 1)]
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+            return
+        if updates <= len(self._full_batches):
+            self.controller.set_weights(weights)
+            for _ in range(updates):
+                self._count_update()
+
+
+def _find_settings(settings):
+    if isinstance(settings, ppo.Settings):
+        return settings
+    if settings not in ppo.SETTINGS:
+        raise ValueError(
+            f"`settings` must be one of {sorted(ppo.SETTINGS)} or a Settings. "
+            f"Received: settings={settings!r}"
+        )
+    return ppo.SETTINGS[settings]

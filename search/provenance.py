@@ -1,0 +1,27 @@
+"""What produced a result: versions, time, machine."""
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import time
+
+import keras
+
+import nasnet_keras
+
+
+def provenance():
+    """Returns a dictionary that JSON can hold."""
+    backend = keras.backend.backend()
+    return {
+        "nasnet_keras": nasnet_keras.__version__,
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        "keras_tuner": importlib.metadata.version("keras-tuner"),
+        "backend": backend,
+        backend: importlib.import_module(backend).__version__,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "machine": f"{platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} cores",
+    }

@@ -1,0 +1,66 @@
+"""The tuner that evaluates cells: genotype in, validation accuracy out."""
+
+import keras_tuner
+
+
+class CellTuner(keras_tuner.Tuner):
+    """Runs the trials of an oracle over a `NASNetSpace`.
+
+    Args:
+        oracle: `SpaceOracle` whose space has `to_genotype`.
+        evaluator: Callable, genotype -> dictionary of metrics with the
+            oracle's objective among them; `TrainFromScratch` is one.
+        directory: Path of the folder above the project's.
+        project_name: Name of the project's folder. It holds
+            `trials.jsonl`, one line for each ended trial.
+        after_trial: Optional function of the `Trial`, called when it ended.
+
+    Example:
+
+        dataset = load_dataset("digits")
+        oracle = PPOOracle(NASNetSpace(), max_trials=40)
+        tuner = CellTuner(oracle, TrainFromScratch(dataset), "runs", "first")
+        tuner.search()
+        tuner.best_genotypes()[0]
+    """
+
+    def __init__(
+        self,
+        oracle,
+        evaluator,
+        directory=None,
+        project_name=None,
+        after_trial=None,
+    ):
+        self.evaluator = evaluator
+        self.after_trial = after_trial
+        super().__init__(oracle, directory=directory, project_name=project_name)
+
+    def run_trial(self, trial):
+        """Evaluates one trial; returns its metrics."""
+        return self.evaluator(self._genotype(trial))
+
+    def _genotype(self, trial):
+        return self.oracle.space.to_genotype(trial.hyperparameters.values)
+
+    def on_trial_end(self, trial):
+        """Hands the ended trial to the oracle."""
+        super().on_trial_end(trial)
+        if self.after_trial:
+            self.after_trial(self.oracle.get_trial(trial.trial_id))
+
+    def best_genotypes(self, number=1):
+        """Returns the genotypes of the best completed trials, best first."""
+        trials = [
+            trial
+            for trial in self.oracle.get_best_trials(number)
+            if trial.score is not None
+        ]
+        return [self._genotype(trial) for trial in trials]
+
+    def save(self):
+        """Does nothing: all state is the oracle's, which is always on disk."""
+
+    def reload(self):
+        """Takes up the search in the project's folder."""
+        self.oracle.restore()

@@ -1,0 +1,153 @@
+"""What one backend computes, for `test_backends.py` to compare.
+
+    KERAS_BACKEND=jax python -m tests.backend_probe FOLDER
+
+reads `inputs.npz` and `tensorflow.keras` of FOLDER and writes `jax.npz` there.
+"""
+
+import pathlib
+import sys
+import time
+
+import keras
+import numpy as np
+
+from nasnet_keras import NASNET_A, DropPath, NASNet, ScheduledDropPath
+from nasnet_keras.cells import NormalCell
+from nasnet_keras.genotypes import Block, Cell
+from nasnet_keras.operations import (
+    PAPER_OPERATIONS,
+    Conventions,
+    FactorizedReduction,
+    Slot,
+    make_operation,
+)
+from nasnet_keras.pooling import POOLING_SEMANTICS
+from tests.support.genotypes import TWO_BLOCKS
+from tests.support.recorder import observed_model
+
+STEPS = 6
+EXAMPLES = 1024
+
+
+def network(semantics, shape=(None, None, 3), genotype=TWO_BLOCKS, **arguments):
+    return NASNet(
+        genotype,
+        cells_per_stack=1,
+        filters=2,
+        stem="cifar",
+        classes=5,
+        pooling_semantics=semantics,
+        input_shape=shape,
+        classifier_activation=None,
+        **arguments,
+    )
+
+
+def all_operations(semantics):
+    """Every operation at both strides side by side, as one model."""
+    inputs = keras.Input((None, None, 3))
+    conventions = Conventions(semantics)
+    outputs = {
+        "factorized_reduction": FactorizedReduction(4, conventions)(inputs)
+    }
+    for name in PAPER_OPERATIONS:
+        for strides in 1, 2:
+            slot = Slot(3, 4, strides, conventions)
+            key = f"{name}_{strides}"
+            outputs[key] = make_operation(name, slot)(inputs)
+            if "pool" in name:  # Without the 1x1 that hides the extremes.
+                pool = make_operation(name, Slot(3, 3, strides, conventions))
+                outputs[f"{key}_alone"] = pool(inputs)
+    return keras.Model(inputs, outputs)
+
+
+def set_weights(model):
+    """The same values on every backend: NumPy's, scaled as initializers do."""
+    rng = np.random.default_rng(0)
+    values = []
+    for weight in model.weights:
+        shape, name = tuple(weight.shape), weight.path.rsplit("/", 1)[-1]
+        if "kernel" in name:
+            values.append(rng.normal(0, np.prod(shape[:-1]) ** -0.5, shape))
+        elif name in ("gamma", "moving_variance"):
+            values.append(rng.uniform(0.7, 1.3, shape))
+        else:
+            values.append(rng.uniform(-0.3, 0.3, shape))
+    model.set_weights(values)
+    return model
+
+
+def forward(inputs):
+    for semantics in POOLING_SEMANTICS:
+        operations = set_weights(all_operations(semantics))
+        any_size = set_weights(network(semantics))
+        for size, x in inputs.items():
+            place = f"{semantics}/{size}"
+            outputs = operations.predict(x, verbose=0)
+            for name, value in outputs.items():
+                yield f"operations/{place}/{name}", value
+            yield f"any size/{place}", any_size.predict(x, verbose=0)
+    fixed = set_weights(network("keras", inputs["17x15"].shape[1:]))
+    yield "fixed size/keras/17x15", fixed.predict(inputs["17x15"], verbose=0)
+    nasnet_a = set_weights(network("tf_slim", genotype=NASNET_A))
+    yield "nasnet_a", nasnet_a.predict(inputs["16x16"], verbose=0)
+
+
+def train(x):
+    """The loss of one compiled step, and all weights after it."""
+    model = set_weights(network("tf_slim", x.shape[1:]))
+    model.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy")
+    targets = np.arange(len(x)) % 5
+    yield "train/loss", model.train_on_batch(x, targets)
+    for number, weight in enumerate(model.weights):
+        name = weight.path.rsplit("/", 1)[-1]
+        value = keras.ops.convert_to_numpy(weight)
+        yield f"train/weights/{number}/{name}", value
+
+
+def schedule():
+    """Rates that compiled steps see: of a DropPath, and of one in a cell."""
+    pools = ("max_pool_3x3", "max_pool_3x3")
+    # Batch norm makes zeros of a current state of ones: only the path from
+    # the previous state shows.
+    cell = Cell([Block((1, 0), pools)], (2,))
+    cell = NormalCell(cell, filters=1, drop_path_rate=0.6)
+    for name, layer, shape, steps_per_execution in (
+        ("layer", DropPath(0.6, seed=0), (1,), 1),
+        ("layer, two steps at once", DropPath(0.6, seed=0), (1,), 2),
+        ("cell", lambda x: cell([x, x]), (1, 1, 1), 1),
+    ):
+        model, history = observed_model(
+            layer, STEPS, shape, steps_per_execution=steps_per_execution
+        )
+        x = np.ones((EXAMPLES * STEPS // 2, *shape), "float32")
+        # Two fits: the second goes on where the first ended.
+        for _ in range(2):
+            model.fit(
+                x,
+                x,
+                batch_size=EXAMPLES,
+                verbose=0,
+                callbacks=[ScheduledDropPath(total_steps=STEPS)],
+            )
+        yield f"schedule/{name}", history.values()
+
+
+def main(folder):
+    backend = keras.backend.backend()
+    with np.load(folder / "inputs.npz") as file:
+        inputs = dict(file)
+    results = {}
+    for part in forward(inputs), train(inputs["16x16"]), schedule():
+        start = time.perf_counter()
+        results.update(part)
+        print(f"{backend}: {time.perf_counter() - start:.1f} s")
+    loaded = keras.models.load_model(folder / "tensorflow.keras")
+    results["loaded"] = loaded.predict(inputs["17x15"], verbose=0)
+    results["has tensorflow"] = sys.modules.get("tensorflow") is not None
+    np.savez(folder / f"{backend}.npz", **results)
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]))

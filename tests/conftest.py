@@ -1,0 +1,69 @@
+"""What all tests share: options, the data folder, networks built once."""
+
+import os
+import pathlib
+
+# Before anything imports TensorFlow: only its errors are worth reading.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--all",
+        action="store_true",
+        help="run the tests marked `long` as well (make test-all)",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--all"):
+        return
+    skip = pytest.mark.skip(reason="long: only `make test-all` (--all) runs it")
+    for item in items:
+        if "long" in item.keywords:
+            item.add_marker(skip)
+
+
+def data_folder():
+    """Returns the folder of the shared test data, which may not exist."""
+    default = ROOT.parent / "shared" / "data"
+    return pathlib.Path(os.environ.get("NASNET_TEST_DATA", default))
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """Function from a relative path to the shared file; skips if absent."""
+
+    def find(*parts):
+        path = data_folder().joinpath(*parts)
+        if not path.exists():
+            pytest.skip(
+                f"no test data at {path}: set NASNET_TEST_DATA to the folder "
+                "that holds them"
+            )
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def mobile():
+    """NASNetMobile. Its weights are any: a test may set them."""
+    import nasnet_keras
+
+    return nasnet_keras.NASNetMobile()
+
+
+@pytest.fixture
+def operations():
+    """The table of operations, emptied of what the test added to it."""
+    from nasnet_keras.operations import OPERATIONS
+
+    before = dict(OPERATIONS)
+    yield OPERATIONS
+    OPERATIONS.clear()
+    OPERATIONS.update(before)

@@ -1,0 +1,164 @@
+"""TensorFlow, JAX and torch compute the same, without each other."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.support.recorder import assert_rates
+from tests.support.sources import relative_error
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+OTHERS = ["jax", "torch"]
+SIZES = ["16x16", "17x15"]
+
+
+def probe(backend, folder):
+    """Runs the probe in an interpreter of its own and returns its results."""
+    pytest.importorskip(backend, reason=f"{backend} is not installed")
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.backend_probe", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-5000:]
+    with np.load(folder / f"{backend}.npz") as file:
+        return dict(file)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """Inputs for all, and a model that TensorFlow saved, with its outputs."""
+    import keras
+
+    assert keras.backend.backend() == "tensorflow"
+    from nasnet_keras import NASNet
+    from tests.support.genotypes import TWO_BLOCKS
+    from tests.support.sources import perturb_batch_norm
+
+    folder = tmp_path_factory.mktemp("backends")
+    rng = np.random.default_rng(1)
+    inputs = {}
+    for size in SIZES:
+        shape = (4, *map(int, size.split("x")), 3)
+        inputs[size] = rng.normal(size=shape).astype("float32")
+        # A channel below zero, where a zero of the padding would win.
+        inputs[size][..., 0] -= 10
+    np.savez(folder / "inputs.npz", **inputs)
+    model = NASNet(
+        TWO_BLOCKS,
+        cells_per_stack=1,
+        filters=2,
+        stem="cifar",
+        classes=5,
+        pooling_semantics="keras",
+        drop_path_rate=0.3,
+        dropout_rate=0.5,
+    )
+    perturb_batch_norm(model)
+    model.save(folder / "tensorflow.keras")
+    outputs = model.predict(inputs["17x15"], verbose=0)
+    np.savez(folder / "saved.npz", outputs=outputs)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tensorflow(folder):
+    return probe("tensorflow", folder)
+
+
+@pytest.fixture(scope="session", params=OTHERS)
+def other(request, folder):
+    return probe(request.param, folder)
+
+
+@pytest.fixture(scope="session", params=["tensorflow", *OTHERS])
+def each(request, folder):
+    return request.getfixturevalue(request.param)
+
+
+def assert_equal(actual, expected, prefix):
+    """All results whose names begin with `prefix`, to 1e-4."""
+    names = [name for name in expected if name.startswith(prefix)]
+    assert names
+    assert names == [name for name in actual if name.startswith(prefix)]
+    errors = {
+        name: relative_error(actual[name], expected[name]) for name in names
+    }
+    assert max(errors.values()) < 1e-4, errors
+    return names
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("semantics", ["tf_slim", "keras"])
+def test_operations(tensorflow, other, semantics, size):
+    """All 13 at both strides, the pools also alone; factorized reduction."""
+    prefix = f"operations/{semantics}/{size}/"
+    names = assert_equal(other, tensorflow, prefix)
+    assert len(names) == 13 * 2 + 4 * 2 + 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("semantics", ["tf_slim", "keras"])
+def test_network_of_unknown_size(tensorflow, other, semantics, size):
+    assert_equal(other, tensorflow, f"any size/{semantics}/{size}")
+    expected = tensorflow[f"any size/{semantics}/{size}"]
+    # Neither constant nor the same under both semantics.
+    assert np.ptp(expected, 0).max() > 1e-3
+    for semantics in "tf_slim", "keras":
+        assert f"any size/{semantics}/{size}" in tensorflow
+
+
+def test_semantics_differ(tensorflow):
+    for size in SIZES:
+        slim = tensorflow[f"any size/tf_slim/{size}"]
+        zeros = tensorflow[f"any size/keras/{size}"]
+        assert relative_error(slim, zeros) > 1e-2
+
+
+def test_network_of_fixed_size(tensorflow, other):
+    assert_equal(other, tensorflow, "fixed size/")
+    fixed = tensorflow["fixed size/keras/17x15"]
+    any_size = tensorflow["any size/keras/17x15"]
+    assert relative_error(fixed, any_size) < 1e-4
+
+
+def test_nasnet_a(tensorflow, other):
+    assert_equal(other, tensorflow, "nasnet_a")
+
+
+def test_training_step(tensorflow, other):
+    """The loss, and every weight and moving statistic after the step."""
+    assert_equal(other, tensorflow, "train/loss")
+    assert 1e-2 < tensorflow["train/loss"] < 100
+    names = assert_equal(other, tensorflow, "train/weights/")
+    variances = [name for name in names if name.endswith("moving_variance")]
+    assert len(variances) > 20
+
+
+@pytest.mark.parametrize("what", ["layer", "cell"])
+def test_scheduled_drop_path_is_seen_within_an_epoch(each, what):
+    """By each compiled step, and a second `fit` goes on."""
+    rates = 0.6 * np.arange(6) / 6
+    assert_rates(each[f"schedule/{what}"], rates, examples=1024)
+
+
+def test_scheduled_drop_path_with_steps_per_execution(each):
+    """Two steps run at once see the rate of the first of them.
+
+    An epoch has three steps here: the third runs alone.
+    """
+    rates = 0.6 * np.array([0, 0, 2, 3, 3, 5]) / 6
+    observed = each["schedule/layer, two steps at once"]
+    assert_rates(observed, rates, examples=1024)
+
+
+def test_model_saved_by_tensorflow_loads(each, folder):
+    with np.load(folder / "saved.npz") as file:
+        expected = file["outputs"]
+    assert relative_error(each["loaded"], expected) < 1e-4
