@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 
+from nasnet_keras.files import write_atomically
 from nasnet_keras.search.command import say
 from nasnet_keras.search.evaluator import (
     accuracy,
@@ -12,7 +13,6 @@ from nasnet_keras.search.evaluator import (
     free_memory,
     train_child,
 )
-from nasnet_keras.search.journal import write_atomically
 
 LONGER = 4  # times the epochs of a child
 WIDER = 2  # times its filters
@@ -52,7 +52,8 @@ def compare(cells, recipe, dataset, seed, path):
         result = known.get(label, {})
         if {key: result.get(key) for key in asked} != asked:
             say(
-                f"training  {label} cell, {filters} filters, {wider.epochs} epochs"
+                f"training  {label} cell, {filters} filters, "
+                f"{wider.epochs} epochs"
             )
             result = {**asked, **_train(genotype, wider, dataset, seed)}
         results[label] = result

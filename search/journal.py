@@ -8,7 +8,6 @@ import fcntl
 import json
 import os
 import pathlib
-import tempfile
 
 
 class Journal:
@@ -25,7 +24,7 @@ class Journal:
     def __init__(self, path):
         self.path = pathlib.Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(self.path, "a+b")
+        self._file = open(self.path, "a+b")  # noqa: SIM115 (held open)
         try:
             # The lock goes with the process, however that ends.
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -63,22 +62,6 @@ class Journal:
         """Closes the file, and so releases it to other processes."""
         self._file.close()
 
-
-def write_atomically(path, content):
-    """Writes text or bytes so that `path` holds the old or the new, whole."""
-    path = pathlib.Path(path)
-    content = content.encode() if isinstance(content, str) else content
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name}."
-    )
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    def __del__(self):
+        if hasattr(self, "_file"):
+            self.close()

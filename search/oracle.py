@@ -17,7 +17,8 @@ import keras_tuner
 import numpy as np
 from keras_tuner.engine import trial as trial_module
 
-from nasnet_keras.search.journal import Journal, write_atomically
+from nasnet_keras.files import write_atomically
+from nasnet_keras.search.journal import Journal
 
 JOURNAL = "trials.jsonl"
 CONFIG = "config.json"
@@ -197,10 +198,7 @@ class SpaceOracle(keras_tuner.Oracle):
             ours.status, ours.message = trial.status, trial.message
             self.update_space(trial.hyperparameters)
             if ours.status == _Status.COMPLETED:
-                self.score_trial(ours)
-                if ours.score is None or not math.isfinite(ours.score):
-                    ours.status, ours.score = _Status.INVALID, None
-                    ours.message = "The objective is not a finite number."
+                self._score(ours)
             self._forget_ongoing(trial.trial_id)
             self._run_times[trial.trial_id] += 1
             if self._should_retry(ours):
@@ -210,6 +208,20 @@ class SpaceOracle(keras_tuner.Oracle):
             self._record(ours)
             self._display.on_trial_end(ours)
             self._check_consecutive_failures()
+
+    def _score(self, trial):
+        name = self.objective.name
+        history = (
+            trial.metrics.get_history(name)
+            if trial.metrics.exists(name)
+            else []
+        )
+        values = [value for entry in history for value in entry.value]
+        if any(math.isfinite(value) for value in values):
+            self.score_trial(trial)
+            return
+        trial.status = _Status.INVALID
+        trial.message = f"{name} is not a finite number: {values}"
 
     def _forget_ongoing(self, trial_id):
         for tuner_id, ongoing in list(self.ongoing_trials.items()):

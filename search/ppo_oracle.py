@@ -6,9 +6,9 @@ import zipfile
 
 import numpy as np
 
+from nasnet_keras.files import write_atomically
 from nasnet_keras.search import ppo
 from nasnet_keras.search.controller import Controller
-from nasnet_keras.search.journal import write_atomically
 from nasnet_keras.search.oracle import SpaceOracle
 
 SNAPSHOT = "controller.npz"
@@ -165,9 +165,10 @@ class PPOOracle(SpaceOracle):
 
     def _take_snapshot(self):
         try:
-            with np.load(self.folder / SNAPSHOT) as file:
-                updates = int(file["updates"])
-                weights = [file[f"arr_{i}"] for i in range(len(file) - 1)]
+            content = io.BytesIO((self.folder / SNAPSHOT).read_bytes())
+            file = np.load(content)
+            updates = int(file["updates"])
+            weights = [file[f"arr_{i}"] for i in range(len(file.files) - 1)]
         except (OSError, KeyError, ValueError, zipfile.BadZipFile):
             return
         if updates <= len(self._full_batches):

@@ -4,6 +4,7 @@ import contextlib
 import faulthandler
 import logging
 import os
+import pathlib
 import sys
 
 
@@ -22,7 +23,7 @@ def chatter_to(path):
     sys.stderr.flush()
     terminal = os.fdopen(os.dup(2), "w", buffering=1, errors="replace")
     python_stderr, sys.stderr = sys.stderr, terminal
-    log = open(path, "a", buffering=1, encoding="utf-8")
+    log = pathlib.Path(path).open("a", buffering=1)  # noqa: SIM115
     os.dup2(log.fileno(), 2)
     faulthandler.enable(file=terminal)
     handlers = [logging.StreamHandler(log), logging.StreamHandler(terminal)]

@@ -7,11 +7,11 @@ import shlex
 import keras_tuner
 
 import nasnet_keras
+from nasnet_keras.files import write_atomically
 from nasnet_keras.genotypes import NASNET_A
 from nasnet_keras.search import comparison
 from nasnet_keras.search.command import say
 from nasnet_keras.search.evaluator import Recipe, TrainFromScratch, choose_stem
-from nasnet_keras.search.journal import write_atomically
 from nasnet_keras.search.oracle import RandomOracle
 from nasnet_keras.search.ppo_oracle import PPOOracle
 from nasnet_keras.search.progress import Progress

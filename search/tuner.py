@@ -36,8 +36,13 @@ class CellTuner(keras_tuner.Tuner):
         self.after_trial = after_trial
         super().__init__(oracle, directory=directory, project_name=project_name)
 
-    def run_trial(self, trial):
-        """Evaluates one trial; returns its metrics."""
+    def run_trial(self, trial, verbose=None):
+        """Evaluates one trial; returns its metrics.
+
+        Args:
+            trial: The `Trial`.
+            verbose: What `search(verbose=...)` hands on; the oracle heeds it.
+        """
         return self.evaluator(self._genotype(trial))
 
     def _genotype(self, trial):

@@ -16,18 +16,34 @@ OTHERS = ["jax", "torch"]
 SIZES = ["16x16", "17x15"]
 
 
+SCRIPT = """
+import pathlib, sys
+if {blocked}:
+    sys.modules["tensorflow"] = None  # Any import of it fails.
+from tests import backend_probe
+backend_probe.main(pathlib.Path(sys.argv[1]))
+"""
+
+
 def probe(backend, folder):
     """Runs the probe in an interpreter of its own and returns its results."""
-    pytest.importorskip(backend, reason=f"{backend} is not installed")
-    result = subprocess.run(
-        [sys.executable, "-m", "tests.backend_probe", str(folder)],
-        cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr[-5000:]
-    with np.load(folder / f"{backend}.npz") as file:
+    results = folder / f"{backend}.npz"
+    if not results.exists():
+        script = SCRIPT.format(blocked=backend != "tensorflow")
+        process = subprocess.run(
+            [sys.executable, "-c", script, str(folder)],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "KERAS_BACKEND": backend,
+                # Compiling takes longer than computing.
+                "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+            },
+            capture_output=True,
+            text=True,
+        )
+        assert process.returncode == 0, process.stderr[-5000:]
+    with np.load(results) as file:
         return dict(file)
 
 
@@ -74,12 +90,14 @@ def tensorflow(folder):
 
 @pytest.fixture(scope="session", params=OTHERS)
 def other(request, folder):
+    pytest.importorskip(request.param)
     return probe(request.param, folder)
 
 
 @pytest.fixture(scope="session", params=["tensorflow", *OTHERS])
 def each(request, folder):
-    return request.getfixturevalue(request.param)
+    pytest.importorskip(request.param)
+    return probe(request.param, folder)
 
 
 def assert_equal(actual, expected, prefix):
@@ -107,18 +125,15 @@ def test_operations(tensorflow, other, semantics, size):
 @pytest.mark.parametrize("semantics", ["tf_slim", "keras"])
 def test_network_of_unknown_size(tensorflow, other, semantics, size):
     assert_equal(other, tensorflow, f"any size/{semantics}/{size}")
-    expected = tensorflow[f"any size/{semantics}/{size}"]
-    # Neither constant nor the same under both semantics.
-    assert np.ptp(expected, 0).max() > 1e-3
-    for semantics in "tf_slim", "keras":
-        assert f"any size/{semantics}/{size}" in tensorflow
 
 
-def test_semantics_differ(tensorflow):
+def test_outputs_depend_on_input_and_semantics(tensorflow):
+    """Or else the comparisons above would say little."""
     for size in SIZES:
         slim = tensorflow[f"any size/tf_slim/{size}"]
         zeros = tensorflow[f"any size/keras/{size}"]
         assert relative_error(slim, zeros) > 1e-2
+        assert np.ptp(slim, 0).max() > 1e-2 * np.abs(slim).max()
 
 
 def test_network_of_fixed_size(tensorflow, other):
@@ -154,8 +169,16 @@ def test_scheduled_drop_path_with_steps_per_execution(each):
     An epoch has three steps here: the third runs alone.
     """
     rates = 0.6 * np.array([0, 0, 2, 3, 3, 5]) / 6
-    observed = each["schedule/layer, two steps at once"]
+    name = "schedule/layer, two steps at once"
+    if name not in each:
+        pytest.skip("Keras runs one step at a time on torch")
+    observed = each[name]
     assert_rates(observed, rates, examples=1024)
+
+
+def test_no_tensorflow_behind_the_others(tensorflow, other):
+    assert tensorflow["has tensorflow"]
+    assert not other["has tensorflow"]
 
 
 def test_model_saved_by_tensorflow_loads(each, folder):

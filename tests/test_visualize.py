@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from nasnet_keras import visualize
+from nasnet_keras.cell_layout import LABELS, layout
 from nasnet_keras.genotypes import NASNET_A, Block, Cell, Genotype
-from nasnet_keras.visualize import layout, plot_genotype, plot_rewards
+from nasnet_keras.visualize import plot_genotype, plot_rewards
 
 REWARDS = [0.5, None, 0.7, 0.6, float("nan"), 0.8]
 
@@ -19,7 +19,7 @@ def random_cell(rng, blocks, inputs):
     blocks = [
         Block(
             [rng.randrange(inputs + number) for _ in range(2)],
-            rng.choices([*visualize.LABELS, "a_long_custom_name"], k=2),
+            rng.choices([*LABELS, "a_long_custom_name"], k=2),
             rng.choice(["add", "concat"]),
         )
         for number in range(blocks)
@@ -106,7 +106,7 @@ def test_boxes_carry_the_names(drawn):
         for node, block in enumerate(cell.blocks, cell.inputs):
             assert one.boxes[node].label == block.combination
             for side, name in enumerate(block.operations):
-                label, _ = visualize.LABELS.get(name, (name, ""))
+                label, _ = LABELS.get(name, (name, ""))
                 assert one.boxes[node, side].label == label
 
 
@@ -122,7 +122,7 @@ def test_labels_fit_into_their_boxes(drawn):
 def test_the_operations_of_the_paper_have_labels():
     from nasnet_keras.operations import PAPER_OPERATIONS
 
-    assert set(visualize.LABELS) == set(PAPER_OPERATIONS)
+    assert set(LABELS) == set(PAPER_OPERATIONS)
 
 
 def test_a_layout_is_the_same_every_time():
@@ -150,7 +150,7 @@ def test_svg_names_every_operation(tmp_path):
     found = texts(path)
     assert {"my_conv_$5$", "add", "concat", "a<b & $  ·  Normal cell"} <= found
     for name in NASNET_A.reduction.operations:
-        assert visualize.LABELS[name][0] in found
+        assert LABELS[name][0] in found
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from nasnet_keras.search.journal import Journal, write_atomically
+from nasnet_keras.files import write_atomically
+from nasnet_keras.search.journal import Journal
 
 
 def test_what_is_appended_is_read(tmp_path):

@@ -49,7 +49,8 @@ class Tuner(keras_tuner.Tuner):
 def search(kind, folder, trials, tuner_class=Tuner, **kwargs):
     oracle = MAKERS[kind](max_trials=trials, **kwargs)
     tuner = tuner_class(oracle, directory=folder, project_name="run")
-    tuner.search(verbose=0)
+    oracle.verbose = 0
+    tuner.search()
     oracle.close()
     return oracle
 
@@ -109,7 +110,8 @@ def test_a_damaged_snapshot_is_no_loss(tmp_path):
 def test_the_policy_learns_through_the_oracle(tmp_path):
     settings = dataclasses.replace(SETTINGS["small"], learning_rate=0.005)
     oracle = PPOOracle(SPACE, settings=settings, units=32, max_trials=300)
-    Tuner(oracle, directory=tmp_path, project_name="run").search(verbose=0)
+    oracle.verbose = 0
+    Tuner(oracle, directory=tmp_path, project_name="run").search()
     scores = [record["score"] for record in oracle.records]
     assert sum(scores[-40:]) / 40 > 0.75 > 0.45 > sum(scores[:40]) / 40
     assert oracle.baseline == pytest.approx(sum(scores[-40:]) / 40, abs=0.2)
@@ -122,7 +124,8 @@ def test_the_default_settings_follow_the_number_of_trials(tmp_path):
         PPOOracle(SPACE, settings="large")
     # More trials later must not turn one into the other.
     first = PPOOracle(SPACE, max_trials=2)
-    Tuner(first, directory=tmp_path, project_name="run").search(verbose=0)
+    first.verbose = 0
+    Tuner(first, directory=tmp_path, project_name="run").search()
     first.close()
     later = PPOOracle(SPACE, max_trials=6000)
     Tuner(later, directory=tmp_path, project_name="run")
@@ -159,7 +162,9 @@ def test_failures_are_recorded_and_count_as_the_worst(tmp_path):
     assert "out of memory" in oracle.records[1]["message"]
     assert oracle.records[1]["score"] is None
     assert oracle.updates == 2  # twelve trials, the last four not yet learnt
-    worst = min(r["score"] for r in oracle.records[:4] if r["score"] is not None)
+    worst = min(
+        r["score"] for r in oracle.records[:4] if r["score"] is not None
+    )
     assert oracle._reward(oracle.records[1]) == oracle._worst <= worst
     assert outcome(search("ppo", tmp_path, 12)) == outcome(oracle)
 
@@ -230,7 +235,9 @@ def test_a_hypermodel_reads_the_decisions(tmp_path):
     import keras
     import numpy as np
 
-    space = SearchSpace([("units", (1, 2, 3)), ("activation", ("relu", "tanh"))])
+    space = SearchSpace(
+        [("units", (1, 2, 3)), ("activation", ("relu", "tanh"))]
+    )
     built = []
 
     def build(hp):
@@ -238,8 +245,11 @@ def test_a_hypermodel_reads_the_decisions(tmp_path):
         activation = hp.Choice("activation", ["relu", "tanh"])
         built.append((units, activation))
         model = keras.Sequential(
-            [keras.Input((2,)), keras.layers.Dense(units, activation=activation),
-             keras.layers.Dense(1)]
+            [
+                keras.Input((2,)),
+                keras.layers.Dense(units, activation=activation),
+                keras.layers.Dense(1),
+            ]
         )
         model.compile("sgd", "mse")
         return model
@@ -250,8 +260,10 @@ def test_a_hypermodel_reads_the_decisions(tmp_path):
     )
     x = np.zeros((8, 2), "float32")
     tuner.search(x, x[:, :1], validation_data=(x, x[:, :1]), verbose=0)
-    assert [(r["values"]["units"], r["values"]["activation"])
-            for r in oracle.records] == built[-3:]
+    assert [
+        (r["values"]["units"], r["values"]["activation"])
+        for r in oracle.records
+    ] == built[-3:]
     assert len(tuner.get_best_models(1)) == 1
 
 
@@ -268,8 +280,9 @@ SCRIPT = """
 
     oracle = MAKERS[{kind!r}](max_trials=40)
     tuner = Slow(oracle, directory={folder!r}, project_name="run")
+    oracle.verbose = 0
     print("ready", flush=True)
-    tuner.search(verbose=0)
+    tuner.search()
     print("finished", flush=True)
 """
 
@@ -286,7 +299,8 @@ def test_killed_at_random_moments(kind, tmp_path):
         process = subprocess.Popen(
             [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
         )
-        assert process.stdout.readline() == "ready\n"
+        while process.stdout.readline() != "ready\n":
+            assert process.poll() is None
         if kills < 3:
             time.sleep(rng.uniform(0.05, 1.0))
             process.send_signal(signal.SIGKILL)

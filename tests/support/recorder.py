@@ -22,7 +22,8 @@ class Recorder(keras.metrics.Metric):
     def update_state(self, y_true, y_pred, sample_weight=None):
         place = ops.equal(ops.arange(self.steps, dtype="float32"), self.count)
         value = ops.cast(self.function(y_pred), "float32")
-        self.record.assign(ops.where(place, value, self.record))
+        record = ops.convert_to_tensor(self.record)
+        self.record.assign(ops.where(place, value, record))
         self.count.assign(self.count + 1.0)
 
     def result(self):

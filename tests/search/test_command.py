@@ -1,0 +1,175 @@
+"""`nasnet search`, run, interrupted, killed and run again as a user would."""
+
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nasnet_keras import load_genotype
+
+NASNET = [sys.executable, "-m", "nasnet_keras.cli", "search"]
+# Children of a few seconds.
+TINY = (
+    "--blocks 1 --images 300 --epochs 1 --filters 2 --update-every 2 "
+    "--no-compare"
+)
+OUR_LINES = re.compile(
+    r"|(ppo|random) +\S+: .*|trial \d+/\d+: reward \S+, best \S+, \d+:\d\d left"
+    r"|For comparison: .*|training  .*|Stopped\. .*"
+)
+
+
+def search(folder, *more, trials=3):
+    command = [*NASNET, *TINY.split(), "--directory", str(folder)]
+    return [*command, "--trials", str(trials), *map(str, more)]
+
+
+def run(*args, **kwargs):
+    return subprocess.run(
+        search(*args, **kwargs), capture_output=True, text=True
+    )
+
+
+def records(folder):
+    lines = (folder / "trials.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("search") / "run"
+    result = run(folder)
+    assert result.returncode == 0, result.stderr
+    return folder, result
+
+
+def test_what_it_prints(finished):
+    folder, result = finished
+    assert "300 to train" not in result.stdout
+    assert re.search(
+        r"240 to train, 60 to validate, 359 to test", result.stdout
+    )
+    assert "images    8x8: cifar stem" in result.stdout
+    for name in ("NASNetMobile", "NASNetLarge"):
+        assert re.search(rf"{name} +[\d.]+ M parameters", result.stdout)
+    assert f"--directory {folder} --trials 6" in result.stdout
+    assert f"--genotype {folder}/best.json" in result.stdout
+
+
+def test_standard_error_holds_our_lines_only(finished):
+    folder, result = finished
+    lines = result.stderr.splitlines()
+    assert all(OUR_LINES.fullmatch(line) for line in lines), result.stderr
+    assert sum(line.startswith("trial ") for line in lines) == 3
+    assert (folder / "log").stat().st_size > 0
+
+
+def test_what_it_writes(finished):
+    folder, _ = finished
+    ended = records(folder)
+    assert [record["trial"] for record in ended] == [0, 1, 2]
+    assert all(0 <= record["score"] <= 1 for record in ended)
+    best = json.loads((folder / "best.json").read_text())
+    assert best["reward"] == max(record["score"] for record in ended)
+    assert load_genotype(folder / "best.json").to_dict() == best["genotype"]
+    source = best["produced_by"]
+    for key in ("nasnet_keras", "keras", "backend", "time", "machine"):
+        assert source[key]
+    assert source["configuration"]["seed"] == 0
+    assert len(source["configuration"]["data"]["sha256"]) == 64
+    for picture in ("cells.png", "reward.png"):
+        assert (folder / picture).read_bytes().startswith(b"\x89PNG")
+    assert (folder / "controller.npz").exists()  # PPO has learnt: trials > 2
+
+
+def test_a_finished_search_says_so(finished):
+    folder, _ = finished
+    before = (folder / "trials.jsonl").read_bytes()
+    result = run(folder)
+    assert result.returncode == 0
+    assert "finished, 3 of 3 trials; --trials 6" in result.stderr
+    assert (folder / "trials.jsonl").read_bytes() == before
+
+
+def test_another_search_in_the_folder_is_refused(finished):
+    folder, _ = finished
+    before = {p: p.read_bytes() for p in folder.iterdir() if p.name != "log"}
+    result = run(folder, "--filters", 3, "--seed", 7, trials=9)
+    assert result.returncode == 2
+    assert "recipe.filters: there 2, now 3" in result.stderr
+    assert "seed: there 0, now 7" in result.stderr
+    after = {p: p.read_bytes() for p in folder.iterdir() if p.name != "log"}
+    assert after == before
+
+
+def test_a_folder_of_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").write_text("important")
+    result = run(tmp_path)
+    assert result.returncode == 2 and "thesis.txt" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def wait_for_trials(folder, number, process):
+    journal = folder / "trials.jsonl"
+    while process.poll() is None:
+        if journal.exists() and journal.read_bytes().count(b"\n") >= number:
+            return
+        time.sleep(0.02)
+    raise AssertionError(process.stderr.read())
+
+
+def test_ctrl_c_ends_cleanly(tmp_path):
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        search(folder, trials=500),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for_trials(folder, 1, process)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Stopped. Every finished trial is kept" in errors
+    assert "Traceback" not in errors
+    ended = records(folder)
+    assert json.loads((folder / "best.json").read_text())["trials"] == len(
+        ended
+    )
+    again = run(folder, trials=len(ended) + 1)
+    assert f"{len(ended)} of {len(ended) + 1} trials are done" in again.stderr
+    assert [r["trial"] for r in records(folder)] == list(range(len(ended) + 1))
+
+
+@pytest.mark.parametrize(
+    "kills, trials", [(2, 4), pytest.param(6, 12, marks=pytest.mark.long)]
+)
+def test_killed_and_started_again(tmp_path, kills, trials):
+    """SIGKILL at random moments of real trainings."""
+    folder = tmp_path / "run"
+    rng = random.Random(kills)
+    first_values = {}
+    for kill in range(kills):
+        process = subprocess.Popen(
+            search(folder, trials=trials),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        wait_for_trials(folder, 1 + kill * (trials - 2) // kills, process)
+        time.sleep(rng.uniform(0, 2))
+        process.kill()
+        process.communicate()
+        for record in records(folder):
+            kept = first_values.setdefault(record["trial"], record)
+            assert kept == record  # What was on disk stays as it was.
+    result = run(folder, trials=trials)
+    assert result.returncode == 0, result.stderr
+    assert [record["trial"] for record in records(folder)] == list(
+        range(trials)
+    )
