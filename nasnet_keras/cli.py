@@ -109,12 +109,12 @@ def plot(args):
 
 
 def main(args):
-    """Runs a subcommand; wrong input ends in one line and status 2."""
+    """Runs a subcommand; returns 2 on wrong input, 1 if it cannot go on."""
     try:
         return args.run(args)
-    except (ValueError, ImportError) as error:
+    except (ValueError, ImportError, RuntimeError) as error:
         print(f"nasnet {args.command}: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, RuntimeError) else 2
 
 
 def _parse(argv):

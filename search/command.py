@@ -6,8 +6,11 @@ ending in a comparison and in the ImageNet networks made of the best cell.
 
 import argparse
 import datetime
+import importlib.util
 import pathlib
 import sys
+
+EXTRA = ("matplotlib", "PIL", "sklearn", "tqdm")
 
 # What a search takes unless told otherwise, by dataset; a folder's are those
 # of CIFAR-10. The demonstration must fit into minutes on two cores.
@@ -112,6 +115,7 @@ def run(args):
     if args.compare is None:
         args.compare = args.dataset == "digits"
     _check(args)
+    _check_installed()
     if args.directory is None:
         now = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         args.directory = pathlib.Path("runs", now)
@@ -126,9 +130,10 @@ def run(args):
 
             Session(args).run()
         except KeyboardInterrupt:
-            say(
+            print(
                 "\nStopped. Every finished trial is kept: the same command "
-                f"with --directory {args.directory} goes on."
+                f"with --directory {args.directory} goes on.",
+                file=sys.stderr,
             )
             return 130
         finally:
@@ -136,6 +141,15 @@ def run(args):
                 (args.directory / "log").unlink()
                 args.directory.rmdir()
     return 0
+
+
+def _check_installed():
+    missing = [name for name in EXTRA if not importlib.util.find_spec(name)]
+    if missing:
+        raise ImportError(
+            f"The search also needs {', '.join(missing)}: "
+            "pip install 'nasnet-keras[search]'"
+        )
 
 
 def _check(args):
@@ -168,8 +182,3 @@ def _check_directory(directory):
                 f"({', '.join(sorted(names)[:3])}, ...) and no search. "
                 "Nothing was changed. Give a new folder."
             )
-
-
-def say(text=""):
-    """Prints a line of ours."""
-    print(text, file=sys.stderr, flush=True)

@@ -6,13 +6,13 @@ import json
 import numpy as np
 
 from nasnet_keras.files import write_atomically
-from nasnet_keras.search.command import say
 from nasnet_keras.search.evaluator import (
     accuracy,
     build_child,
     free_memory,
     train_child,
 )
+from nasnet_keras.search.progress import say
 
 LONGER = 4  # times the epochs of a child
 WIDER = 2  # times its filters

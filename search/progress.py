@@ -4,6 +4,11 @@ import sys
 import time
 
 
+def say(text):
+    """Prints a line of ours on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
 class Progress:
     """A bar on a terminal, a line per trial elsewhere; a context manager.
 
@@ -50,9 +55,7 @@ class Progress:
         done = len(self.oracle.end_order)
         pace = (time.time() - self.began) / (done - self.initial)
         left = round(pace * max(0, self.trials - done))
-        print(
+        say(
             f"trial {done}/{self.trials}: {text}, {left // 60}:{left % 60:02d} "
-            "left",
-            file=sys.stderr,
-            flush=True,
+            "left"
         )

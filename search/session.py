@@ -10,16 +10,18 @@ import nasnet_keras
 from nasnet_keras.files import write_atomically
 from nasnet_keras.genotypes import NASNET_A
 from nasnet_keras.search import comparison
-from nasnet_keras.search.command import say
 from nasnet_keras.search.evaluator import Recipe, TrainFromScratch, choose_stem
 from nasnet_keras.search.oracle import RandomOracle
 from nasnet_keras.search.ppo_oracle import PPOOracle
-from nasnet_keras.search.progress import Progress
+from nasnet_keras.search.progress import Progress, say
 from nasnet_keras.search.provenance import provenance
 from nasnet_keras.search.space import NASNetSpace
 from nasnet_keras.search.tuner import CellTuner
 from nasnet_keras.training.data import load_dataset
 from nasnet_keras.visualize import plot_genotype, plot_rewards
+
+# Whoever follows a search through a pipe wants its lines at once.
+tell = functools.partial(print, flush=True)
 
 
 class Session:
@@ -51,8 +53,8 @@ class Session:
                 f"No trial of {self.args.directory} was completed; see the "
                 "messages in its trials.jsonl."
             )
-        print(f"\nBest cell, reward {best.score:.4f} (trial {best.trial_id}):")
-        print(self._genotype(oracle, best))
+        tell(f"\nBest cell, reward {best.score:.4f} (trial {best.trial_id}):")
+        tell(self._genotype(oracle, best))
         if self.args.compare:
             self._compare(oracle)
         self._assemble(self._genotype(oracle, best))
@@ -77,10 +79,10 @@ class Session:
                 ("to test", dataset.test),
             )
         )
-        print(
+        tell(
             f"data      {dataset.name}: {len(dataset.classes)} classes, {sizes}"
         )
-        print(f"images    {side}x{side}: {choose_stem(side)} stem")
+        tell(f"images    {side}x{side}: {choose_stem(side)} stem")
         return dataset
 
     def _search(self, kind, folder):
@@ -173,17 +175,17 @@ class Session:
             self.args.seed,
             self.args.directory / "comparison.json",
         )
-        print("\n" + comparison.table(results))
+        tell("\n" + comparison.table(results))
 
     def _assemble(self, genotype):
         from nasnet_keras.summary import totals
 
-        print("\nThe best cell, assembled for ImageNet (random weights):")
+        tell("\nThe best cell, assembled for ImageNet (random weights):")
         for build in (nasnet_keras.NASNetMobile, nasnet_keras.NASNetLarge):
             model = build(genotype=genotype, weights=None)
             parameters, macs = totals(model)
             side = model.input_shape[1]
-            print(
+            tell(
                 f"  {build.__name__:13} {parameters / 1e6:8.2f} M parameters "
                 f"{macs / 1e6:10.1f} M multiply-adds at {side}x{side}"
             )
@@ -193,7 +195,7 @@ class Session:
         more = 2 * self.args.trials
         again = [] if self.args.dataset == "digits" else ["<the same options>"]
         again = " ".join(["nasnet search", *again])
-        print(
+        tell(
             "\nGo on with:\n"
             f"  {again} --directory {run} --trials {more}\n"
             f"  nasnet summary large --genotype {run}/best.json\n"

@@ -38,7 +38,10 @@ def probe(backend, folder):
                 "KERAS_BACKEND": backend,
                 # Compiling takes longer than computing.
                 "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+                # Threads that wait for each other are slow on busy cores.
+                "OMP_NUM_THREADS": "1",
             },
+            timeout=200,
             capture_output=True,
             text=True,
         )
@@ -64,7 +67,7 @@ def folder(tmp_path_factory):
         shape = (4, *map(int, size.split("x")), 3)
         inputs[size] = rng.normal(size=shape).astype("float32")
         # A channel below zero, where a zero of the padding would win.
-        inputs[size][..., 0] -= 10
+        inputs[size][..., 0] -= 4
     np.savez(folder / "inputs.npz", **inputs)
     model = NASNet(
         TWO_BLOCKS,
@@ -102,9 +105,9 @@ def each(request, folder):
 
 def assert_equal(actual, expected, prefix):
     """All results whose names begin with `prefix`, to 1e-4."""
-    names = [name for name in expected if name.startswith(prefix)]
+    names = sorted(name for name in expected if name.startswith(prefix))
     assert names
-    assert names == [name for name in actual if name.startswith(prefix)]
+    assert names == sorted(name for name in actual if name.startswith(prefix))
     errors = {
         name: relative_error(actual[name], expected[name]) for name in names
     }
@@ -133,7 +136,7 @@ def test_outputs_depend_on_input_and_semantics(tensorflow):
         slim = tensorflow[f"any size/tf_slim/{size}"]
         zeros = tensorflow[f"any size/keras/{size}"]
         assert relative_error(slim, zeros) > 1e-2
-        assert np.ptp(slim, 0).max() > 1e-2 * np.abs(slim).max()
+        assert relative_error(slim[1:], slim[:-1]) > 1e-2
 
 
 def test_network_of_fixed_size(tensorflow, other):

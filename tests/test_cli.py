@@ -40,7 +40,7 @@ def test_every_subcommand_has_help(command):
 
 def test_no_flag_is_defined_at_import():
     code = (
-        "from absl import flags; before = set(flags.FLAGS);"
+        "from absl import app, flags; before = set(flags.FLAGS);"
         "from nasnet_keras import cli; cli.make_parser();"
         "import nasnet_keras.search.command;"
         "assert set(flags.FLAGS) == before"

@@ -246,7 +246,7 @@ def test_an_existing_file_is_kept_when_drawing_fails(
 
     def fail(figure, path, *args, **kwargs):
         if fails == "savefig":
-            path.write_bytes(b"half")
+            path.write(b"half")
         raise RuntimeError("the disk is full")
 
     path = plot_genotype(NASNET_A, tmp_path / "a.svg")

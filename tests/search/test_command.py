@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from nasnet_keras import load_genotype
+from nasnet_keras import Genotype, load_genotype
 
 NASNET = [sys.executable, "-m", "nasnet_keras.cli", "search"]
 # Children of a few seconds.
@@ -76,7 +76,8 @@ def test_what_it_writes(finished):
     assert all(0 <= record["score"] <= 1 for record in ended)
     best = json.loads((folder / "best.json").read_text())
     assert best["reward"] == max(record["score"] for record in ended)
-    assert load_genotype(folder / "best.json").to_dict() == best["genotype"]
+    genotype = load_genotype(folder / "best.json")
+    assert genotype == Genotype.from_dict(best["genotype"])
     source = best["produced_by"]
     for key in ("nasnet_keras", "keras", "backend", "time", "machine"):
         assert source[key]

@@ -147,6 +147,8 @@ def test_another_search_in_the_folder_is_refused(kind, tmp_path):
     assert (tmp_path / "run" / "trials.jsonl").read_bytes() == before
 
 
+# NumPy's word on a metric that is NaN throughout, which KerasTuner looks at.
+@pytest.mark.filterwarnings("ignore:All-NaN axis encountered:RuntimeWarning")
 def test_failures_are_recorded_and_count_as_the_worst(tmp_path):
     class Failing(Tuner):
         def run_trial(self, trial):
@@ -295,9 +297,14 @@ def test_killed_at_random_moments(kind, tmp_path):
     )
     rng = random.Random(4)
     kills = 0
+    # JAX starts sooner than TensorFlow.
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
     while True:
         process = subprocess.Popen(
-            [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", code],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
         while process.stdout.readline() != "ready\n":
             assert process.poll() is None
@@ -309,6 +316,12 @@ def test_killed_at_random_moments(kind, tmp_path):
         if process.returncode == 0:
             break
     assert kills == 3 and rest == "finished\n"
-    oracle = search(kind, tmp_path / "killed", 40)
-    assert [r["trial"] for r in oracle.records] == list(range(40))
-    assert outcome(oracle) == outcome(search(kind, tmp_path / "whole", 40))
+    journal = (tmp_path / "killed" / "run" / "trials.jsonl").read_text()
+    killed = [json.loads(line) for line in journal.splitlines()]
+    assert [record["trial"] for record in killed] == list(range(40))
+    whole = code.replace(str(tmp_path / "killed"), str(tmp_path / "whole"))
+    subprocess.run([sys.executable, "-c", whole], check=True, env=environment)
+    journal = (tmp_path / "whole" / "run" / "trials.jsonl").read_text()
+    whole = [json.loads(line) for line in journal.splitlines()]
+    for name in ("values", "score", "policy", "log_prob"):
+        assert [r.get(name) for r in killed] == [r.get(name) for r in whole]
