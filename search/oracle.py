@@ -88,6 +88,7 @@ class SpaceOracle(keras_tuner.Oracle):
         self.seed = seed  # The base class takes 0 for "no seed".
         self.context = context or {}
         self.records = []
+        self._lowest_open = 0
         self._proposals = {}
         self._started = {}
         self._lock = threading.RLock()
@@ -148,9 +149,10 @@ class SpaceOracle(keras_tuner.Oracle):
             trial = self.trials[self._retry_queue.pop(0)]
             trial.status = _Status.RUNNING
             return trial
-        number = len(self.trials)
-        while self._trial_id(number - 1) not in self.trials and number:
-            number -= 1  # A parallel search killed before has left a gap.
+        # A parallel search that was killed may have left gaps.
+        while self._trial_id(self._lowest_open) in self.trials:
+            self._lowest_open += 1
+        number = self._lowest_open
         if number >= self.max_trials:
             return trial_module.Trial(
                 self.get_space(), self._trial_id(number), _Status.STOPPED

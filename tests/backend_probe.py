@@ -30,19 +30,20 @@ STEPS = 6
 EXAMPLES = 1024
 
 
-def network(semantics, shape=(None, None, 3), genotype=TWO_BLOCKS, top=False):
-    """A network that gives the map of its last cell, or with `top` logits."""
-    return NASNet(
-        genotype,
-        cells_per_stack=1,
-        filters=2,
-        stem="cifar",
-        pooling_semantics=semantics,
-        input_shape=shape,
-        include_top=top,
-        classes=5,
-        classifier_activation=None,
-    )
+def network(semantics, shape=(None, None, 3), **arguments):
+    """A network that gives the map of its last cell."""
+    defaults = {
+        "genotype": TWO_BLOCKS,
+        "cells_per_stack": 1,
+        "filters": 2,
+        "stem": "cifar",
+        "pooling_semantics": semantics,
+        "input_shape": shape,
+        "include_top": False,
+        "classes": 5,
+        "classifier_activation": None,
+    }
+    return NASNet(**{**defaults, **arguments})
 
 
 def all_operations(semantics):
@@ -112,8 +113,13 @@ def forward(inputs):
 
 
 def train(x):
-    """The loss of one compiled step, and all weights after it."""
-    model = set_weights(network("tf_slim", x.shape[1:], top=True))
+    """The loss of one compiled step, and all weights after it.
+
+    Of 16 filters: see `test_few_channels_train_on_torch` for why not fewer.
+    """
+    shape = x.shape[1:]
+    model = network("tf_slim", shape, filters=16, include_top=True)
+    set_weights(model)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(0.01), loss)
     targets = np.arange(len(x)) % 5

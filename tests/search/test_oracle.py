@@ -220,6 +220,22 @@ def test_a_result_that_comes_twice_counts_once(tmp_path):
     assert proposed.hyperparameters.values == other.hyperparameters.values
 
 
+@both
+def test_gaps_that_a_parallel_search_left_are_filled(kind, tmp_path):
+    oracle = MAKERS[kind](max_trials=6)
+    Tuner(oracle, directory=tmp_path, project_name="run")
+    oracle.verbose = 0
+    trials = [oracle.create_trial(name) for name in "abcd"]
+    for trial in (trials[3], trials[0], trials[2]):
+        oracle.update_trial(trial.trial_id, {"val_accuracy": 0.5})
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+    oracle.close()
+    resumed = search(kind, tmp_path, 6)
+    assert [r["trial"] for r in resumed.records] == [3, 0, 2, 1, 4, 5]
+    assert resumed.records[3]["values"] == trials[1].hyperparameters.values
+
+
 def test_a_minimized_objective(tmp_path):
     class Loss(keras_tuner.Tuner):
         def run_trial(self, trial):
