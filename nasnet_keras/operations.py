@@ -175,8 +175,8 @@ class Chain(keras.Layer):
 class FactorizedReduction(keras.Layer):
     """Halves the size without losing every second pixel (TF-slim).
 
-    Two strided 1x1 convolutions to half of the filters each, the second one
-    pixel to the bottom right of the first; concatenation; one batch norm.
+    Two 1x1 convolutions to half of the filters each, of every second pixel
+    and of their neighbours to the bottom right; concatenation; one batch norm.
 
     Args:
         filters: Integer, at least 2.
@@ -201,8 +201,8 @@ class FactorizedReduction(keras.Layer):
             conventions = Conventions(**conventions)
         self.conventions = conventions
         half = filters // 2
-        self.path_1 = conventions.conv(half, 1, 2, padding="valid")
-        self.path_2 = conventions.conv(filters - half, 1, 2, padding="valid")
+        self.path_1 = conventions.conv(half, 1)
+        self.path_2 = conventions.conv(filters - half, 1)
         self.norm = conventions.batch_norm()
 
     def build(self, input_shape):
@@ -211,15 +211,19 @@ class FactorizedReduction(keras.Layer):
         self.norm.build(self.compute_output_shape(input_shape))
 
     def call(self, inputs):
-        shifted = ops.pad(inputs, [[0, 0], [0, 1], [0, 1], [0, 0]])[:, 1:, 1:]
-        paths = [self.path_1(inputs), self.path_2(shifted)]
+        # Pixels are taken before the convolutions and not by their strides:
+        # see `_every_second_pixel`.
+        padded = ops.pad(inputs, [[0, 0], [0, 1], [0, 1], [0, 0]])
+        paths = [
+            self.path_1(inputs[:, ::2, ::2]),
+            self.path_2(padded[:, 1::2, 1::2]),
+        ]
         return self.norm(ops.concatenate(paths, axis=-1))
 
     def compute_output_shape(self, input_shape):
-        return (
-            *self.path_1.compute_output_shape(input_shape)[:-1],
-            self.filters,
-        )
+        batch, *sides, _ = input_shape
+        sides = [side and -(-side // 2) for side in sides]
+        return (batch, *sides, self.filters)
 
     def get_config(self):
         config = super().get_config()
@@ -238,11 +242,24 @@ def identity(slot):
     return OPERATIONS["conv_1x1"](slot)
 
 
-def _conv(kernel_size):
-    def layers(slot):
-        return [keras.layers.ReLU(), slot.conv(kernel_size), slot.batch_norm()]
+def _every_second_pixel():
+    """Halves the size; with a 1x1 convolution after it, a strided one.
 
-    return layers
+    The strided 1x1 convolution itself is avoided: oneDNN, which torch uses on
+    CPUs, writes past its workspace in its gradient (oneDNN issue 6035).
+    """
+    return Pooling("max", 1, 2)
+
+
+def _conv_1x1(slot):
+    chain = [keras.layers.ReLU(), slot.conv(1, strides=1), slot.batch_norm()]
+    if slot.strides > 1:
+        chain.insert(1, _every_second_pixel())
+    return chain
+
+
+def _conv_3x3(slot):
+    return [keras.layers.ReLU(), slot.conv(3), slot.batch_norm()]
 
 
 def _asymmetric_conv(width):
@@ -268,7 +285,7 @@ def _dilated_conv(kernel_size):
         if slot.strides == 1:
             conv = [slot.conv(kernel_size, dilation_rate=2)]
         else:
-            conv = [Pooling("max", 1, 2), slot.conv(kernel_size, strides=1)]
+            conv = [_every_second_pixel(), slot.conv(kernel_size, strides=1)]
         return [keras.layers.ReLU(), *conv, slot.batch_norm()]
 
     return layers
@@ -320,8 +337,8 @@ for _name, _function in {
     "max_pool_3x3": _pool("max", 3),
     "max_pool_5x5": _pool("max", 5),
     "max_pool_7x7": _pool("max", 7),
-    "conv_1x1": _conv(1),
-    "conv_3x3": _conv(3),
+    "conv_1x1": _conv_1x1,
+    "conv_3x3": _conv_3x3,
     "sep_conv_3x3": _separable_conv(3),
     "sep_conv_5x5": _separable_conv(5),
     "sep_conv_7x7": _separable_conv(7),

@@ -1,4 +1,4 @@
-"""The house: imports run one way, and a wheel installs one name."""
+"""The folders and the imports between them: one way, and light."""
 
 import ast
 import pathlib
@@ -10,90 +10,172 @@ import zipfile
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-ZOO = sorted((ROOT / "nasnet_keras").rglob("*.py"))
-SEARCH = sorted((ROOT / "search").rglob("*.py"))
-# From the bottom to the top: a module imports none that stands after it.
-ORDER = [
-    {"genotypes", "files", "kernels", "pooling"},
-    {"operations", "drop_path", "cell_layout"},
+
+# Each module of the zoo imports only from levels below its own; modules that
+# are not listed stand above all of these.
+LEVELS = [
+    {"genotypes", "kernels", "pooling"},
+    {"operations", "drop_path"},
     {"cells"},
     {"backbone"},
     {"models"},
 ]
 
 
-def imports(path, top_level_only=False):
-    """Returns the names of the modules that a file imports."""
-    tree = ast.parse(path.read_text())
-    nodes = tree.body if top_level_only else ast.walk(tree)
+def imported(source, top_level_only=False, package=""):
+    """Dotted names of the modules that Python source imports.
+
+    Args:
+        source: String.
+        top_level_only: Whether to leave out what functions import when they
+            run.
+        package: String, what relative imports start from.
+    """
     found = set()
-    for node in nodes:
+    nodes = [ast.parse(source)]
+    while nodes:
+        node = nodes.pop()
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-            assert node.level == 0, f"relative import in {path}"
+            parts = package.split(".")
+            parts = parts[: len(parts) - node.level + 1] if node.level else []
+            base = ".".join([*parts, node.module or ""]).strip(".")
+            found.add(base)
+            found.update(f"{base}.{alias.name}" for alias in node.names)
+        function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if not (function and top_level_only):
+            nodes.extend(ast.iter_child_nodes(node))
     return found
 
 
-def packages(path, **options):
-    return {name.split(".")[0] for name in imports(path, **options)}
+def reaches(names, module):
+    """Whether one of `names` is `module` or within it."""
+    return any(f"{name}.".startswith(f"{module}.") for name in names)
 
 
-def test_the_zoo_does_not_know_the_search():
-    for path in ZOO:
-        if path.name != "cli.py":
-            names = imports(path)
-            assert not any("nasnet_keras.search" in n for n in names), path
-
-
-def test_the_zoo_imports_upwards_never():
-    for level, modules in enumerate(ORDER):
-        above = set().union(*ORDER[level + 1 :])
-        for module in modules:
-            found = imports(ROOT / "nasnet_keras" / f"{module}.py")
-            used = {name.split(".")[1] for name in found if "nasnet_" in name}
-            assert not used & above, module
-
-
-def test_plain_data_needs_no_keras():
-    for module in ("genotypes", "files", "cell_layout"):
-        path = ROOT / "nasnet_keras" / f"{module}.py"
-        assert not packages(path) & {"keras", "numpy", "matplotlib"}
-
-
-def test_keras_tuner_is_known_to_the_search_alone():
-    assert all("keras_tuner" not in packages(path) for path in ZOO)
-    assert any("keras_tuner" in packages(path) for path in SEARCH)
-
-
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
-def test_no_backend_is_imported_at_the_top_of_a_module(backend):
-    for path in ZOO + SEARCH:
-        assert backend not in packages(path, top_level_only=True), path
-
-
-def test_the_folder_search_is_no_package_of_its_own():
-    result = subprocess.run(
-        [sys.executable, "-c", "import search"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert "Import the search as `nasnet_keras.search`" in result.stderr
-
-
-def test_a_wheel_installs_one_name(tmp_path):
-    source = tmp_path / "source"  # A build leaves things where it runs.
-    left_out = shutil.ignore_patterns(".*", "build", "runs", "*.egg-info")
-    shutil.copytree(ROOT, source, ignore=left_out)
-    command = f"-m pip wheel --quiet --no-deps --wheel-dir {tmp_path} {source}"
-    subprocess.run([sys.executable, *command.split()], check=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
-    tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {
-        "nasnet_keras"
+def modules_of(folder):
+    """The Python files of a folder and their texts, by relative path."""
+    return {
+        str(path.relative_to(ROOT)): path.read_text()
+        for path in sorted((ROOT / folder).rglob("*.py"))
     }
-    assert "nasnet_keras/search/oracle.py" in names
-    assert "nasnet_keras/training/data.py" in names
+
+
+def package_of(path):
+    return ".".join(pathlib.Path(path).parent.parts)
+
+
+ZOO = modules_of("nasnet_keras")
+SEARCH = modules_of("search")
+
+
+@pytest.mark.parametrize(
+    "source, everywhere, top_level",
+    [
+        ("import a.b as c", {"a.b"}, {"a.b"}),
+        ("from a import b", {"a", "a.b"}, {"a", "a.b"}),
+        ("def f():\n    import a", {"a"}, set()),
+        ("class C:\n    def f(self):\n        import a", {"a"}, set()),
+        ("class C:\n    import a", {"a"}, {"a"}),
+        ("try:\n    import a\nexcept ImportError:\n    a = None", {"a"}, {"a"}),
+        ("if True:\n    from a import b", {"a", "a.b"}, {"a", "a.b"}),
+        ("from . import b", {"p.q", "p.q.b"}, {"p.q", "p.q.b"}),
+        ("from ..b import c", {"p.b", "p.b.c"}, {"p.b", "p.b.c"}),
+    ],
+)
+def test_imports_are_found(source, everywhere, top_level):
+    """The tests below see what they look for."""
+    assert imported(source, package="p.q") == everywhere
+    found = imported(source, top_level_only=True, package="p.q")
+    assert found == top_level
+
+
+def test_reaches():
+    assert reaches({"a.b"}, "a") and reaches({"a"}, "a")
+    assert not reaches({"ab"}, "a") and not reaches({"a"}, "a.b")
+
+
+def test_genotypes_import_the_standard_library_alone():
+    names = imported(ZOO["nasnet_keras/genotypes.py"])
+    assert names
+    tops = {name.split(".")[0] for name in names}
+    assert tops <= set(sys.stdlib_module_names)
+
+
+def test_the_zoo_knows_nothing_of_the_search():
+    assert len(ZOO) > 8
+    for path, source in ZOO.items():
+        if path != "nasnet_keras/cli.py":
+            names = imported(source, package=package_of(path))
+            assert not reaches(names, "nasnet_keras.search"), path
+            assert not reaches(names, "search"), path
+
+
+def test_imports_of_the_zoo_run_one_way():
+    """genotypes <- operations, drop_path <- cells <- backbone <- models."""
+    below = set()
+    for level in LEVELS:
+        for module in level:
+            source = ZOO[f"nasnet_keras/{module}.py"]
+            names = imported(source, package="nasnet_keras")
+            own = {name for name in names if reaches({name}, "nasnet_keras")}
+            own = {name.split(".")[1] for name in own if "." in name}
+            assert own <= below, module
+        below |= level
+    assert below <= {pathlib.Path(path).stem for path in ZOO}
+
+
+def test_keras_tuner_is_imported_by_the_search_alone():
+    for path, source in ZOO.items():
+        assert not reaches(imported(source), "keras_tuner"), path
+
+
+def test_tensorflow_waits_for_the_functions_that_need_it():
+    for path, source in {**ZOO, **SEARCH}.items():
+        names = imported(source, top_level_only=True)
+        assert not reaches(names, "tensorflow"), path
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built from a copy: building writes into its folder."""
+    folder = tmp_path_factory.mktemp("wheel")
+    copy = folder / "source"
+    leave = shutil.ignore_patterns(
+        ".*", "__pycache__", "*.egg-info", "build", "dist", "runs"
+    )
+    shutil.copytree(ROOT, copy, ignore=leave)
+    subprocess.run(
+        [
+            sys.executable,
+            *("-m", "pip", "wheel", "--quiet", "--no-deps"),
+            *("--no-build-isolation", "--disable-pip-version-check"),
+            *("--wheel-dir", str(folder), str(copy)),
+        ],
+        check=True,
+    )
+    (path,) = folder.glob("*.whl")
+    with zipfile.ZipFile(path) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
+def test_the_wheel_installs_one_name(wheel):
+    tops = {name.split("/")[0] for name in wheel}
+    (metadata,) = (top for top in tops if top.endswith(".dist-info"))
+    assert tops - {metadata} == {"nasnet_keras"}
+    assert wheel[f"{metadata}/top_level.txt"].split() == [b"nasnet_keras"]
+
+
+def test_the_wheel_holds_every_module(wheel):
+    """Those of search/ within nasnet_keras; nothing twice, nothing else."""
+    expected = dict(ZOO)
+    for path, source in SEARCH.items():
+        expected[f"nasnet_keras/{path}"] = source
+    actual = {
+        name: text.decode()
+        for name, text in wheel.items()
+        if name.endswith(".py")
+    }
+    assert "nasnet_keras/search/__init__.py" in actual
+    assert actual == expected
