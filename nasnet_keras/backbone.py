@@ -211,5 +211,8 @@ def auxiliary_classifier(x, classes, activation, conventions):
     x = keras.layers.ReLU(name="aux_relu1")(x)
     x = keras.layers.Flatten(name="aux_flatten")(x)
     return keras.layers.Dense(
-        classes, activation=activation, name="auxiliary_predictions"
+        classes,
+        activation=activation,
+        dtype="float32",
+        name="auxiliary_predictions",
     )(x)

@@ -1,6 +1,7 @@
 """The one interpreter of a genotype's cells, as Keras layers."""
 
 import dataclasses
+import itertools
 import math
 
 import keras
@@ -134,10 +135,18 @@ class _CellLayer(keras.Layer):
         self.outs = [
             self._make_out(state, channels[state]) for state in self.cell.concat
         ]
+        if not self.trainable:  # Frozen before it is built: loaded, cloned.
+            for layer in self._flatten_layers(include_self=False):
+                layer.trainable = False
 
     def _build_for(self, layer, channels):
         layer.build(_shape(channels))
         return layer
+
+    def _states_read(self):
+        """The states that a block or the output reads; others cost nothing."""
+        inputs = [block.inputs for block in self.cell.blocks]
+        return {*self.cell.concat, *itertools.chain(*inputs)}
 
     def _slot(self, channels, strides=1):
         return Slot(channels, self.filters, strides, self.conventions)
@@ -145,6 +154,8 @@ class _CellLayer(keras.Layer):
     def _make_fit(self, index, channels):
         """Brings an input state to the size and channels of the cell."""
         name = f"fit_{index}"
+        if index not in self._states_read():
+            return Chain([], name=name)
         halvings = int(math.log2(self.input_strides[index]))
         if halvings:
             layers = []

@@ -114,7 +114,7 @@ class ScheduledDropPath(keras.callbacks.Callback):
 
     Args:
         total_steps: Optional integer, the training steps after which the rate
-            is full. Defaults to the steps of this `fit`.
+            is full. Defaults to those done when `fit` ends.
 
     Raises:
         ValueError: When training begins, if the model has no `DropPath`, or
@@ -142,16 +142,20 @@ class ScheduledDropPath(keras.callbacks.Callback):
                 "schedule. Build it with `drop_path_rate=...` above 0."
             )
         self._step = int(self.model.optimizer.iterations)
-        self._total = self.total_steps or self._steps_of_fit()
+        self._total = self.total_steps
 
-    def _steps_of_fit(self):
+    def on_epoch_begin(self, epoch, logs=None):
+        if self._total is None:
+            self._total = self._step + self._steps_left(epoch)
+
+    def _steps_left(self, epoch):
         steps, epochs = self.params.get("steps"), self.params.get("epochs")
         if not steps or not epochs:
             raise ValueError(
                 "The number of training steps is not known from the data. "
                 "Give ScheduledDropPath(total_steps=...)."
             )
-        return self._step + steps * epochs
+        return steps * (epochs - epoch)
 
     def on_train_batch_begin(self, batch, logs=None):
         self._first = batch

@@ -372,13 +372,6 @@ def test_frozen_cell_does_not_learn():
     assert changed_layers(model) == everything
 
 
-FROZEN_DEFECT = pytest.mark.xfail(
-    strict=True,
-    reason="defect: `build` does not pass `trainable=False` to what it makes",
-)
-
-
-@FROZEN_DEFECT
 def test_cell_frozen_before_it_is_built_does_not_learn():
     cell = NormalCell(NASNET_A.normal, 2, trainable=False, name="cell")
     inputs = keras.Input((8, 8, 3))
@@ -387,7 +380,6 @@ def test_cell_frozen_before_it_is_built_does_not_learn():
     assert changed_layers(model) == {"last"}
 
 
-@FROZEN_DEFECT
 @pytest.mark.parametrize("way", ["save", "clone"])
 def test_frozen_cell_stays_frozen(way, tmp_path):
     model = two_cells()
@@ -476,10 +468,6 @@ def test_the_hundred_cover_the_space():
     }
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="defect: a state that nothing reads is fitted all the same",
-)
 @BOTH
 def test_a_state_that_nothing_reads_has_no_weights(layer_class):
     """Keras would warn of them in every training: they have no gradient."""

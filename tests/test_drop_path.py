@@ -165,10 +165,6 @@ def test_a_second_fit_goes_on_where_the_first_ended():
     assert_rates(history.values(), 0.6 * np.arange(8) / 8, ROWS)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="defect: `_steps_of_fit` adds the epochs done before initial_epoch",
-)
 def test_resumed_fit_reaches_the_rate_of_an_uninterrupted_one():
     """`initial_epoch`: Keras' way to go on with a stopped training."""
     model, history = observed_model(DropPath(0.6, seed=0), steps=6)

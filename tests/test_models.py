@@ -63,6 +63,7 @@ def test_large_count(large):
     assert trainable_count(large) == 88_753_150
 
 
+@pytest.mark.long
 def test_cifar_count():
     """6 @ 768, cell by cell; `test_exactness` has TF-slim's own variables."""
     normal, reduction = NASNET_A.normal, NASNET_A.reduction
@@ -412,7 +413,9 @@ def test_dropout():
 
 def test_dropout_of_the_variants(mobile):
     assert mobile.get_layer("dropout").rate == 0.5
-    cifar = NASNetCIFAR(cells_per_stack=1, filters=2)
+    cifar = NASNetCIFAR(
+        genotype=one_block_genotype("identity"), cells_per_stack=1
+    )
     assert "dropout" not in [layer.name for layer in cifar.layers]
 
 
@@ -452,13 +455,7 @@ def test_auxiliary_head_size_error(shape, found):
     "output",
     [
         0,
-        pytest.param(
-            1,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="defect: auxiliary_predictions lack dtype='float32'",
-            ),
-        ),
+        1,
     ],
     ids=["predictions", "auxiliary_predictions"],
 )
@@ -478,21 +475,7 @@ def test_probabilities_are_single_precision(policy, output):
 # input_tensor -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "called_with",
-    [
-        lambda x: [x],
-        pytest.param(
-            lambda x: x,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="defect: the model expects a list, and warns of arrays",
-            ),
-        ),
-    ],
-    ids=["list", "array"],
-)
-def test_input_tensor(called_with):
+def test_input_tensor():
     """An Input, or what another layer made of one."""
     inputs = keras.Input((16, 16, 3))
     direct = small(input_tensor=inputs)
@@ -501,7 +484,7 @@ def test_input_tensor(called_with):
     plain.set_weights(direct.get_weights())
     scaled.set_weights(direct.get_weights())
     x = images(16, 16)
-    outputs, doubled = direct(called_with(x)), scaled(called_with(x))
+    outputs, doubled = direct(x), scaled(x)
     np.testing.assert_array_equal(outputs, plain(x))
     assert relative_error(doubled, plain(2 * x)) < 1e-6
     assert relative_error(doubled, plain(x)) > 1e-3
@@ -534,10 +517,6 @@ def test_saving_a_whole_network(any_size, tmp_path):
     assert relative_error(loaded(x), any_size(x)) < 1e-6
     configuration = any_size.get_layer("cell_0").get_config()
     assert loaded.get_layer("cell_0").get_config() == configuration
-    again = NASNet(TWO_BLOCKS, cells_per_stack=1, filters=8, classes=5)
-    perturb_batch_norm(again, seed=5)
-    again.load_weights(tmp_path / "a.keras")
-    assert relative_error(again(x), any_size(x)) < 1e-6
 
 
 def test_saved_model_keeps_its_semantics(tmp_path):
