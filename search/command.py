@@ -18,11 +18,11 @@ DEFAULTS = {
     "digits": {
         "image_size": 8,
         "validation_split": 0.2,
-        "trials": 10,
+        "trials": 8,
         "epochs": 2,
         "filters": 8,
         "cells_per_stack": 1,
-        "update_every": 3,
+        "update_every": 2,
     },
     "cifar10": {
         "image_size": None,
