@@ -192,29 +192,7 @@ def test_model_saved_by_tensorflow_loads(each, folder):
     assert relative_error(each["loaded"], expected) < 1e-4
 
 
-def test_few_channels_train_on_torch():
-    """No crash, no hang in the gradient of a stride-2 1x1 convolution.
-
-    oneDNN, behind torch on CPUs, writes past its workspace there where the
-    channels are fewer than 8 or 16 (github.com/uxlfoundation/oneDNN, issue
-    6035); our layers take every second pixel first.
-    """
+def test_few_channels_train_on_torch(folder):
+    """No crash and no hang, of which the probe would have died."""
     pytest.importorskip("torch")
-    script = """
-import torch
-from nasnet_keras.operations import FactorizedReduction, Slot, make_operation
-for layer in make_operation("identity", Slot(4, 4, 2)), FactorizedReduction(4):
-    for _ in range(60):
-        x = torch.randn(4, 16, 16, 4, requires_grad=True)
-        layer(x).square().sum().backward()
-"""
-    checked = {"OMP_NUM_THREADS": "1", "MALLOC_CHECK_": "3"}
-    process = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": "torch", **checked},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert process.returncode == 0, process.stderr[-2000:]
+    assert probe("torch", folder)["few channels"]

@@ -414,11 +414,13 @@ def check_random_genotype(seed, most_blocks, path):
         stem="cifar",
         classes=3,
         input_shape=(side, side, 3),
+        # Probabilities of an untrained network may be 0 and 1 for any image.
+        classifier_activation=None,
     )
     # Not compiled into a graph, which would take most of the time.
     model.compile(
         keras.optimizers.SGD(1e-3),
-        "sparse_categorical_crossentropy",
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         run_eagerly=True,
     )
     x = images(side, side, 3, seed=seed)
