@@ -1,8 +1,8 @@
 """The one module that knows a backend's own kernels: batch normalization.
 
 Keras' `BatchNormalization` is built from elementary operations. TensorFlow
-has one fused kernel for it, which makes inference about 1.5 times and the
-first training step about 1.7 times as fast (`benchmarks/batch_norm.py`).
+has one fused kernel for it, which is quicker to trace and to run
+(`benchmarks/batch_norm.py` measures it).
 """
 
 import keras
