@@ -18,7 +18,7 @@ import numpy as np
 from keras_tuner.engine import trial as trial_module
 
 from nasnet_keras.files import write_atomically
-from nasnet_keras.search.journal import Journal
+from nasnet_keras.search.journal import Journal, uninterrupted
 
 JOURNAL = "trials.jsonl"
 CONFIG = "config.json"
@@ -192,7 +192,7 @@ class SpaceOracle(keras_tuner.Oracle):
 
     def end_trial(self, trial):
         """Records a trial that ended, or sends a crashed one for retry."""
-        with self._lock:
+        with uninterrupted(), self._lock:
             ours = self.trials[trial.trial_id]
             if trial.trial_id in self.end_order:
                 return

@@ -1,12 +1,15 @@
 """The journal and atomic writing, with real files and processes."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 from nasnet_keras.files import write_atomically
-from nasnet_keras.search.journal import Journal
+from nasnet_keras.search.journal import Journal, uninterrupted
 
 
 def test_what_is_appended_is_read(tmp_path):
@@ -60,3 +63,20 @@ def test_atomic_writing_leaves_old_or_new(tmp_path):
     write_atomically(path, b"new")
     assert path.read_text() == "new"
     assert [p.name for p in tmp_path.iterdir()] == ["best.json"]
+
+
+def test_ctrl_c_waits_for_the_end_of_a_block():
+    steps = []
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+        steps.append("the rest of the block")
+    assert steps == ["the rest of the block"]
+    with pytest.raises(KeyboardInterrupt):  # As before the block.
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
+
+
+def test_an_error_in_a_block_is_not_hidden():
+    with pytest.raises(OSError, match="full"), uninterrupted():
+        raise OSError("the disk is full")
