@@ -18,7 +18,7 @@ DEFAULTS = {
     "digits": {
         "image_size": 8,
         "validation_split": 0.2,
-        "trials": 8,
+        "trials": 6,
         "epochs": 2,
         "filters": 8,
         "cells_per_stack": 1,

@@ -14,7 +14,7 @@ from nasnet_keras.search.evaluator import (
 )
 from nasnet_keras.search.progress import say
 
-LONGER = 3  # times the epochs of a child
+LONGER = 2  # times the epochs of a child
 WIDER = 2  # times its filters
 
 

@@ -298,3 +298,18 @@ def test_operation_with_wrong_channels_error(operations):
     message = r"'greedy' must give 2 channels .*It gives 3"
     with pytest.raises(ValueError, match=message):
         network(one_block_genotype("greedy"))
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="defect: the size that an operation gives is not checked",
+)
+def test_operation_that_ignores_its_strides_error(operations):
+    """When it is built, as with channels; not when the network first runs."""
+
+    @register_operation("lazy")
+    def lazy(slot):
+        return [slot.conv(3, strides=1)]
+
+    with pytest.raises(ValueError, match=r"'lazy' .*strides"):
+        network(one_block_genotype("lazy"))
