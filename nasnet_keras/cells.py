@@ -179,7 +179,13 @@ class _CellLayer(keras.Layer):
             slot = self._slot(channels[state], strides)
             path = make_operation(name, slot, name=f"block_{number}_{side}")
             self._build_for(path, channels[state])
-            given = path.compute_output_shape(_shape(channels[state]))[-1]
+            sample = (None, 64, 64, channels[state])
+            _, side, _, given = path.compute_output_shape(sample)
+            if side != 64 // strides:
+                raise ValueError(
+                    f"The operation {name!r} must divide the size by "
+                    f"{strides} (slot.strides). It makes {side} of 64 pixels."
+                )
             if given != self.filters:
                 raise ValueError(
                     f"The operation {name!r} must give {self.filters} "

@@ -88,7 +88,7 @@ class DropPath(keras.Layer):
         noise = keras.random.uniform(
             shape, dtype="float32", seed=self.seed_generator
         )
-        kept = ops.floor(keep + noise) / keep
+        kept = ops.cast(noise < keep, "float32") / keep
         return inputs * ops.cast(kept, inputs.dtype)
 
     def set_progress(self, progress):

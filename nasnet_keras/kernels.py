@@ -28,7 +28,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
             return super().call(inputs, training=training, mask=mask)
         kept = self.moving_variance * self.momentum
         outputs = super().call(inputs, training=training, mask=mask)
-        count = ops.cast(ops.size(inputs) / inputs.shape[self.axis], "float32")
+        count = ops.cast(
+            ops.size(inputs) / inputs.shape[self.axis],
+            self.moving_variance.dtype,
+        )
         bessel = count / ops.maximum(count - 1.0, 1.0)
         added = self.moving_variance - kept
         self.moving_variance.assign(kept + added * bessel)
@@ -44,6 +47,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             and self.center
             and not (self.synchronized or self.renorm)
             and inputs.dtype in ("float32", "float16", "bfloat16")
+            and self.variable_dtype == "float32"
         )
 
     def _fused_call(self, inputs, learning):

@@ -112,10 +112,6 @@ def test_half_precision_inputs(dtype, policy, tolerance, training):
         assert_close(ours_weight, single_weight, 1e-4)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="defect: the fused kernel wants single-precision statistics",
-)
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
 def test_weights_of_another_precision(dtype):
     """Not mixed: keras.layers.BatchNormalization takes these policies too."""

@@ -300,10 +300,6 @@ def test_operation_with_wrong_channels_error(operations):
         network(one_block_genotype("greedy"))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="defect: the size that an operation gives is not checked",
-)
 def test_operation_that_ignores_its_strides_error(operations):
     """When it is built, as with channels; not when the network first runs."""
 
