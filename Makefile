@@ -3,8 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# The torch that the tests run on. From PyPI, a CPU-only machine may want
-# `make test TORCH="torch --index-url https://download.pytorch.org/whl/cpu"`.
+# The torch that the tests run on; `make test TORCH=...` takes another build.
 TORCH ?= torch==2.13.0
 ARGS ?=
 
