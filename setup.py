@@ -9,7 +9,8 @@ HERE = pathlib.Path(__file__).parent
 INIT = (HERE / "nasnet_keras" / "__init__.py").read_text()
 
 PLOTS = ["matplotlib>=3.8"]
-SEARCH = [*PLOTS, "scikit-learn>=1.4", "pillow>=10", "tqdm>=4.66"]
+SEARCH = [*PLOTS, "scikit-learn>=1.4", "tqdm>=4.66"]
+HUB = ["keras-hub>=0.32"]
 BACKENDS = {"jax": ["jax>=0.4.38"], "torch": ["torch>=2.6"]}
 
 setup(
@@ -22,6 +23,7 @@ setup(
     python_requires=">=3.11",
     packages=["nasnet_keras", "nasnet_keras.training", "nasnet_keras.search"],
     package_dir={"nasnet_keras.search": "search"},
+    package_data={"nasnet_keras": ["*.json"]},
     entry_points={"console_scripts": ["nasnet = nasnet_keras.cli:run"]},
     install_requires=[
         "tensorflow>=2.21",
@@ -29,6 +31,10 @@ setup(
         "keras-tuner>=1.4.8",
         "tensorflow-datasets>=4.9.9",
         "absl-py>=2.1",
+        "filelock>=3.16",
+        "h5py>=3.11",
+        "numpy>=1.26",
+        "pillow>=10",
         # Imported by keras-tuner (the first two) and by tensorflow-datasets,
         # and declared by neither.
         "six>=1.16",
@@ -38,10 +44,12 @@ setup(
     extras_require={
         "plot": PLOTS,
         "search": SEARCH,
+        "hub": HUB,
         "cuda": ["tensorflow[and-cuda]>=2.21"],
         **BACKENDS,
         "test": [
             *SEARCH,
+            *HUB,
             *BACKENDS["jax"],
             *BACKENDS["torch"],
             "pytest>=8",

@@ -1,15 +1,19 @@
-"""The macro-architecture: stem, three stacks of cells, end points.
+"""From the image to the last cell: stem, three stacks of cells, end points.
 
-TF-slim `nasnet/nasnet.py`. Layers carry the names of its end points.
+The families differ in what `nasnet_keras.macro` states. Layers carry the names
+of TF-slim's end points.
 """
 
 import dataclasses
 
 import keras
 
+from nasnet_keras.alignment import PadImage
 from nasnet_keras.cells import NormalCell, ReductionCell, check_filters
 from nasnet_keras.drop_path import check_rate, drop_path_rate
 from nasnet_keras.genotypes import Genotype
+from nasnet_keras.image_axes import check_data_format, split_shape
+from nasnet_keras.macro import MACROS, Macro
 from nasnet_keras.operations import Conventions
 from nasnet_keras.pooling import check_pooling_semantics
 
@@ -17,7 +21,7 @@ STACKS = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class _State:
+class State:
     """A hidden state and its stride: how many input pixels a side spans."""
 
     tensor: object
@@ -42,6 +46,8 @@ class Plan:
     stem_filters: int = None
     skip_reduction: bool = False
     final_drop_path_rate: float = 0.0
+    aligned: bool = False
+    macro: Macro = MACROS["nasnet"]
     conventions: Conventions = Conventions()
 
     def __post_init__(self):
@@ -57,45 +63,85 @@ class Plan:
             )
         # The first stem cell has a quarter of the filters; two are the least
         # that a factorized reduction can halve.
-        check_filters(self.filters, least=8 if self.stem == "imagenet" else 2)
+        check_filters(self.filters, least=8 if self.has_stem_cells else 2)
         for name in ("cells_per_stack", "stem_filters"):
             value = getattr(self, name)
             if name == "stem_filters" and value is None:
                 continue
-            if not isinstance(value, int) or value < 1:
+            if (
+                not isinstance(value, int)
+                or isinstance(value, bool)
+                or value < 1
+            ):
                 raise ValueError(
                     f"`{name}` must be a positive integer. "
                     f"Received: {name}={value!r}"
                 )
         check_rate("drop_path_rate", self.final_drop_path_rate)
         check_pooling_semantics(self.conventions.pooling_semantics)
+        check_data_format(self.conventions.data_format)
+
+    @property
+    def has_stem_cells(self):
+        """Whether two reduction cells belong to the stem."""
+        return self.stem == "imagenet" and self.macro.stem_cells
 
     @property
     def stem_channels(self):
-        """Filters of the stem's convolution (TF-slim's defaults)."""
-        default = 32 if self.stem == "imagenet" else 3 * self.filters
+        """Filters of the stem's convolution (the authors' defaults)."""
+        default = 32 if self.has_stem_cells else self.filters
+        default = 3 * self.filters if self.stem == "cifar" else default
         return self.stem_filters or default
 
     @property
     def cells(self):
         """The number of cells, stem and reduction cells included."""
-        stem_cells = 2 if self.stem == "imagenet" else 0
-        return stem_cells + STACKS * self.cells_per_stack + STACKS - 1
+        between = 0 if self.macro.reduces_within else STACKS - 1
+        stem_cells = 2 if self.has_stem_cells else 0
+        return stem_cells + STACKS * self.cells_per_stack + between
+
+    def drop_path_rate(self, number):
+        """Rate of the cell of a number, counted from 0."""
+        deeper = (
+            (number, self.cells) if self.macro.deeper_drops_more else (0, 1)
+        )
+        return drop_path_rate(1, 1, *deeper, self.final_drop_path_rate)
 
 
 class _Stacker:
-    """Lays cell upon cell and remembers the states that the next one reads."""
+    """Lays layer upon layer and remembers the states that cells read."""
 
-    def __init__(self, plan, stem):
+    def __init__(self, plan, inputs):
         self.plan = plan
-        self.states = [stem]
+        self.states = [State(inputs, 1)]
         self.end_points = {}
+        self.cells = 0
 
-    @property
-    def current(self):
-        return self.states[-1].tensor
+    def add(self, name, tensor, strides):
+        """Appends a state; it is an end point of that name."""
+        state = State(tensor, self.states[-1].stride * strides)
+        self.states.append(state)
+        self.end_points[name] = state
 
-    def add(self, layer_class, cell, filters, name, hide_previous=False):
+    def add_convolution(self, filters, strides, name, padding="same"):
+        """Appends a 3x3 convolution of the stem and its batch norm."""
+        conventions, x = self.plan.conventions, self.states[-1].tensor
+        if strides > 1 and conventions.alignment == "pytorch":
+            x = keras.layers.ZeroPadding2D(
+                data_format=conventions.data_format, name=f"{name}_pad"
+            )(x)
+            padding = "valid"
+        x = conventions.conv(
+            filters, 3, strides=strides, padding=padding, name=f"{name}_conv"
+        )(x)
+        x = conventions.batch_norm(name=f"{name}_bn")(x)
+        self.add(f"{name}_bn", x, strides)
+
+    def add_relu(self, name):
+        """Appends a ReLU."""
+        self.add(name, keras.layers.ReLU(name=name)(self.states[-1].tensor), 1)
+
+    def add_cell(self, layer_class, cell, filters, name, hide_previous=False):
         """Appends a cell.
 
         Args:
@@ -114,32 +160,50 @@ class _Stacker:
             cell,
             filters,
             input_strides=input_strides,
-            drop_path_rate=drop_path_rate(
-                1,
-                1,
-                len(self.end_points),
-                plan.cells,
-                plan.final_drop_path_rate,
-            ),
+            drop_path_rate=plan.drop_path_rate(self.cells),
             conventions=plan.conventions,
             name=name,
         )
         tensor = layer([state.tensor for state in states])
-        self.states.append(_State(tensor, current.stride * layer.strides))
-        self.end_points[name] = tensor
+        self.cells += 1
+        self.add(name, tensor, layer.strides)
+
+    def forget_all_but(self, count):
+        """Leaves only the newest states to what comes."""
+        self.states = self.states[-count:]
 
 
-def _stem(plan, inputs):
-    imagenet = plan.stem == "imagenet"
-    x = plan.conventions.conv(
-        plan.stem_channels,
-        3,
-        strides=2 if imagenet else 1,
-        padding="valid" if imagenet else "same",
-        name="stem_conv",
-    )(inputs)
-    x = plan.conventions.batch_norm(name="stem_bn")(x)
-    return _State(x, 2 if imagenet else 1)
+def _add_stem(stack, plan):
+    """The stem; afterwards the states are those that the first cell reads."""
+    if plan.has_stem_cells:
+        stack.add_convolution(plan.stem_channels, 2, "stem", padding="valid")
+        stack.forget_all_but(1)
+        for number, divisor in enumerate((4, 2)):
+            stack.add_cell(
+                ReductionCell,
+                plan.genotype.reduction,
+                plan.filters // divisor,
+                f"cell_stem_{number}",
+            )
+    elif plan.stem == "imagenet":
+        _add_convolutions(stack, plan)
+    else:
+        stack.add_convolution(plan.stem_channels, 1, "stem")
+        stack.forget_all_but(1)
+        if plan.macro.stem_twice:
+            stack.states *= 2
+
+
+def _add_convolutions(stack, plan):
+    """The ImageNet stem of DARTS: its first cell reads strides 8 and 4."""
+    filters = plan.stem_channels
+    stack.add_convolution(max(filters // 2, 1), 2, "stem_0")
+    stack.add_relu("stem_0_relu")
+    stack.add_convolution(filters, 2, "stem_1")
+    before = stack.states[-1]
+    stack.add_relu("stem_1_relu")
+    stack.add_convolution(filters, 2, "stem_2")
+    stack.states = [before, stack.states[-1]]
 
 
 def build_backbone(plan, inputs):
@@ -147,44 +211,56 @@ def build_backbone(plan, inputs):
 
     Args:
         plan: `Plan`.
-        inputs: Keras tensor `(batch, height, width, channels)`.
+        inputs: Keras tensor, a batch of images.
 
     Returns:
-        Ordered dictionary, layer name -> output tensor of each cell, from
-        `cell_stem_0` (ImageNet stem) or `cell_0` to the last normal cell.
+        Ordered dictionary, layer name -> `State` of the stem's layers and of
+        each cell: `stem_bn`, `cell_stem_0`, ... to the last normal cell.
     """
+    if plan.aligned and plan.has_stem_cells:
+        inputs = PadImage(plan.conventions.data_format, name="pad")(inputs)
     normal, reduction = plan.genotype.normal, plan.genotype.reduction
-    stack = _Stacker(plan, _stem(plan, inputs))
-    if plan.stem == "imagenet":
-        for number, divisor in enumerate((4, 2)):
-            name = f"cell_stem_{number}"
-            stack.add(ReductionCell, reduction, plan.filters // divisor, name)
+    stack = _Stacker(plan, inputs)
+    _add_stem(stack, plan)
     number = 0
     for stage in range(STACKS):
         filters = plan.filters * 2**stage
-        if stage:
+        within = plan.macro.reduces_within
+        if stage and not within:
             name = f"reduction_cell_{stage - 1}"
-            stack.add(ReductionCell, reduction, filters, name)
+            stack.add_cell(ReductionCell, reduction, filters, name)
         for first in [True] + [False] * (plan.cells_per_stack - 1):
-            stack.add(
-                NormalCell,
-                normal,
+            later = first and stage > 0
+            reduces = within and later
+            stack.add_cell(
+                ReductionCell if reduces else NormalCell,
+                reduction if reduces else normal,
                 filters,
                 f"cell_{number}",
-                hide_previous=plan.skip_reduction and first and stage > 0,
+                hide_previous=plan.skip_reduction and later and not within,
             )
             number += 1
     return stack.end_points
 
 
-def auxiliary_classifier(x, classes, activation, conventions):
+def auxiliary_tap(plan):
+    """Returns the name of the end point that the auxiliary head reads."""
+    after = 2 * plan.cells_per_stack
+    if plan.macro.auxiliary.place == "after":
+        return f"cell_{after}"
+    if plan.macro.auxiliary.place == "at":
+        return "reduction_cell_1"
+    return f"cell_{after - 1}"
+
+
+def auxiliary_classifier(x, classes, activation, plan):
     """The auxiliary classifier of the paper, used in training only (TF-slim).
 
     Args:
-        x: Tensor, output of the last normal cell before the second reduction.
+        x: Tensor, the end point `auxiliary_tap(plan)`.
         classes: Integer.
         activation: Activation of the classifier.
-        conventions: `Conventions` of the network.
+        plan: `Plan` of the network.
 
     Returns:
         Tensor `(batch, classes)`.
@@ -193,21 +269,30 @@ def auxiliary_classifier(x, classes, activation, conventions):
         ValueError: If the height or width is unknown or below 5: the second
             convolution spans the whole map, so its weights depend on it.
     """
-    if None in x.shape[1:3] or min(x.shape[1:3]) < 5:
+    conventions, head = plan.conventions, plan.macro.auxiliary
+    data_format = conventions.data_format
+    _, height, width, _ = split_shape(x.shape, data_format)
+    if None in (height, width) or min(height, width) < 5:
         raise ValueError(
             "`auxiliary_head=True` needs a fixed `input_shape` that leaves at "
-            "least 5x5 pixels before the second reduction. There: "
-            f"{x.shape[1]}x{x.shape[2]}"
+            f"least 5x5 pixels to {auxiliary_tap(plan)!r}. "
+            f"There: {height}x{width}"
         )
+    imagenet = plan.stem == "imagenet"
+    strides = head.imagenet_strides if imagenet else head.strides
     x = keras.layers.ReLU(name="aux_relu")(x)
     x = keras.layers.AveragePooling2D(
-        5, 3, data_format="channels_last", name="aux_pool"
+        5, strides, data_format=data_format, name="aux_pool"
     )(x)
-    x = conventions.conv(128, 1, name="aux_proj")(x)
+    x = conventions.conv(head.filters[0], 1, name="aux_proj")(x)
     x = conventions.batch_norm(name="aux_bn0")(x)
     x = keras.layers.ReLU(name="aux_relu0")(x)
-    x = conventions.conv(768, x.shape[1:3], padding="valid", name="aux_conv")(x)
-    x = conventions.batch_norm(name="aux_bn1")(x)
+    side = split_shape(x.shape, data_format)[1:3]
+    x = conventions.conv(
+        head.filters[1], side, padding="valid", name="aux_conv"
+    )(x)
+    if not imagenet or head.imagenet_norm:
+        x = conventions.batch_norm(name="aux_bn1")(x)
     x = keras.layers.ReLU(name="aux_relu1")(x)
     x = keras.layers.Flatten(name="aux_flatten")(x)
     return keras.layers.Dense(

@@ -7,8 +7,10 @@ import math
 import keras
 from keras import ops
 
+import nasnet_keras.relatives  # noqa: F401  Registers their operations.
 from nasnet_keras.drop_path import DropPath, check_rate
 from nasnet_keras.genotypes import Cell
+from nasnet_keras.image_axes import divided, join_shape, split_shape
 from nasnet_keras.operations import (
     Chain,
     Conventions,
@@ -18,6 +20,9 @@ from nasnet_keras.operations import (
     make_operation,
     projection,
 )
+
+# Identities keep their state where they stride, too: they are no paths.
+NEVER_DROPPED = ("identity", "factorized_identity")
 
 
 def check_filters(value, least=1):
@@ -43,17 +48,20 @@ class _CellLayer(keras.Layer):
         drop_path_rate: Float, the rate at which paths are dropped in
             training; see `DropPath`. Identities are never dropped.
         conventions: `Conventions` of the network, or a dictionary of them.
+        frozen: Sequence of integers, which of the layers within the cell do
+            not train. `get_config` notes them, so that what was frozen within
+            a cell stays frozen when it is loaded or cloned.
 
     Call arguments:
-        inputs: List of tensors `(batch, height, width, channels)`: current
-            state, previous state, and so on. Where a network has no earlier
+        inputs: List of tensors, batches of images: current state, previous
+            state, and so on. Where a network has no earlier
             state yet, the list is shorter and the current state, as it comes,
             stands in for the missing ones, as in TF-slim.
 
     Returns:
-        Tensor `(batch, height, width, filters * len(cell.concat))`, with
-        height and width those of the current state divided by the stride,
-        rounded up.
+        Tensor, a batch of images of `filters * len(cell.concat)` channels,
+        with height and width those of the current state divided by the
+        stride, rounded up.
 
     Raises:
         ValueError: If an operation is unknown or an argument out of range.
@@ -68,6 +76,7 @@ class _CellLayer(keras.Layer):
         input_strides=None,
         drop_path_rate=0.0,
         conventions=Conventions(),
+        frozen=(),
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -89,6 +98,7 @@ class _CellLayer(keras.Layer):
         self.drop_path_rate = drop_path_rate
         self.conventions = conventions
         self.drop_path = DropPath(drop_path_rate) if drop_path_rate else None
+        self.frozen = tuple(frozen)
 
     def _factorizes(self, cell, input_strides):
         halved = self.strides > 1 and min(cell.concat) < cell.inputs
@@ -97,10 +107,11 @@ class _CellLayer(keras.Layer):
     @staticmethod
     def _check_input_strides(cell, input_strides):
         powers = all(s in (1, 2, 4, 8, 16, 32) for s in input_strides)
-        if len(input_strides) != cell.inputs or not powers:
+        one_first = input_strides[0] == 1
+        if len(input_strides) != cell.inputs or not powers or not one_first:
             raise ValueError(
-                "`input_strides` must be a power of two for each of the "
-                f"{cell.inputs} input states. "
+                "`input_strides` must be 1 for the current state and a power "
+                f"of two for each other of the {cell.inputs} input states. "
                 f"Received: input_strides={input_strides}"
             )
 
@@ -117,16 +128,16 @@ class _CellLayer(keras.Layer):
 
     def build(self, input_shape):
         shapes = self._input_shapes(input_shape)
-        channels = [shape[-1] for shape in shapes]
+        channels = [self._channels(shape) for shape in shapes]
         self.fits = [
             self._make_fit(index, count) for index, count in enumerate(channels)
         ]
         channels = [
-            fit.compute_output_shape(_shape(count))[-1]
+            self._channels(fit.compute_output_shape(self._shape(count)))
             for fit, count in zip(self.fits, channels)
         ]
         missing = self.cell.inputs - len(shapes)
-        channels += [shapes[0][-1]] * missing
+        channels += [self._channels(shapes[0])] * missing
         self.paths, self.merges = [], []
         for number, block in enumerate(self.cell.blocks):
             self.paths.append(self._make_paths(number, block, channels))
@@ -135,12 +146,24 @@ class _CellLayer(keras.Layer):
         self.outs = [
             self._make_out(state, channels[state]) for state in self.cell.concat
         ]
-        if not self.trainable:  # Frozen before it is built: loaded, cloned.
-            for layer in self._flatten_layers(include_self=False):
+        # Frozen before it is built: loaded, cloned, or by the user.
+        for number, layer in enumerate(self._inner_layers()):
+            if not self.trainable or number in self.frozen:
                 layer.trainable = False
 
+    def _channels(self, shape):
+        return shape[self.conventions.channel_axis]
+
+    def _shape(self, channels, side=None):
+        data_format = self.conventions.data_format
+        return join_shape(None, side, side, channels, data_format)
+
+    def _inner_layers(self):
+        """All layers within, at any depth, in an order that is always so."""
+        return self._flatten_layers(include_self=False)
+
     def _build_for(self, layer, channels):
-        layer.build(_shape(channels))
+        layer.build(self._shape(channels))
         return layer
 
     def _states_read(self):
@@ -165,11 +188,16 @@ class _CellLayer(keras.Layer):
                     FactorizedReduction(self.filters, self.conventions),
                 ]
             return self._build_for(Chain(layers, name=name), channels)
-        if index and channels == self.filters:
+        fits = channels == self.filters and not self.conventions.always_project
+        if index and fits:
             return Chain([], name=name)
-        return self._build_for(
-            projection(self._slot(channels), name=name), channels
-        )
+        once = index or channels == self.filters
+        times = 1 if once else self.conventions.current_projections
+        layers = []
+        for number in range(times):
+            count = self.filters if number else channels
+            layers += projection(self._slot(count)).layers
+        return self._build_for(Chain(layers, name=name), channels)
 
     def _make_paths(self, number, block, channels):
         paths = []
@@ -179,8 +207,10 @@ class _CellLayer(keras.Layer):
             slot = self._slot(channels[state], strides)
             path = make_operation(name, slot, name=f"block_{number}_{side}")
             self._build_for(path, channels[state])
-            sample = (None, 64, 64, channels[state])
-            _, side, _, given = path.compute_output_shape(sample)
+            sample = path.compute_output_shape(self._shape(channels[state], 64))
+            _, side, _, given = split_shape(
+                sample, self.conventions.data_format
+            )
             if side != 64 // strides:
                 raise ValueError(
                     f"The operation {name!r} must divide the size by "
@@ -219,6 +249,7 @@ class _CellLayer(keras.Layer):
         inputs = inputs if isinstance(inputs, (list, tuple)) else [inputs]
         states = [fit(state) for fit, state in zip(self.fits, inputs)]
         states += [inputs[0]] * (self.cell.inputs - len(inputs))
+        axis = self.conventions.channel_axis
         for block, paths, merge in zip(
             self.cell.blocks, self.paths, self.merges
         ):
@@ -231,25 +262,28 @@ class _CellLayer(keras.Layer):
             if merge is None:
                 states.append(ops.add(left, right))
             else:
-                states.append(merge(ops.concatenate([left, right], axis=-1)))
+                states.append(merge(ops.concatenate([left, right], axis)))
         return ops.concatenate(
             [
                 out(states[state])
                 for out, state in zip(self.outs, self.cell.concat)
             ],
-            axis=-1,
+            axis,
         )
 
     def _apply_path(self, path, state, name):
         result = path(state)
-        if self.drop_path is None or name == "identity":
+        if self.drop_path is None or not path.layers or name in NEVER_DROPPED:
             return result
         return self.drop_path(result)
 
     def compute_output_shape(self, input_shape):
-        batch, *sides, _ = self._input_shapes(input_shape)[0]
-        sides = [side and -(-side // self.strides) for side in sides]
-        return (batch, *sides, self.filters * len(self.cell.concat))
+        return divided(
+            self._input_shapes(input_shape)[0],
+            self.strides,
+            self.filters * len(self.cell.concat),
+            self.conventions.data_format,
+        )
 
     def get_config(self):
         config = super().get_config()
@@ -259,12 +293,17 @@ class _CellLayer(keras.Layer):
             input_strides=list(self.input_strides),
             drop_path_rate=self.drop_path_rate,
             conventions=dataclasses.asdict(self.conventions),
+            frozen=self._frozen_now(),
         )
         return config
 
-
-def _shape(channels):
-    return (None, None, None, channels)
+    def _frozen_now(self):
+        if not self.built:
+            return list(self.frozen)
+        if not self.trainable:  # Its own flag says it all.
+            return []
+        layers = enumerate(self._inner_layers())
+        return [number for number, layer in layers if not layer.trainable]
 
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")

@@ -11,19 +11,16 @@ from absl.flags import argparse_flags
 
 import nasnet_keras
 
-MODELS = {
-    "mobile": "NASNetMobile",
-    "large": "NASNetLarge",
-    "cifar": "NASNetCIFAR",
-}
+PRESET_HELP = "a preset (`nasnet models` lists them) or its folder"
 GENOTYPE_HELP = (
-    "a published genotype (nasnet_a) or a JSON file, such as a search's "
-    "best.json"
+    "a published genotype (nasnet_a, darts_v2, ...) or a JSON file, such as a "
+    "search's best.json"
 )
 
 
 def make_parser():
     """Returns the parser of the whole command."""
+    from nasnet_keras import convert, predict
     from nasnet_keras.search import command as search
 
     parser = argparse_flags.ArgumentParser(
@@ -45,9 +42,38 @@ def make_parser():
             inherited_absl_flags=None,
         )
     )
+    _add_models(subparsers)
     _add_summary(subparsers)
     _add_plot(subparsers)
+    convert.add_arguments(
+        subparsers.add_parser(
+            "convert",
+            help="rewrite published weights as a file for every backend",
+            description=convert.__doc__,
+            inherited_absl_flags=None,
+        )
+    )
+    predict.add_arguments(
+        subparsers.add_parser(
+            "predict",
+            help="name what is on images",
+            description=predict.__doc__,
+            inherited_absl_flags=None,
+        )
+    )
     return parser
+
+
+def _add_models(subparsers):
+    parser = subparsers.add_parser(
+        "models",
+        help="the presets: computed and published figures",
+        inherited_absl_flags=None,
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="those of test size too"
+    )
+    parser.set_defaults(run=models)
 
 
 def _add_summary(subparsers):
@@ -57,9 +83,11 @@ def _add_summary(subparsers):
         inherited_absl_flags=None,
     )
     parser.add_argument(
-        "model", choices=MODELS, nargs="?", default="mobile", help="network"
+        "preset", nargs="?", default="nasnet_mobile", help=PRESET_HELP
     )
-    parser.add_argument("--genotype", default="nasnet_a", help=GENOTYPE_HELP)
+    parser.add_argument(
+        "--genotype", help=f"in place of the preset's: {GENOTYPE_HELP}"
+    )
     parser.add_argument("--cells-per-stack", type=int, help="N in the paper")
     parser.add_argument("--filters", type=int, help="F of the first stack")
     parser.add_argument("--image-size", type=int, help="side in pixels")
@@ -80,23 +108,33 @@ def _add_plot(subparsers):
     parser.set_defaults(run=plot)
 
 
+def models(args):
+    """`nasnet models`: prints the table of presets."""
+    from nasnet_keras.presets import figures
+    from nasnet_keras.tables import aligned_table
+
+    print(aligned_table(figures(), test_sized=args.all))
+
+
 def summary(args):
     """`nasnet summary`: prints the table of a network."""
     from nasnet_keras.summary import format_rows, summarize
 
-    genotype = nasnet_keras.load_genotype(args.genotype)
+    preset = nasnet_keras.get_preset(args.preset)
     options = {
         name: getattr(args, name)
         for name in ("cells_per_stack", "filters", "classes")
         if getattr(args, name) is not None
     }
+    if args.genotype is not None:
+        options["genotype"] = nasnet_keras.load_genotype(args.genotype)
     if args.image_size is not None:
         options["input_shape"] = (args.image_size, args.image_size, 3)
-    build = getattr(nasnet_keras, MODELS[args.model])
-    model = build(genotype=genotype, weights=None, **options)
+    model = nasnet_keras.from_preset(preset, weights=None, **options)
+    genotype = {**preset.configuration, **options}.get("genotype")
+    cells = f" of {genotype.name or args.genotype} cells" if genotype else ""
     side = model.input_shape[1]
-    name = genotype.name or args.genotype
-    title = f"{MODELS[args.model]} of {name} cells at {side}x{side}"
+    title = f"{preset.name}{cells} at {side}x{side}"
     print(format_rows(summarize(model), title))
 
 

@@ -1,4 +1,4 @@
-"""Cells as plain data: blocks, cells, genotypes, and the published ones.
+"""Cells as plain data: blocks, cells, genotypes.
 
 Nothing here imports Keras. A genotype says which operations are joined and
 how; `nasnet_keras.cells` turns it into layers. Its `repr` is Python that
@@ -11,7 +11,6 @@ then come the outputs of the blocks, in order.
 
 import dataclasses
 import json
-import pathlib
 
 COMBINATIONS = ("add", "concat")
 
@@ -39,18 +38,21 @@ class Block:
 
     def __post_init__(self):
         object.__setattr__(self, "inputs", tuple(self.inputs))
-        object.__setattr__(self, "operations", tuple(self.operations))
+        given = self.operations
+        object.__setattr__(self, "operations", tuple(given))
         if len(self.inputs) != 2 or not all(map(_integer, self.inputs)):
             raise ValueError(
                 "`inputs` of a Block must be two integers. "
                 f"Received: inputs={self.inputs}"
             )
-        if len(self.operations) != 2 or not all(
-            isinstance(name, str) and name for name in self.operations
+        if (
+            isinstance(given, str)
+            or len(self.operations) != 2
+            or not all(isinstance(op, str) and op for op in self.operations)
         ):
             raise ValueError(
                 "`operations` of a Block must be two operation names. "
-                f"Received: operations={self.operations}"
+                f"Received: operations={given!r}"
             )
         if self.combination not in COMBINATIONS:
             raise ValueError(
@@ -164,6 +166,11 @@ class Genotype:
                     f"`{role}` of a Genotype must be a Cell. "
                     f"Received: {role}={getattr(self, role)!r}"
                 )
+        if not isinstance(self.name, str):
+            raise ValueError(
+                "`name` of a Genotype must be a string. "
+                f"Received: name={self.name!r}"
+            )
         if self.normal.inputs != self.reduction.inputs:
             raise ValueError(
                 "`normal` and `reduction` must read the same number of input "
@@ -206,63 +213,3 @@ def _check_keys(cls, data, required):
             f"A {cls.__name__} has the keys {sorted(known)}. "
             f"Missing: {missing}. Unknown: {unknown}"
         )
-
-
-# TF-slim `nasnet/nasnet_utils.py`, the cells that hold the published weights.
-NASNET_A = Genotype(
-    normal=Cell(
-        blocks=(
-            Block((0, 1), ("sep_conv_5x5", "sep_conv_3x3")),
-            Block((1, 1), ("sep_conv_5x5", "sep_conv_3x3")),
-            Block((0, 1), ("avg_pool_3x3", "identity")),
-            Block((1, 1), ("avg_pool_3x3", "avg_pool_3x3")),
-            Block((0, 0), ("sep_conv_3x3", "identity")),
-        ),
-        concat=(1, 2, 3, 4, 5, 6),
-    ),
-    reduction=Cell(
-        blocks=(
-            Block((0, 1), ("sep_conv_5x5", "sep_conv_7x7")),
-            Block((0, 1), ("max_pool_3x3", "sep_conv_7x7")),
-            Block((0, 1), ("avg_pool_3x3", "sep_conv_5x5")),
-            Block((3, 2), ("identity", "avg_pool_3x3")),
-            Block((2, 0), ("sep_conv_3x3", "max_pool_3x3")),
-        ),
-        concat=(3, 4, 5, 6),
-    ),
-    name="NASNet-A",
-)
-
-PUBLISHED = {"nasnet_a": NASNET_A}
-
-
-def load_genotype(source):
-    """Finds a genotype by published name or reads it from a JSON file.
-
-    Args:
-        source: String, a key of `PUBLISHED` (case and dashes do not matter)
-            or the path of a JSON file: a genotype's own, or a result of the
-            search (`best.json`), which holds one under the key `"genotype"`.
-
-    Returns:
-        A `Genotype`.
-
-    Raises:
-        ValueError: If it is neither, or the file does not hold a genotype.
-    """
-    key = str(source).lower().replace("-", "_")
-    if key in PUBLISHED:
-        return PUBLISHED[key]
-    path = pathlib.Path(source)
-    if not path.is_file():
-        raise ValueError(
-            f"`{source}` is neither a published genotype "
-            f"({', '.join(PUBLISHED)}) nor a JSON file."
-        )
-    try:
-        data = json.loads(path.read_text())
-        if isinstance(data, dict) and "genotype" in data:
-            data = data["genotype"]
-        return Genotype.from_dict(data)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"`{source}` holds no genotype: {error}") from error

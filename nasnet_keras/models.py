@@ -1,14 +1,32 @@
-"""The networks: one builder, and the configurations of the paper on it."""
+"""The networks: one builder, and the published configurations on it."""
+
+import inspect
+import json
+import os
+import pathlib
+import tempfile
 
 import keras
 
-from nasnet_keras.backbone import Plan, auxiliary_classifier, build_backbone
+from nasnet_keras.backbone import (
+    Plan,
+    auxiliary_classifier,
+    auxiliary_tap,
+    build_backbone,
+)
+from nasnet_keras.cards import preset_card
 from nasnet_keras.drop_path import check_rate
-from nasnet_keras.genotypes import NASNET_A
+from nasnet_keras.image_axes import join_shape, split_shape
+from nasnet_keras.macro import find_macro
 from nasnet_keras.operations import Conventions
-
-# Decay and epsilon of batch normalization (TF-slim), by stem.
-BATCH_NORM = {"imagenet": (0.9997, 1e-3), "cifar": (0.9, 1e-5)}
+from nasnet_keras.presets import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    find_weights,
+    get_preset,
+)
+from nasnet_keras.published import NASNET_A
+from nasnet_keras.weights import load_published, load_weights
 
 
 def NASNet(
@@ -18,6 +36,7 @@ def NASNet(
     stem="imagenet",
     stem_filters=None,
     skip_reduction=False,
+    macro="nasnet",
     pooling_semantics="tf_slim",
     auxiliary_head=False,
     drop_path_rate=0.0,
@@ -29,6 +48,8 @@ def NASNet(
     input_tensor=None,
     pooling=None,
     classifier_activation="softmax",
+    include_preprocessing=False,
+    aligned=False,
     batch_norm_momentum=None,
     batch_norm_epsilon=None,
     name="nasnet",
@@ -38,7 +59,7 @@ def NASNet(
     Zoph et al. 2018 (arXiv 1707.07012), in the macro-architecture of the
     authors' code: a stem; three stacks of `cells_per_stack` normal cells with
     `filters`, twice and four times as many filters; a reduction cell between
-    stacks; the classifier.
+    stacks; the classifier. `macro` names that of another family.
 
     Args:
         genotype: `Genotype`, the two cells.
@@ -51,6 +72,8 @@ def NASNet(
             32 with the ImageNet stem, to `3 * filters` with the CIFAR one.
         skip_reduction: Whether the first normal cell after a reduction reads
             the reduction's own previous state, not its input (Large).
+        macro: `"nasnet"`, `"pnasnet"`, `"amoebanet"`, `"enas"` or `"darts"`:
+            what stands around the cells, see `nasnet_keras.macro`.
         pooling_semantics: `"tf_slim"` (the paper's code) or `"keras"`
             (keras.applications); see `nasnet_keras.pooling`.
         auxiliary_head: Whether to add the auxiliary classifier. The model
@@ -60,32 +83,76 @@ def NASNet(
             `ScheduledDropPath`, without which it holds from the first step.
         dropout_rate: Float from 0 to below 1, before the classifier.
         include_top: Whether to add the classifier.
-        weights: `None` (random), or the path of a Keras weights file.
+        weights: `None` (random), or a path: of a Keras weights file, of an h5
+            file of keras.applications, or the prefix of a TF-slim checkpoint.
         classes: Integer, the number of classes.
         input_shape: Tuple `(height, width, channels)`; height and width may
-            be `None`. Defaults to `(None, None, 3)`.
+            be `None`. Defaults to `(None, None, 3)`. With Keras' image data
+            format `"channels_first"`, which torch, JAX and GPUs run:
+            `(channels, height, width)`.
         input_tensor: Optional Keras tensor to build upon.
         pooling: With `include_top=False`: `None` for the 4D output of the
-            last cell, `"avg"` or `"max"` for its global pooling.
+            last cell after its ReLU, `"avg"` or `"max"` for its global
+            pooling.
         classifier_activation: Activation of the classifier; `None` for
             logits.
-        batch_norm_momentum: Float. Defaults to TF-slim's, by stem: 0.9997
-            (ImageNet), 0.9 (CIFAR).
-        batch_norm_epsilon: Float. Defaults to TF-slim's, by stem: 1e-3
-            (ImageNet), 1e-5 (CIFAR).
+        include_preprocessing: Whether the network takes images of 0 to 255
+            and scales them itself to [-1, 1].
+        aligned: Whether to pad the image so that every feature map has
+            `ceil(size / stride)` pixels; see `nasnet_keras.alignment`.
+        batch_norm_momentum: Float from 0 to below 1. Defaults to the
+            family's, by stem: for NASNet 0.9997 (ImageNet), 0.9 (CIFAR).
+        batch_norm_epsilon: Positive float. Defaults to the family's, by stem:
+            for NASNet 1e-3 (ImageNet), 1e-5 (CIFAR).
         name: String, the model's name.
 
     Returns:
         A `keras.Model`. Each cell is one layer of it, named as TF-slim's end
-        points: `cell_stem_0`, `cell_0`, `reduction_cell_0`, ...
+        points: `cell_stem_0`, `cell_0`, `reduction_cell_0`, ... Its outputs
+        are single precision under a mixed one, too.
 
     Raises:
         ValueError: If an argument is out of range; the message names it.
     """
+    arguments = {k: v for k, v in locals().items() if k != "weights"}
+    model, _ = build(**arguments)
+    load_weights(model, weights)
+    return model
+
+
+def build(
+    genotype,
+    cells_per_stack,
+    filters,
+    stem,
+    stem_filters,
+    skip_reduction,
+    macro,
+    pooling_semantics,
+    auxiliary_head,
+    drop_path_rate,
+    dropout_rate,
+    include_top,
+    classes,
+    input_shape,
+    input_tensor,
+    pooling,
+    classifier_activation,
+    include_preprocessing,
+    aligned,
+    batch_norm_momentum,
+    batch_norm_epsilon,
+    name,
+):
+    """Builds a network, see `NASNet`; random weights.
+
+    Returns:
+        The `keras.Model`, and a dictionary, layer name -> `State` (tensor and
+        stride) of its end points.
+    """
     _check_top(include_top, classes, pooling, auxiliary_head)
     check_rate("dropout_rate", dropout_rate)
-    _check_data_format()
-    momentum, epsilon = BATCH_NORM.get(stem, (None, None))
+    family = find_macro(macro)
     plan = Plan(
         genotype=genotype,
         cells_per_stack=cells_per_stack,
@@ -94,55 +161,98 @@ def NASNet(
         stem_filters=stem_filters,
         skip_reduction=skip_reduction,
         final_drop_path_rate=drop_path_rate,
-        conventions=Conventions(
+        aligned=aligned,
+        macro=family,
+        conventions=_conventions(
+            family,
+            stem,
             pooling_semantics,
-            momentum if batch_norm_momentum is None else batch_norm_momentum,
-            epsilon if batch_norm_epsilon is None else batch_norm_epsilon,
+            batch_norm_momentum,
+            batch_norm_epsilon,
         ),
     )
-    inputs = _input(input_shape, input_tensor)
-    end_points = build_backbone(plan, inputs)
-    x = list(end_points.values())[-1]
-    x = keras.layers.Activation("relu", name="top_relu")(x)
+    inputs = x = _input(input_shape, input_tensor)
+    if include_preprocessing:
+        x = keras.layers.Rescaling(1 / 127.5, -1.0, name="preprocessing")(x)
+    end_points = build_backbone(plan, x)
     outputs = _top(
-        x, include_top, pooling, dropout_rate, classes, classifier_activation
+        list(end_points.values())[-1].tensor,
+        plan,
+        include_top,
+        pooling,
+        dropout_rate,
+        classes,
+        classifier_activation,
     )
     if auxiliary_head:
-        tap = end_points[f"cell_{2 * cells_per_stack - 1}"]
+        tap = end_points[auxiliary_tap(plan)].tensor
         outputs = [
             outputs,
-            auxiliary_classifier(
-                tap, classes, classifier_activation, plan.conventions
-            ),
+            auxiliary_classifier(tap, classes, classifier_activation, plan),
         ]
     if input_tensor is not None:
         sources = keras.utils.get_source_inputs(input_tensor)
         inputs = sources[0] if len(sources) == 1 else sources
-    model = keras.Model(inputs, outputs, name=name)
-    _load_weights(model, weights)
-    return model
+    return keras.Model(inputs, outputs, name=name), end_points
 
 
-def _top(x, include_top, pooling, dropout_rate, classes, activation):
+def _conventions(family, stem, pooling_semantics, momentum, epsilon):
+    if stem in ("imagenet", "cifar"):  # Else the plan refuses it.
+        defaults = family.batch_norm_of(stem)
+        momentum = defaults[0] if momentum is None else momentum
+        epsilon = defaults[1] if epsilon is None else epsilon
+        check_rate("batch_norm_momentum", momentum)
+        if not isinstance(epsilon, (int, float)) or not epsilon > 0:
+            raise ValueError(
+                "`batch_norm_epsilon` must be a positive number. "
+                f"Received: batch_norm_epsilon={epsilon!r}"
+            )
+    return Conventions(
+        pooling_semantics,
+        momentum,
+        epsilon,
+        alignment=family.alignment,
+        data_format=_runnable_data_format(),
+        current_projections=family.current_projections,
+        always_project=family.always_project,
+    )
+
+
+def _top(x, plan, include_top, pooling, dropout_rate, classes, activation):
+    # Half precision ends before the last average: outputs are for users.
+    dtype = _output_dtype()
+    if plan.macro.final_relu or not include_top:
+        x = keras.layers.Activation("relu", dtype=dtype, name="top_relu")(x)
+    data_format = plan.conventions.data_format
     if include_top or pooling == "avg":
         x = keras.layers.GlobalAveragePooling2D(
-            data_format="channels_last", name="global_pool"
+            data_format=data_format, dtype=dtype, name="global_pool"
         )(x)
     elif pooling == "max":
         x = keras.layers.GlobalMaxPooling2D(
-            data_format="channels_last", name="global_pool"
+            data_format=data_format, dtype=dtype, name="global_pool"
         )(x)
     if not include_top:
         return x
     if dropout_rate:
         x = keras.layers.Dropout(dropout_rate, name="dropout")(x)
     return keras.layers.Dense(
-        classes, activation=activation, dtype="float32", name="predictions"
+        classes,
+        activation=activation,
+        use_bias=plan.macro.classifier_bias,
+        dtype="float32",
+        name="predictions",
     )(x)
 
 
+def _output_dtype():
+    compute = keras.config.dtype_policy().compute_dtype
+    return "float32" if compute in ("float16", "bfloat16") else None
+
+
 def _check_top(include_top, classes, pooling, auxiliary_head):
-    if not isinstance(classes, int) or classes < 1:
+    integer = isinstance(classes, int) and not isinstance(classes, bool)
+    if not integer or classes < 1:
         raise ValueError(
             "`classes` must be a positive integer. "
             f"Received: classes={classes!r}"
@@ -159,13 +269,25 @@ def _check_top(include_top, classes, pooling, auxiliary_head):
         )
 
 
-def _check_data_format():
-    if keras.config.image_data_format() != "channels_last":
+def _runnable_data_format():
+    """Returns Keras' image data format if the backend computes with it."""
+    data_format = keras.config.image_data_format()
+    if data_format == "channels_first" and _is_cpu_tensorflow():
         raise ValueError(
-            "NASNet networks take images as (height, width, channels). Set "
-            "`keras.config.set_image_data_format('channels_last')`. Received: "
-            f"image_data_format={keras.config.image_data_format()!r}"
+            "TensorFlow on a CPU convolves images of (height, width, channels) "
+            "only. Set `keras.config.set_image_data_format('channels_last')`, "
+            "or use JAX, torch or a GPU. Received: "
+            f"image_data_format={data_format!r}"
         )
+    return data_format
+
+
+def _is_cpu_tensorflow():
+    if keras.backend.backend() != "tensorflow":
+        return False
+    return not any(
+        "gpu" in name.lower() for name in keras.distribution.list_devices()
+    )
 
 
 def _input(input_shape, input_tensor):
@@ -176,33 +298,123 @@ def _input(input_shape, input_tensor):
                 f"layer gives. Received: input_tensor={input_tensor!r}"
             )
         return input_tensor
-    shape = (None, None, 3) if input_shape is None else tuple(input_shape)
-    sides = shape[:2]
-    if len(shape) != 3 or any(s is not None and s < 3 for s in sides):
-        raise ValueError(
-            "`input_shape` must be (height, width, channels) with height and "
-            "width of at least 3, or None. "
-            f"Received: input_shape={input_shape}"
-        )
-    return keras.Input(shape)
+    data_format = keras.config.image_data_format()
+    if input_shape is None:
+        input_shape = join_shape(None, None, None, 3, data_format)[1:]
+    form = "(channels, height, width)"
+    if data_format == "channels_last":
+        form = "(height, width, channels)"
+    error = ValueError(
+        f"`input_shape` must be {form} with height and width of at least 3, or "
+        f"None, and a number of channels. Received: input_shape={input_shape}"
+    )
+    if len(tuple(input_shape)) != 3:
+        raise error
+    shape = (None, *input_shape)
+    _, *sides, channels = split_shape(shape, data_format)
+    positive = isinstance(channels, int) and channels > 0
+    if not positive or any(s is not None and s < 3 for s in sides):
+        raise error
+    return keras.Input(shape[1:])
 
 
-def _load_weights(model, weights):
-    if weights is None:
-        return
-    if weights == "imagenet":
-        raise ValueError(
-            "This version carries no pretrained weights: "
-            "`weights='imagenet'` is not available yet. Use `weights=None` or "
-            "the path of a file that `model.save_weights` wrote."
+def from_preset(preset, weights="default", **overrides):
+    """Builds a network from a preset: a name or a folder.
+
+    Args:
+        preset: String, one of `nasnet_keras.list_presets()`, the path of a
+            folder that `save_preset` wrote, or a `Preset`.
+        weights: `None` (random), a name of the preset's weights
+            (`"imagenet"`), or a path, see `NASNet`. By default the preset's
+            own: the folder's, else the published ones, else random.
+        overrides: Any argument of `NASNet`, in place of the preset's.
+
+    Returns:
+        A `keras.Model`.
+
+    Raises:
+        ValueError: If there is no such preset, or it has no such weights.
+        nasnet_keras.download.DownloadError: If weights cannot be downloaded.
+    """
+    model, _ = build_preset(preset, weights, **overrides)
+    return model
+
+
+def build_preset(preset, weights="default", **overrides):
+    """Does `from_preset`; returns the model and its end points by name."""
+    preset = get_preset(preset)
+    arguments = _arguments(preset, overrides)
+    weights = preset.own_weights if weights == "default" else weights
+    published = find_weights(preset, weights)
+    if published is None:
+        model, end_points = build(**arguments)
+        load_weights(model, weights)
+        return model, end_points
+    # What cannot be downloaded is said before the network is built.
+    same_classes = arguments["classes"] == published.classes
+    path = published.fetch(top=arguments["include_top"] and same_classes)
+    model, end_points = build(**arguments)
+    load_published(model, published, path)
+    return model, end_points
+
+
+def _arguments(preset, overrides):
+    """All arguments of `build` for a preset."""
+    given = {"name": preset.name, **preset.configuration, **overrides}
+    unknown = sorted(set(given) - set(DEFAULTS))
+    if unknown:
+        raise TypeError(
+            f"Unexpected argument(s): {', '.join(unknown)}. Those of a network "
+            f"are: weights, {', '.join(DEFAULTS)}"
         )
-    model.load_weights(weights)
+    if given.get("input_shape") is None:
+        side = preset.image_size
+        data_format = keras.config.image_data_format()
+        given["input_shape"] = join_shape(None, side, side, 3, data_format)[1:]
+    return {**DEFAULTS, **given}
+
+
+def save_preset(folder, preset, model):
+    """Writes a preset of one's own: configuration, weights and card.
+
+    Args:
+        folder: Path; the folder must not exist, or be empty.
+        preset: `Preset`, from which the model was built.
+        model: `keras.Model`, `from_preset(preset)` after training.
+
+    Returns:
+        The `Preset` of the folder; `from_preset(folder)` builds it.
+
+    Raises:
+        ValueError: If the model is not one of the preset, or the folder is
+            not empty.
+    """
+    folder = pathlib.Path(folder)
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise ValueError(
+            f"`folder` must be new or empty. Received: folder={str(folder)!r}"
+        )
+    name = f".{folder.name}."
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=name, dir=folder.parent) as whole:
+        whole = pathlib.Path(whole) / "preset"
+        whole.mkdir()
+        model.save_weights(whole / WEIGHTS_FILE)
+        twin, _ = build(**_arguments(preset, {"include_top": True}))
+        load_weights(twin, whole / WEIGHTS_FILE)  # It is what it says.
+        config = json.dumps(preset.to_dict(), indent=1)
+        (whole / CONFIG_FILE).write_text(config + "\n")
+        (whole / "README.md").write_text(
+            preset_card(preset, twin.count_params())
+        )
+        os.replace(whole, folder)
+    return get_preset(folder)
 
 
 def NASNetMobile(
     input_shape=None,
     include_top=True,
-    weights=None,
+    weights="imagenet",
     input_tensor=None,
     pooling=None,
     classes=1000,
@@ -212,22 +424,22 @@ def NASNetMobile(
 ):
     """NASNet-A (4 @ 1056): 5.3 M parameters, 564 M multiply-adds at 224.
 
-    Args: the first ones are those of keras.applications. `input_shape`
-        defaults to `(224, 224, 3)`; `weights` to `None`, random weights.
+    Args: the first ones are those of keras.applications.
+        weights: `"imagenet"`, `None` (random), or a path, see `NASNet`. With
+            `"imagenet"` and other `classes` than 1000 the body is loaded and
+            the classifier is fresh, which is logged.
         kwargs: Any other argument of `NASNet`, for example `genotype`.
 
     Returns:
         A `keras.Model`, see `NASNet`.
     """
-    return _variant(
-        locals(), 224, cells_per_stack=4, filters=44, dropout_rate=0.5
-    )
+    return _variant("nasnet_mobile", **locals())
 
 
 def NASNetLarge(
     input_shape=None,
     include_top=True,
-    weights=None,
+    weights="imagenet",
     input_tensor=None,
     pooling=None,
     classes=1000,
@@ -237,23 +449,56 @@ def NASNetLarge(
 ):
     """NASNet-A (6 @ 4032): 88.9 M parameters, 23.8 B multiply-adds at 331.
 
-    Args: the first ones are those of keras.applications. `input_shape`
-        defaults to `(331, 331, 3)`; `weights` to `None`, random weights.
-        kwargs: Any other argument of `NASNet`. The paper trains Large with
-            `auxiliary_head=True` and `drop_path_rate=0.3`.
+    Args: see `NASNetMobile`. The paper trains Large with
+        `auxiliary_head=True` and `drop_path_rate=0.3`.
 
     Returns:
         A `keras.Model`, see `NASNet`.
     """
-    return _variant(
-        locals(),
-        331,
-        cells_per_stack=6,
-        filters=168,
-        stem_filters=96,
-        skip_reduction=True,
-        dropout_rate=0.5,
-    )
+    return _variant("nasnet_large", **locals())
+
+
+def PNASNetMobile(
+    input_shape=None,
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="pnasnet_mobile",
+    **kwargs,
+):
+    """PNASNet-5 (N = 3, F = 54; arXiv 1712.00559): 5.1 M parameters at 224.
+
+    Args: see `NASNetMobile`. `"imagenet"` is the authors' checkpoint, which
+        TensorFlow reads.
+
+    Returns:
+        A `keras.Model`, see `NASNet`.
+    """
+    return _variant("pnasnet_mobile", **locals())
+
+
+def PNASNetLarge(
+    input_shape=None,
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="pnasnet_large",
+    **kwargs,
+):
+    """PNASNet-5 (N = 4, F = 216; arXiv 1712.00559): 86.1 M parameters at 331.
+
+    Args: see `PNASNetMobile`.
+
+    Returns:
+        A `keras.Model`, see `NASNet`.
+    """
+    return _variant("pnasnet_large", **locals())
 
 
 def NASNetCIFAR(
@@ -267,23 +512,25 @@ def NASNetCIFAR(
     name="nasnet_cifar",
     **kwargs,
 ):
-    """NASNet-A (6 @ 768) for CIFAR-10: 3.3 M parameters.
+    """NASNet-A (6 @ 768) for CIFAR-10: 3.4 M parameters at 32.
 
-    Args: the first ones are those of keras.applications. `input_shape`
-        defaults to `(32, 32, 3)`; `weights` to `None`, random weights.
-        kwargs: Any other argument of `NASNet`. The paper trains it with
-            `auxiliary_head=True` and `drop_path_rate=0.4`.
+    Args: see `NASNetMobile`. `weights` defaults to `None`, random weights.
+        The paper trains it with `auxiliary_head=True` and
+        `drop_path_rate=0.4`.
 
     Returns:
         A `keras.Model`, see `NASNet`.
     """
-    return _variant(locals(), 32, cells_per_stack=6, filters=32, stem="cifar")
+    return _variant("nasnet_cifar", **locals())
 
 
-def _variant(arguments, side, **configuration):
-    """Calls `NASNet` with a variant's arguments over its configuration."""
-    arguments = dict(arguments)
-    extra = arguments.pop("kwargs")
-    if arguments["input_shape"] is None:
-        arguments["input_shape"] = (side, side, 3)
-    return NASNet(**{**configuration, **arguments, **extra})
+def _variant(preset, kwargs, **arguments):
+    """Calls `from_preset` with the arguments of a function above."""
+    return from_preset(preset, **arguments, **kwargs)
+
+
+DEFAULTS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(NASNet).parameters.items()
+    if name != "weights"
+}

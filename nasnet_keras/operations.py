@@ -13,6 +13,7 @@ import dataclasses
 import keras
 from keras import ops
 
+from nasnet_keras.image_axes import channel_axis, divided, paddings, take
 from nasnet_keras.kernels import BatchNormalization
 from nasnet_keras.pooling import Pooling
 
@@ -28,15 +29,32 @@ class Conventions:
             `nasnet_keras.pooling`.
         batch_norm_momentum: Float, what the moving statistics keep per step.
         batch_norm_epsilon: Float, added to the variance.
+        alignment: `"tensorflow"` or `"pytorch"`: where strided windows lie on
+            a side of even length.
+        data_format: `"channels_last"` or `"channels_first"`.
+        current_projections: Integer, how many times a cell projects its
+            current state. NASNet: 1; ENAS: 2.
+        always_project: Whether a cell projects the previous state even where
+            its size and channels fit (DARTS).
     """
 
     pooling_semantics: str = "tf_slim"
     batch_norm_momentum: float = 0.9997
     batch_norm_epsilon: float = 1e-3
+    alignment: str = "tensorflow"
+    data_format: str = "channels_last"
+    current_projections: int = 1
+    always_project: bool = False
+
+    @property
+    def channel_axis(self):
+        """The axis of the channels in a batch of images."""
+        return channel_axis(self.data_format)
 
     def batch_norm(self, **kwargs):
         """Returns a new batch normalization layer."""
         return BatchNormalization(
+            axis=self.channel_axis,
             momentum=self.batch_norm_momentum,
             epsilon=self.batch_norm_epsilon,
             **kwargs,
@@ -44,15 +62,58 @@ class Conventions:
 
     def conv(self, filters, kernel_size, strides=1, padding="same", **kwargs):
         """Returns a new convolution without bias, initialized as TF-slim's."""
-        return keras.layers.Conv2D(
+        return self._aligned(
+            keras.layers.Conv2D,
+            filters,
+            kernel_size,
+            strides,
+            padding,
+            kernel_initializer=fan_out(),
+            **kwargs,
+        )
+
+    def separable_conv(self, filters, kernel_size, strides=1, **kwargs):
+        """Returns a new depthwise and pointwise convolution, no bias."""
+        return self._aligned(
+            keras.layers.SeparableConv2D,
+            filters,
+            kernel_size,
+            strides,
+            "same",
+            depthwise_initializer=fan_out(),
+            pointwise_initializer=fan_out(),
+            **kwargs,
+        )
+
+    def _aligned(self, layer, filters, kernel_size, strides, padding, **kwargs):
+        """A convolution whose padding follows `alignment` where it strides."""
+        symmetric = self.alignment == "pytorch" and padding == "same"
+        strided = strides not in (1, (1, 1))
+        conv = layer(
             filters,
             kernel_size,
             strides=strides,
-            padding=padding,
+            padding="valid" if symmetric and strided else padding,
             use_bias=False,
-            kernel_initializer=fan_out(),
-            data_format="channels_last",
+            data_format=self.data_format,
             **kwargs,
+        )
+        if not (symmetric and strided):
+            return conv
+        sides = conv.kernel_size
+        margins = tuple((side // 2, side // 2) for side in sides)
+        pad = keras.layers.ZeroPadding2D(margins, data_format=self.data_format)
+        return Chain([pad, conv])
+
+    def pool(self, kind, window, strides):
+        """Returns a new pooling layer, see `nasnet_keras.pooling.Pooling`."""
+        return Pooling(
+            kind,
+            window,
+            strides,
+            self.pooling_semantics,
+            self.alignment,
+            self.data_format,
         )
 
 
@@ -81,10 +142,19 @@ class Slot:
         """Returns a new batch normalization layer."""
         return self.conventions.batch_norm()
 
-    def conv(self, kernel_size, strides=None, **kwargs):
+    def conv(self, kernel_size, strides=None, filters=None, **kwargs):
         """Returns a new convolution to the slot's filters, at its strides."""
-        strides = self.strides if strides is None else strides
         return self.conventions.conv(
+            filters or self.filters,
+            kernel_size,
+            self.strides if strides is None else strides,
+            **kwargs,
+        )
+
+    def separable_conv(self, kernel_size, strides=None, **kwargs):
+        """Returns a new separable convolution, likewise."""
+        strides = self.strides if strides is None else strides
+        return self.conventions.separable_conv(
             self.filters, kernel_size, strides, **kwargs
         )
 
@@ -183,7 +253,7 @@ class FactorizedReduction(keras.Layer):
         conventions: `Conventions` of the network.
 
     Call arguments:
-        inputs: Tensor `(batch, height, width, channels)`.
+        inputs: Tensor, a batch of images.
 
     Raises:
         ValueError: If `filters` is below 2.
@@ -212,18 +282,21 @@ class FactorizedReduction(keras.Layer):
 
     def call(self, inputs):
         # Pixels are taken before the convolutions and not by their strides:
-        # see `_every_second_pixel`.
-        padded = ops.pad(inputs, [[0, 0], [0, 1], [0, 1], [0, 0]])
+        # see `every_second_pixel`.
+        data_format = self.conventions.data_format
+        padded = ops.pad(inputs, paddings((0, 1), (0, 1), data_format))
+        even, odd = slice(None, None, 2), slice(1, None, 2)
         paths = [
-            self.path_1(inputs[:, ::2, ::2]),
-            self.path_2(padded[:, 1::2, 1::2]),
+            self.path_1(take(inputs, even, even, data_format)),
+            self.path_2(take(padded, odd, odd, data_format)),
         ]
-        return self.norm(ops.concatenate(paths, axis=-1))
+        axis = self.conventions.channel_axis
+        return self.norm(ops.concatenate(paths, axis=axis))
 
     def compute_output_shape(self, input_shape):
-        batch, *sides, _ = input_shape
-        sides = [side and -(-side // 2) for side in sides]
-        return (batch, *sides, self.filters)
+        return divided(
+            input_shape, 2, self.filters, self.conventions.data_format
+        )
 
     def get_config(self):
         config = super().get_config()
@@ -242,19 +315,19 @@ def identity(slot):
     return OPERATIONS["conv_1x1"](slot)
 
 
-def _every_second_pixel():
+def every_second_pixel(slot):
     """Halves the size; with a 1x1 convolution after it, a strided one.
 
     The strided 1x1 convolution itself is avoided: oneDNN, which torch uses on
     CPUs, writes past its workspace in its gradient (oneDNN issue 6035).
     """
-    return Pooling("max", 1, 2)
+    return Pooling("max", 1, 2, data_format=slot.conventions.data_format)
 
 
 def _conv_1x1(slot):
     chain = [keras.layers.ReLU(), slot.conv(1, strides=1), slot.batch_norm()]
     if slot.strides > 1:
-        chain.insert(1, _every_second_pixel())
+        chain.insert(1, every_second_pixel(slot))
     return chain
 
 
@@ -285,7 +358,7 @@ def _dilated_conv(kernel_size):
         if slot.strides == 1:
             conv = [slot.conv(kernel_size, dilation_rate=2)]
         else:
-            conv = [_every_second_pixel(), slot.conv(kernel_size, strides=1)]
+            conv = [every_second_pixel(slot), slot.conv(kernel_size, strides=1)]
         return [keras.layers.ReLU(), *conv, slot.batch_norm()]
 
     return layers
@@ -299,16 +372,7 @@ def _separable_conv(kernel_size):
         for strides in (slot.strides, 1):
             chain += [
                 keras.layers.ReLU(),
-                keras.layers.SeparableConv2D(
-                    slot.filters,
-                    kernel_size,
-                    strides=strides,
-                    padding="same",
-                    use_bias=False,
-                    depthwise_initializer=fan_out(),
-                    pointwise_initializer=fan_out(),
-                    data_format="channels_last",
-                ),
+                slot.separable_conv(kernel_size, strides),
                 slot.batch_norm(),
             ]
         return chain
@@ -316,12 +380,11 @@ def _separable_conv(kernel_size):
     return layers
 
 
-def _pool(kind, window):
+def pool(kind, window):
     """No ReLU before; 1x1 and batch norm after where channels must change."""
 
     def layers(slot):
-        semantics = slot.conventions.pooling_semantics
-        chain = [Pooling(kind, window, slot.strides, semantics)]
+        chain = [slot.conventions.pool(kind, window, slot.strides)]
         if slot.channels != slot.filters:
             chain += [slot.conv(1, strides=1), slot.batch_norm()]
         return chain
@@ -333,10 +396,10 @@ for _name, _function in {
     "conv_1x3_3x1": _asymmetric_conv(3),
     "conv_1x7_7x1": _asymmetric_conv(7),
     "dil_conv_3x3": _dilated_conv(3),
-    "avg_pool_3x3": _pool("average", 3),
-    "max_pool_3x3": _pool("max", 3),
-    "max_pool_5x5": _pool("max", 5),
-    "max_pool_7x7": _pool("max", 7),
+    "avg_pool_3x3": pool("average", 3),
+    "max_pool_3x3": pool("max", 3),
+    "max_pool_5x5": pool("max", 5),
+    "max_pool_7x7": pool("max", 7),
     "conv_1x1": _conv_1x1,
     "conv_3x3": _conv_3x3,
     "sep_conv_3x3": _separable_conv(3),

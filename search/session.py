@@ -8,7 +8,7 @@ import keras_tuner
 
 import nasnet_keras
 from nasnet_keras.files import write_atomically
-from nasnet_keras.genotypes import NASNET_A
+from nasnet_keras.published import NASNET_A
 from nasnet_keras.search import comparison
 from nasnet_keras.search.evaluator import Recipe, TrainFromScratch, choose_stem
 from nasnet_keras.search.oracle import RandomOracle
@@ -198,7 +198,7 @@ class Session:
         tell(
             "\nGo on with:\n"
             f"  {again} --directory {run} --trials {more}\n"
-            f"  nasnet summary large --genotype {run}/best.json\n"
+            f"  nasnet summary nasnet_large --genotype {run}/best.json\n"
             f"  nasnet plot {run}/best.json --output cells.svg\n"
             "  nasnet search --dataset FOLDER   # one folder of images a class"
         )

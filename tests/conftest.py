@@ -55,7 +55,7 @@ def mobile():
     """NASNetMobile. Its weights are any: a test may set them."""
     import nasnet_keras
 
-    return nasnet_keras.NASNetMobile()
+    return nasnet_keras.NASNetMobile(weights=None)
 
 
 @pytest.fixture

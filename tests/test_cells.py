@@ -6,12 +6,13 @@ import pytest
 
 from nasnet_keras import NASNet
 from nasnet_keras.cells import NormalCell, ReductionCell
-from nasnet_keras.genotypes import NASNET_A, Block, Cell
+from nasnet_keras.genotypes import Block, Cell
 from nasnet_keras.operations import (
     PAPER_OPERATIONS,
     Conventions,
     FactorizedReduction,
 )
+from nasnet_keras.published import NASNET_A
 from tests.support.genotypes import one_block_genotype, random_genotype
 from tests.support.sources import perturb_batch_norm, relative_error
 

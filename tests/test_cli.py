@@ -29,7 +29,9 @@ def test_help_loads_no_backend():
     assert loaded == "[]\n"
 
 
-@pytest.mark.parametrize("command", ["search", "summary", "plot"])
+@pytest.mark.parametrize(
+    "command", ["search", "models", "summary", "plot", "convert", "predict"]
+)
 def test_every_subcommand_has_help(command):
     result = nasnet(command, "--help")
     assert result.returncode == 0
@@ -52,9 +54,9 @@ def test_summary(tmp_path):
     path = tmp_path / "best.json"
     path.write_text(json.dumps({"genotype": NASNET_A.to_dict()}))
     options = ("--cells-per-stack", 1, "--filters", 4, "--image-size", 16)
-    result = nasnet("summary", "cifar", "--genotype", path, *options)
+    result = nasnet("summary", "nasnet_cifar", "--genotype", path, *options)
     assert result.returncode == 0, result.stderr
-    assert "NASNetCIFAR of NASNet-A cells at 16x16" in result.stdout
+    assert "nasnet_cifar of NASNet-A cells at 16x16" in result.stdout
     assert re.search(r"cell_2 +4x4x96 +[\d,]+ +[\d,]+", result.stdout)
     assert result.stdout.splitlines()[-1].startswith("total")
 
@@ -70,7 +72,7 @@ def test_plot(tmp_path):
     [
         (["plot", "nasnet_z"], "nasnet_z"),
         (["plot", "nasnet_a", "--output", "cells.gif"], "gif"),
-        (["summary", "cifar", "--filters", "-3"], "filters=-3"),
+        (["summary", "nasnet_cifar", "--filters", "-3"], "filters=-3"),
         (["search", "--trials", "0"], "--trials must be at least 1"),
         (["search", "--dataset", "no/such"], "no/such"),
     ],
@@ -90,6 +92,6 @@ def test_a_genotype_with_an_unknown_operation(tmp_path):
     data["normal"]["blocks"][0]["operations"] = ["conv_11x11", "identity"]
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(data))
-    result = nasnet("summary", "cifar", "--genotype", path)
+    result = nasnet("summary", "nasnet_cifar", "--genotype", path)
     assert result.returncode == 2
     assert "conv_11x11" in result.stderr and "register" in result.stderr

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from nasnet_keras.cell_layout import LABELS, layout
-from nasnet_keras.genotypes import NASNET_A, Block, Cell, Genotype
+from nasnet_keras.genotypes import Block, Cell, Genotype
+from nasnet_keras.published import NASNET_A
 from nasnet_keras.visualize import plot_genotype, plot_rewards
 
 REWARDS = [0.5, None, 0.7, 0.6, float("nan"), 0.8]

@@ -1,0 +1,116 @@
+"""Feature maps for other tasks: detection, segmentation, video."""
+
+import keras
+
+from nasnet_keras.alignment import PadToHalf
+from nasnet_keras.models import build_preset
+from nasnet_keras.presets import get_preset
+
+
+@keras.saving.register_keras_serializable(package="nasnet_keras")
+class Backbone(keras.Model):
+    """A network without classifier whose outputs are named feature maps.
+
+    `Backbone.from_preset` makes one. It is a functional model with a
+    dictionary of outputs, and what KerasHub calls a feature-pyramid backbone:
+    its detectors and segmenters take it as `image_encoder`.
+
+    Args: those of a functional `keras.Model`.
+        inputs: Keras tensor, the images.
+        outputs: Dictionary, name -> Keras tensor.
+        name: String.
+    """
+
+    def __init__(self, inputs, outputs, name=None, **kwargs):
+        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+
+    @property
+    def pyramid_outputs(self):
+        """The maps by level: `"P3"` has stride 2 ** 3 = 8."""
+        return {
+            name: tensor
+            for name, tensor in self.output.items()
+            if name[0] == "P" and name[1:].isdigit()
+        }
+
+    @classmethod
+    def from_preset(
+        cls,
+        preset,
+        taps=None,
+        weights="default",
+        input_shape=None,
+        aligned=True,
+        **overrides,
+    ):
+        """Builds a backbone from a preset.
+
+        The map of level n has stride 2 ** n and `ceil(size / 2 ** n)` pixels
+        for an image of any size. It is the last of its stride. With NASNet's
+        ImageNet stem, `"P1"` is the stem's convolution, `"P2"` the first stem
+        cell, `"P3"`, `"P4"` and `"P5"` are the last cells of the three stacks;
+        with a CIFAR stem those are `"P0"`, `"P1"` and `"P2"`. Maps are as
+        cells give them, before the ReLU with which the next cell starts.
+
+        Take only the taps that are used: what lies above them would be
+        trainable without a gradient.
+
+        Args:
+            preset: Preset, name or folder, see `nasnet_keras.from_preset`.
+            taps: Sequence of names: levels (`"P4"`) and layers (`"cell_3"`).
+                Defaults to all levels.
+            weights: See `nasnet_keras.from_preset`.
+            input_shape: Tuple; defaults to images of any size, of 3 channels.
+            aligned: Whether to pad images where sizes would not be as above,
+                see `nasnet_keras.alignment`.
+            overrides: Other arguments of `NASNet`, for example
+                `include_preprocessing=True`; not `include_top`, `pooling`.
+
+        Returns:
+            A `Backbone`.
+
+        Raises:
+            ValueError: If a tap does not exist.
+            TypeError: If an argument is not one of a backbone.
+        """
+        heads = {"include_top", "pooling", "auxiliary_head"} & set(overrides)
+        if heads:
+            raise TypeError(
+                f"A Backbone has no {', '.join(sorted(heads))}: its outputs "
+                "are the feature maps that `taps` names."
+            )
+        if input_shape is None:
+            first = keras.config.image_data_format() == "channels_first"
+            input_shape = (3, None, None) if first else (None, None, 3)
+        model, end_points = build_preset(
+            preset,
+            weights,
+            include_top=False,
+            input_shape=input_shape,
+            aligned=aligned,
+            **overrides,
+        )
+        tensors = {name: state.tensor for name, state in end_points.items()}
+        levels = _levels(model, end_points, aligned)
+        chosen = list(levels) if taps is None else list(taps)
+        unknown = [name for name in chosen if name not in {**tensors, **levels}]
+        if unknown or not chosen:
+            raise ValueError(
+                f"`taps` must name levels ({', '.join(levels)}) or layers "
+                f"({', '.join(tensors)}). Received: taps={taps!r}"
+            )
+        outputs = {name: {**tensors, **levels}[name] for name in chosen}
+        name = overrides.get("name", f"{get_preset(preset).name}_backbone")
+        return cls(model.input, outputs, name=name)
+
+
+def _levels(model, end_points, aligned):
+    """The last end point of each stride."""
+    levels = {}
+    for state in end_points.values():
+        levels[f"P{state.stride.bit_length() - 1}"] = state.tensor
+    if aligned and "cell_stem_0" in end_points:
+        data_format = model.get_layer("cell_stem_0").conventions.data_format
+        pad = PadToHalf(data_format, name="pad_to_half")
+        levels["P1"] = pad([levels["P1"], model.input])
+    return levels

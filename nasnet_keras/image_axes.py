@@ -1,0 +1,53 @@
+"""Where the axes of an image batch are: channels last or channels first."""
+
+DATA_FORMATS = ("channels_last", "channels_first")
+
+
+def check_data_format(value):
+    """Raises ValueError unless `value` names one of `DATA_FORMATS`."""
+    if value not in DATA_FORMATS:
+        raise ValueError(
+            f"`data_format` must be one of {DATA_FORMATS}. "
+            f"Received: data_format={value!r}"
+        )
+
+
+def channel_axis(data_format):
+    """Returns the axis of the channels of a batch of images."""
+    return 1 if data_format == "channels_first" else -1
+
+
+def split_shape(shape, data_format):
+    """Returns batch size, height, width and channels of a shape."""
+    if data_format == "channels_first":
+        batch, channels, height, width = shape
+    else:
+        batch, height, width, channels = shape
+    return batch, height, width, channels
+
+
+def join_shape(batch, height, width, channels, data_format):
+    """Returns a shape; the inverse of `split_shape`."""
+    if data_format == "channels_first":
+        return (batch, channels, height, width)
+    return (batch, height, width, channels)
+
+
+def divided(shape, strides, channels, data_format):
+    """Returns a shape with its sides divided, rounded up, and new channels."""
+    batch, *sides, _ = split_shape(shape, data_format)
+    sides = [side and -(-side // strides) for side in sides]
+    return join_shape(batch, *sides, channels, data_format)
+
+
+def take(x, rows, columns, data_format):
+    """Returns the pixels of the slices `rows` and `columns`."""
+    if data_format == "channels_first":
+        return x[:, :, rows, columns]
+    return x[:, rows, columns]
+
+
+def paddings(rows, columns, data_format):
+    """Returns what `ops.pad` takes, from two pairs (before, after)."""
+    nothing = (0, 0)
+    return join_shape(nothing, rows, columns, nothing, data_format)

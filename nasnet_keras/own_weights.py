@@ -1,0 +1,74 @@
+"""Weights files that Keras wrote of our networks, read by layer names.
+
+Keras itself matches layers by class and order, so that a file with an
+auxiliary head would not load into the same network without it; and it passes
+over what is left over. It does keep the names, by which this goes.
+"""
+
+import contextlib
+import pathlib
+import tempfile
+import zipfile
+
+import h5py
+
+ROOT = "layers/"
+
+
+def layer_datasets(file):
+    """Returns a dictionary: (layer, place within it) -> h5 dataset."""
+    datasets = {}
+    if "layers" not in file:
+        return datasets
+    for key, group in file["layers"].items():
+        name = group["vars"].attrs.get("name", key) if "vars" in group else key
+
+        def note(place, item, name=name):
+            if isinstance(item, h5py.Dataset):
+                datasets[name, place] = item
+
+        group.visititems(note)
+    return datasets
+
+
+@contextlib.contextmanager
+def open_weights(path):
+    """Opens the h5 file of weights, also the one within a `.keras` archive."""
+    with contextlib.ExitStack() as stack:
+        file = path
+        if zipfile.is_zipfile(path):
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            file = stack.enter_context(archive.open("model.weights.h5"))
+        yield stack.enter_context(h5py.File(file, "r"))
+
+
+def load_by_names(model, path, passed_over, check):
+    """Loads a file into a network whose layers have the same names.
+
+    Args:
+        model: `keras.Model`.
+        path: Path of a `.weights.h5` or `.keras` file.
+        passed_over: Function of a layer's name: whether it may be left over.
+        check: Function of two dictionaries, of what the network expects and
+            of what the file holds: place -> shape. It raises an error unless
+            they agree.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        # Keras lays out the file that it will read; we put in the values.
+        template = pathlib.Path(folder) / "template.weights.h5"
+        model.save_weights(template)
+        with open_weights(path) as source, h5py.File(template, "a") as target:
+            wanted = layer_datasets(target)
+            given = {
+                place: dataset
+                for place, dataset in layer_datasets(source).items()
+                if place in wanted or not passed_over(place[0])
+            }
+            check(_shapes(wanted), _shapes(given))
+            for place, dataset in wanted.items():
+                dataset[...] = given[place][()]
+        model.load_weights(template)
+
+
+def _shapes(datasets):
+    return {"/".join(place): d.shape for place, d in datasets.items()}

@@ -1,0 +1,323 @@
+"""Presets: golden figures, their table, and folders of one's own."""
+
+import json
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+
+import nasnet_keras
+from nasnet_keras import Genotype, Preset, from_preset, save_preset
+from nasnet_keras.presets import PRESETS, figures, get_preset, list_presets
+from nasnet_keras.summary import totals
+from nasnet_keras.tables import aligned_table
+from nasnet_keras.weights import WeightsError
+from pretrained import figures as script
+from tests.support.genotypes import TWO_BLOCKS
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+TINY = [name for name, preset in PRESETS.items() if preset.test_sized]
+REAL = list_presets()
+# They build in seconds and stand for all sizes; the others are long.
+QUICK = ["darts_v1_cifar", "darts_v2_cifar", "nasnet_mobile"]
+
+
+def real(names):
+    return [
+        pytest.param(n, marks=() if n in QUICK else pytest.mark.long)
+        for n in names
+    ]
+
+
+def zeros(self, shape, dtype=None):
+    return np.zeros(shape, dtype or "float32")
+
+
+# Golden figures ---------------------------------------------------------------
+
+
+def test_every_preset_has_golden_figures():
+    assert list(figures()) == list(PRESETS)
+    keys = {"parameters", "trainable", "multiply_adds"}
+    assert all(figures()[name].keys() == keys for name in PRESETS)
+
+
+@pytest.mark.parametrize("name", [*TINY, *real(REAL)])
+def test_golden_figures(name, monkeypatch):
+    # Drawing weights that nobody reads takes most of the time.
+    monkeypatch.setattr(keras.initializers.VarianceScaling, "__call__", zeros)
+    model = from_preset(name, weights=None)
+    parameters, macs = totals(model)
+    assert figures()[name] == {
+        "parameters": parameters,
+        "trainable": sum(
+            int(np.prod(w.shape)) for w in model.trainable_weights
+        ),
+        "multiply_adds": macs,
+    }
+
+
+@pytest.mark.parametrize(
+    "name, parameters, trainable, macs",
+    [
+        ("nasnet_mobile", 5_326_716, 5_289_978, 563.6),
+        ("nasnet_large", 88_949_818, 88_753_150, 23_783),
+        # Printed by the authors' code.
+        ("darts_v1_cifar", None, 3_169_414, None),
+        ("darts_v2_cifar", None, 3_349_342, None),
+    ],
+)
+def test_figures_known_elsewhere(name, parameters, trainable, macs):
+    known = figures()[name]
+    assert known["trainable"] == trainable
+    if parameters:
+        assert known["parameters"] == parameters
+        assert round(known["multiply_adds"] / 1e6 - macs, 1) < 1
+
+
+def published(text):
+    """5.3 M -> (5.3e6, half of the last digit)."""
+    number, unit = text.split()
+    scale = {"M": 1e6, "B": 1e9}[unit]
+    digits = len(number.partition(".")[2])
+    return float(number) * scale, 0.5 * scale / 10**digits
+
+
+# Those whose papers print what follows from the configuration. A count is
+# held to the trainable parameters or to all, as papers differ in that.
+EXACT = [
+    "nasnet_mobile",
+    "nasnet_large",
+    "nasnet_cifar",
+    "pnasnet_mobile",
+    "amoebanet_a_mobile",
+    "amoebanet_a_large",
+    "amoebanet_a_cifar",
+    "amoebanet_a_cifar_36",
+    "darts_v2_imagenet",
+]
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_parameters_are_those_of_the_papers(name):
+    value, tolerance = published(PRESETS[name].published.parameters)
+    counts = figures()[name]
+    errors = [abs(counts[k] - value) for k in ("parameters", "trainable")]
+    assert min(errors) <= 1.1 * tolerance
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nasnet_mobile",
+        "nasnet_large",
+        "amoebanet_a_mobile",
+        "amoebanet_a_large",
+    ],
+)
+def test_multiply_adds_are_those_of_the_papers(name):
+    value, tolerance = published(PRESETS[name].published.macs)
+    assert abs(figures()[name]["multiply_adds"] - value) <= 1.1 * tolerance
+
+
+def test_written_files_are_up_to_date():
+    """README's table, the figures' file and the cards: one source."""
+    for path, text in script.files(figures()).items():
+        assert path.read_text() == text, f"run {script.__name__} --write"
+
+
+def test_cards():
+    cards = script.cards()
+    assert len(cards) == 4
+    for name, preset in PRESETS.items():
+        for weights in preset.weights:
+            card = cards[f"{name}_{weights}.md"]
+            for fact in ("Licence", "`tf_slim`", "127.5", "not measured here"):
+                assert fact in card
+            assert preset.weights[weights].reported in card
+            assert "by the authors" in card
+
+
+def test_the_table_shows_both_figures():
+    table = aligned_table(figures())
+    (row,) = [x for x in table.splitlines() if x.startswith("nasnet_7_1920")]
+    assert "24,702,948" in row and "22.6 M" in row
+    assert "tiny" not in table
+    assert "nasnet_tiny" in aligned_table(figures(), test_sized=True)
+
+
+def test_list_presets():
+    assert "nasnet_large" in list_presets()
+    assert set(list_presets(test_sized=True)) - set(REAL) == set(TINY)
+
+
+# Every preset in every form ---------------------------------------------------
+
+
+def sides_of(preset):
+    """A size at which every family has pixels left at its end."""
+    return 64 if preset.configuration.get("stem") != "cifar" else 16
+
+
+def check_forms(name, tmp_path):
+    preset = get_preset(name)
+    side = sides_of(preset)
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (2, side, side, 3)).astype("float32")
+    any_size = (None, None, 3)
+    outputs = {}
+    for classes in (1, 7):
+        model = from_preset(
+            name, weights=None, classes=classes, input_shape=any_size
+        )
+        assert tuple(model(x).shape) == (2, classes)
+    body = from_preset(
+        name, weights=None, include_top=False, input_shape=any_size
+    )
+    for pooling in ("avg", "max"):
+        pooled = from_preset(
+            name,
+            weights=None,
+            include_top=False,
+            pooling=pooling,
+            input_shape=(side, side, 3),
+        )
+        pooled.set_weights(body.get_weights())
+        outputs[pooling] = np.asarray(pooled(x))
+    maps = np.asarray(body(x))
+    assert maps.ndim == 4
+    np.testing.assert_allclose(outputs["avg"], maps.mean((1, 2)), 1e-4, 1e-5)
+    np.testing.assert_allclose(outputs["max"], maps.max((1, 2)), 1e-4, 1e-5)
+    body.save(tmp_path / "body.keras")
+    loaded = keras.models.load_model(tmp_path / "body.keras")
+    np.testing.assert_allclose(loaded(x), maps, 1e-4, 1e-5)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_tiny_presets_in_every_form(name, tmp_path):
+    check_forms(name, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", REAL)
+def test_presets_in_every_form(name, tmp_path, monkeypatch):
+    check_forms(name, tmp_path)
+
+
+# Folders ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mine():
+    configuration = {
+        "genotype": TWO_BLOCKS,
+        "cells_per_stack": 1,
+        "filters": 4,
+        "stem": "cifar",
+        "classes": 3,
+        "pooling_semantics": "keras",
+        "dropout_rate": 0.2,
+    }
+    names = ("ant", "bee", "cicada")
+    return Preset("insects", configuration, image_size=16, class_names=names)
+
+
+@pytest.fixture(scope="module")
+def trained(mine):
+    return from_preset(mine)
+
+
+@pytest.fixture(scope="module")
+def folder(mine, trained, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("presets") / "insects"
+    save_preset(folder, mine, trained)
+    return folder
+
+
+def test_a_folder_loads_by_path(folder, mine, trained):
+    preset = get_preset(folder)
+    assert preset.configuration == mine.configuration
+    assert preset.class_names == mine.class_names
+    assert preset.folder == folder
+    x = np.random.default_rng(0).normal(size=(2, 16, 16, 3))
+    for path in folder, str(folder):
+        model = from_preset(path)
+        np.testing.assert_array_equal(model(x), trained(x))
+    assert model.get_layer("cell_0").conventions.pooling_semantics == "keras"
+
+
+def test_what_a_folder_holds(folder):
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["README.md", "config.json", "model.weights.h5"]
+    config = json.loads((folder / "config.json").read_text())
+    genotype = config["configuration"]["genotype"]
+    assert Genotype.from_dict(genotype) == TWO_BLOCKS
+    card = (folder / "README.md").read_text()
+    assert "ant, bee, cicada" in card
+    assert repr(TWO_BLOCKS) in card
+    assert "not measured here" in card
+
+
+def test_a_folders_network_takes_overrides(folder, trained):
+    features = from_preset(folder, include_top=False, pooling="avg")
+    x = np.random.default_rng(0).normal(size=(2, 16, 16, 3))
+    kernel, bias = trained.get_layer("predictions").get_weights()
+    logits = np.asarray(features(x)) @ kernel + bias
+    np.testing.assert_allclose(keras.ops.softmax(logits), trained(x), 1e-4)
+    random = from_preset(folder, weights=None)
+    assert np.abs(np.asarray(random(x)) - np.asarray(trained(x))).max() > 1e-3
+
+
+def test_a_folder_that_is_not_empty_is_kept(folder, mine, trained):
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    with pytest.raises(ValueError, match="`folder` must be new or empty"):
+        save_preset(folder, mine, trained)
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+
+def test_a_model_of_another_preset_is_refused(mine, tmp_path):
+    other = from_preset("nasnet_cifar_tiny", weights=None)
+    with pytest.raises(WeightsError):
+        save_preset(tmp_path / "wrong", mine, other)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_beside_a_folder_without_weights(folder, tmp_path):
+    copy = tmp_path / "bare"
+    copy.mkdir()
+    (copy / "config.json").write_text((folder / "config.json").read_text())
+    assert get_preset(copy).own_weights is None
+    assert from_preset(copy).output_shape == (None, 3)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"name": "x"}', '{"name": "x", "configuration": 3}']
+)
+def test_a_config_that_is_none(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=r"config\.json` holds no preset"):
+        get_preset(tmp_path)
+
+
+def test_unknown_preset_error():
+    with pytest.raises(ValueError, match=r"nasnet_mobile, .*'nasnet_huge'"):
+        from_preset("nasnet_huge")
+
+
+def test_unknown_argument_error():
+    with pytest.raises(TypeError, match="Unexpected argument.*colour"):
+        from_preset("nasnet_tiny", colour="red")
+
+
+def test_no_such_published_weights():
+    with pytest.raises(ValueError, match="No ImageNet weights are published"):
+        from_preset("darts_v2_imagenet", weights="imagenet")
+
+
+def test_presets_are_the_functions():
+    """Or two places would know the configurations."""
+    model = nasnet_keras.NASNetCIFAR(cells_per_stack=1, filters=4)
+    twin = from_preset("nasnet_cifar", cells_per_stack=1, filters=4)
+    names = [layer.name for layer in model.layers[1:]]
+    assert names == [layer.name for layer in twin.layers[1:]]
