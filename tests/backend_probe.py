@@ -12,7 +12,13 @@ import time
 import keras
 import numpy as np
 
-from nasnet_keras import DropPath, NASNet, ScheduledDropPath
+from nasnet_keras import (
+    DropPath,
+    NASNet,
+    ScheduledDropPath,
+    from_preset,
+    list_presets,
+)
 from nasnet_keras.cells import NormalCell
 from nasnet_keras.genotypes import Block, Cell
 from nasnet_keras.operations import (
@@ -112,6 +118,50 @@ def forward(inputs):
     yield "fixed size/keras/17x15", run(fixed, inputs["17x15"])
 
 
+def tiny_presets():
+    return [n for n in list_presets(test_sized=True) if n.endswith("_tiny")]
+
+
+def families():
+    """Every family at test size, of unknown image size."""
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 33, 32, 3))
+    for name in tiny_presets():
+        model = from_preset(name, weights=None, input_shape=(None, None, 3))
+        yield f"presets/{name}", run(set_weights(model), x.astype("float32"))
+
+
+def channels_first():
+    """The same with the channels first, where the backend convolves so."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return
+    # JAX compiles each for seconds; these two have all kinds of layers.
+    quick = ["nasnet_tiny", "darts_imagenet_tiny"]
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 33, 32, 3))
+    x = np.moveaxis(x, -1, 1).astype("float32")
+    keras.config.set_image_data_format("channels_first")
+    try:
+        for name in quick if backend == "jax" else tiny_presets():
+            model = from_preset(name, weights=None, input_shape=(3, None, None))
+            yield f"first/{name}", run(set_weights(model), x)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
+def mixed_precision():
+    """Single precision comes out, and nearly the same."""
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 16, 16, 3))
+    for policy in ("float32", "mixed_bfloat16", "mixed_float16"):
+        keras.config.set_dtype_policy(policy)
+        try:
+            model = network(
+                "tf_slim", (16, 16, 3), include_top=False, pooling="avg"
+            )
+            yield f"policy/{policy}", run(set_weights(model), x)
+        finally:
+            keras.config.set_dtype_policy("float32")
+
+
 def train(x):
     """The loss of one compiled step, and all weights after it."""
     model = set_weights(network("tf_slim", x.shape[1:], include_top=True))
@@ -178,7 +228,15 @@ def main(folder):
     with np.load(folder / "inputs.npz") as file:
         inputs = dict(file)
     results = {}
-    parts = forward(inputs), train(inputs["16x16"]), schedule(), few_channels()
+    parts = (
+        forward(inputs),
+        families(),
+        channels_first(),
+        mixed_precision(),
+        train(inputs["16x16"]),
+        schedule(),
+        few_channels(),
+    )
     for part in parts:
         start = time.perf_counter()
         results.update(part)

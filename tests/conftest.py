@@ -67,3 +67,20 @@ def operations():
     yield OPERATIONS
     OPERATIONS.clear()
     OPERATIONS.update(before)
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A real web server, see `tests.support.server`."""
+    from tests.support.server import serving
+
+    with serving(tmp_path / "served") as server:
+        yield server
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The cache of the test, and of the processes that it starts."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("no_proxy", "*")
+    return tmp_path / "home" / "models" / "nasnet_keras"

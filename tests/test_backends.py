@@ -41,7 +41,7 @@ def probe(backend, folder):
                 # Threads that wait for each other are slow on busy cores.
                 "OMP_NUM_THREADS": "1",
             },
-            timeout=200,
+            timeout=400,
             capture_output=True,
             text=True,
         )
@@ -159,6 +159,33 @@ def test_training_step(tensorflow, other):
     names = assert_equal(other, tensorflow, "train/weights/")
     variances = [name for name in names if name.endswith("moving_variance")]
     assert len(variances) > 20
+
+
+def test_every_preset(tensorflow, other):
+    """At test size, on images of another size than their own."""
+    names = assert_equal(other, tensorflow, "presets/")
+    assert len(names) == 8
+    for name in names:
+        x = tensorflow[name]
+        assert x.std(-1).min() > 1e-3, name  # The classes differ.
+        assert relative_error(x[0], x[1]) > 1e-3, name  # The images do.
+
+
+def test_channels_first(tensorflow, other):
+    """Where the backend runs it: TensorFlow on a CPU does not."""
+    names = [name for name in other if name.startswith("first/")]
+    assert len(names) >= 2
+    for name in names:
+        expected = tensorflow[name.replace("first/", "presets/")]
+        assert relative_error(other[name], expected) < 1e-4, name
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision(each, policy):
+    actual, expected = each[f"policy/{policy}"], each["policy/float32"]
+    assert actual.dtype == "float32"
+    error = relative_error(actual, expected)
+    assert 1e-6 < error < 0.05
 
 
 @pytest.mark.parametrize("what", ["layer", "cell"])

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import threading
 import time
 
 import pytest
@@ -25,10 +24,12 @@ from nasnet_keras.download import (
     fetch,
     fetch_archive,
 )
+from tests.support.server import PATIENCE, Handler
+
+pytestmark = pytest.mark.usefixtures("cache")
 
 CONTENT = random.Random(0).randbytes(300_000)
 OTHER = random.Random(1).randbytes(300_000)
-PATIENCE = 120  # seconds until a test that hangs gives up
 
 FETCH = """
 import logging, sys
@@ -50,69 +51,6 @@ def sha256(content):
 with_and_without_hash = pytest.mark.parametrize(
     "published", [md5(CONTENT), None], ids=["md5", "no_md5"]
 )
-
-
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder; counts; cuts or holds a file when told to."""
-
-    def do_GET(self):
-        self.server.requests.append(self.path)
-        super().do_GET()
-
-    def copyfile(self, source, outputfile):
-        content = source.read()
-        half = len(content) // 2
-        with contextlib.suppress(ConnectionError):
-            outputfile.write(content[:half])
-            outputfile.flush()
-            if self.server.cut:
-                return
-            self.server.gate.wait(PATIENCE)
-            outputfile.write(content[half:])
-
-    def log_message(self, *args):
-        pass
-
-
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = False  # closing waits for them: no socket stays open
-
-    def __init__(self, folder):
-        def handler(*args):
-            return Handler(*args, directory=folder)
-
-        super().__init__(("127.0.0.1", 0), handler)
-        self.folder = folder
-        self.requests = []
-        self.cut = False
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def publish(self, name, content):
-        """Serves `content` from now on; returns its address."""
-        (self.folder / name).write_bytes(content)
-        return f"http://127.0.0.1:{self.server_port}/{name}"
-
-
-@pytest.fixture
-def server(tmp_path):
-    folder = tmp_path / "served"
-    folder.mkdir()
-    with Server(folder) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        yield server
-        server.gate.set()
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """The cache of the test, and of the processes that it starts."""
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("no_proxy", "*")
-    return tmp_path / "home" / "models" / "nasnet_keras"
 
 
 @pytest.fixture

@@ -91,6 +91,7 @@ EXACT = [
     "nasnet_large",
     "nasnet_cifar",
     "pnasnet_mobile",
+    "pnasnet_large",
     "amoebanet_a_mobile",
     "amoebanet_a_large",
     "amoebanet_a_cifar",
@@ -169,7 +170,11 @@ def check_forms(name, tmp_path):
     outputs = {}
     for classes in (1, 7):
         model = from_preset(
-            name, weights=None, classes=classes, input_shape=any_size
+            name,
+            weights=None,
+            classes=classes,
+            input_shape=any_size,
+            classifier_activation="sigmoid",  # One class has no softmax.
         )
         assert tuple(model(x).shape) == (2, classes)
     body = from_preset(
@@ -265,8 +270,8 @@ def test_a_folders_network_takes_overrides(folder, trained):
     kernel, bias = trained.get_layer("predictions").get_weights()
     logits = np.asarray(features(x)) @ kernel + bias
     np.testing.assert_allclose(keras.ops.softmax(logits), trained(x), 1e-4)
-    random = from_preset(folder, weights=None)
-    assert np.abs(np.asarray(random(x)) - np.asarray(trained(x))).max() > 1e-3
+    fresh = from_preset(folder, weights=None).get_layer("predictions")
+    assert (np.asarray(fresh.kernel) != kernel).any()
 
 
 def test_a_folder_that_is_not_empty_is_kept(folder, mine, trained):
@@ -306,7 +311,7 @@ def test_unknown_preset_error():
 
 
 def test_unknown_argument_error():
-    with pytest.raises(TypeError, match="Unexpected argument.*colour"):
+    with pytest.raises(TypeError, match=r"Unexpected argument.*colour"):
         from_preset("nasnet_tiny", colour="red")
 
 
