@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # The torch that the tests run on; `make test TORCH=...` takes another build.
 TORCH ?= torch==2.13.0
 ARGS ?=
+# Two processes; a file's tests stay together, for they share networks.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: help search test test-all lint clean
 
@@ -19,10 +21,10 @@ search: $(VENV)/.search
 	$(BIN)/nasnet search $(ARGS)
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-all: $(VENV)/.test
-	$(BIN)/python -m pytest --all $(ARGS)
+	$(PYTEST) --all $(ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

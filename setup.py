@@ -53,6 +53,7 @@ setup(
             *BACKENDS["jax"],
             *BACKENDS["torch"],
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "ruff>=0.8",
             "build>=1.2",
         ],

@@ -10,11 +10,11 @@ import keras
 
 from nasnet_keras.alignment import PadImage
 from nasnet_keras.cells import NormalCell, ReductionCell, check_filters
+from nasnet_keras.conventions import Conventions
 from nasnet_keras.drop_path import check_rate, drop_path_rate
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.image_axes import check_data_format, split_shape
 from nasnet_keras.macro import MACROS, Macro
-from nasnet_keras.operations import Conventions
 from nasnet_keras.pooling import check_pooling_semantics
 
 STACKS = 3

@@ -26,6 +26,13 @@ LABELS = {
     "sep_conv_3x3": ("sep 3x3", "sep"),
     "sep_conv_5x5": ("sep 5x5", "sep"),
     "sep_conv_7x7": ("sep 7x7", "sep"),
+    "max_pool_2x2": ("max 2x2", "max"),
+    "bottleneck_conv_3x3": ("conv 3x3 /4", "conv"),
+    "bottleneck_conv_1x7_7x1": ("conv 1x7-7x1 /4", "conv"),
+    "dil_sep_conv_3x3": ("dil sep 3x3", "dil"),
+    "dil_sep_conv_5x5": ("dil sep 5x5", "dil"),
+    "skip_connect": ("skip", "identity"),
+    "factorized_identity": ("identity", "identity"),
 }
 # Inches: width and height of boxes, the distances between them.
 OPERATION, STATE, COMBINATION = (0.80, 0.30), (0.60, 0.30), (0.60, 0.22)

@@ -7,15 +7,12 @@ import math
 import keras
 from keras import ops
 
-import nasnet_keras.relatives  # noqa: F401  Registers their operations.
+from nasnet_keras.conventions import Chain, Conventions, Slot
 from nasnet_keras.drop_path import DropPath, check_rate
 from nasnet_keras.genotypes import Cell
 from nasnet_keras.image_axes import divided, join_shape, split_shape
 from nasnet_keras.operations import (
-    Chain,
-    Conventions,
     FactorizedReduction,
-    Slot,
     check_operations,
     make_operation,
     projection,

@@ -3,8 +3,8 @@
 import keras
 
 from nasnet_keras.alignment import PadToHalf
-from nasnet_keras.models import build_preset
 from nasnet_keras.presets import get_preset
+from nasnet_keras.zoo import build_preset
 
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")

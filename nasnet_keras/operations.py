@@ -13,150 +13,11 @@ import dataclasses
 import keras
 from keras import ops
 
-from nasnet_keras.image_axes import channel_axis, divided, paddings, take
-from nasnet_keras.kernels import BatchNormalization
+from nasnet_keras.conventions import Chain, Conventions
+from nasnet_keras.image_axes import divided, paddings, take
 from nasnet_keras.pooling import Pooling
 
 OPERATIONS = {}
-
-
-@dataclasses.dataclass(frozen=True)
-class Conventions:
-    """What all layers of one network share.
-
-    Args:
-        pooling_semantics: `"tf_slim"` or `"keras"`, see
-            `nasnet_keras.pooling`.
-        batch_norm_momentum: Float, what the moving statistics keep per step.
-        batch_norm_epsilon: Float, added to the variance.
-        alignment: `"tensorflow"` or `"pytorch"`: where strided windows lie on
-            a side of even length.
-        data_format: `"channels_last"` or `"channels_first"`.
-        current_projections: Integer, how many times a cell projects its
-            current state. NASNet: 1; ENAS: 2.
-        always_project: Whether a cell projects the previous state even where
-            its size and channels fit (DARTS).
-    """
-
-    pooling_semantics: str = "tf_slim"
-    batch_norm_momentum: float = 0.9997
-    batch_norm_epsilon: float = 1e-3
-    alignment: str = "tensorflow"
-    data_format: str = "channels_last"
-    current_projections: int = 1
-    always_project: bool = False
-
-    @property
-    def channel_axis(self):
-        """The axis of the channels in a batch of images."""
-        return channel_axis(self.data_format)
-
-    def batch_norm(self, **kwargs):
-        """Returns a new batch normalization layer."""
-        return BatchNormalization(
-            axis=self.channel_axis,
-            momentum=self.batch_norm_momentum,
-            epsilon=self.batch_norm_epsilon,
-            **kwargs,
-        )
-
-    def conv(self, filters, kernel_size, strides=1, padding="same", **kwargs):
-        """Returns a new convolution without bias, initialized as TF-slim's."""
-        return self._aligned(
-            keras.layers.Conv2D,
-            filters,
-            kernel_size,
-            strides,
-            padding,
-            kernel_initializer=fan_out(),
-            **kwargs,
-        )
-
-    def separable_conv(self, filters, kernel_size, strides=1, **kwargs):
-        """Returns a new depthwise and pointwise convolution, no bias."""
-        return self._aligned(
-            keras.layers.SeparableConv2D,
-            filters,
-            kernel_size,
-            strides,
-            "same",
-            depthwise_initializer=fan_out(),
-            pointwise_initializer=fan_out(),
-            **kwargs,
-        )
-
-    def _aligned(self, layer, filters, kernel_size, strides, padding, **kwargs):
-        """A convolution whose padding follows `alignment` where it strides."""
-        symmetric = self.alignment == "pytorch" and padding == "same"
-        strided = strides not in (1, (1, 1))
-        conv = layer(
-            filters,
-            kernel_size,
-            strides=strides,
-            padding="valid" if symmetric and strided else padding,
-            use_bias=False,
-            data_format=self.data_format,
-            **kwargs,
-        )
-        if not (symmetric and strided):
-            return conv
-        sides = conv.kernel_size
-        margins = tuple((side // 2, side // 2) for side in sides)
-        pad = keras.layers.ZeroPadding2D(margins, data_format=self.data_format)
-        return Chain([pad, conv])
-
-    def pool(self, kind, window, strides):
-        """Returns a new pooling layer, see `nasnet_keras.pooling.Pooling`."""
-        return Pooling(
-            kind,
-            window,
-            strides,
-            self.pooling_semantics,
-            self.alignment,
-            self.data_format,
-        )
-
-
-def fan_out():
-    """Returns the initializer of all kernels (TF-slim: variance scaling)."""
-    return keras.initializers.VarianceScaling(2.0, mode="fan_out")
-
-
-@dataclasses.dataclass(frozen=True)
-class Slot:
-    """The place in a cell that an operation fills.
-
-    Args:
-        channels: Integer, the channels that the operation receives.
-        filters: Integer, the channels that it must give.
-        strides: 1, or 2 where it must halve the size.
-        conventions: `Conventions` of the network.
-    """
-
-    channels: int
-    filters: int
-    strides: int = 1
-    conventions: Conventions = Conventions()
-
-    def batch_norm(self):
-        """Returns a new batch normalization layer."""
-        return self.conventions.batch_norm()
-
-    def conv(self, kernel_size, strides=None, filters=None, **kwargs):
-        """Returns a new convolution to the slot's filters, at its strides."""
-        return self.conventions.conv(
-            filters or self.filters,
-            kernel_size,
-            self.strides if strides is None else strides,
-            **kwargs,
-        )
-
-    def separable_conv(self, kernel_size, strides=None, **kwargs):
-        """Returns a new separable convolution, likewise."""
-        strides = self.strides if strides is None else strides
-        return self.conventions.separable_conv(
-            self.filters, kernel_size, strides, **kwargs
-        )
 
 
 def register_operation(name):
@@ -209,38 +70,6 @@ def projection(slot, **kwargs):
     return Chain(OPERATIONS["conv_1x1"](slot), **kwargs)
 
 
-class Chain(keras.Layer):
-    """Layers applied one after the other; an empty chain is the identity.
-
-    It is what `keras.Sequential` is, without the model around it, which costs
-    time where there are hundreds. It is built by the cell that owns it and
-    not meant to be saved alone.
-
-    Args:
-        layers: List of Keras layers.
-    """
-
-    def __init__(self, layers, **kwargs):
-        super().__init__(**kwargs)
-        self.layers = list(layers)
-
-    def build(self, input_shape):
-        for layer in self.layers:
-            if not layer.built:
-                layer.build(input_shape)
-            input_shape = layer.compute_output_shape(input_shape)
-
-    def call(self, inputs):
-        for layer in self.layers:
-            inputs = layer(inputs)
-        return inputs
-
-    def compute_output_shape(self, input_shape):
-        for layer in self.layers:
-            input_shape = layer.compute_output_shape(input_shape)
-        return input_shape
-
-
 @keras.saving.register_keras_serializable(package="nasnet_keras")
 class FactorizedReduction(keras.Layer):
     """Halves the size without losing every second pixel (TF-slim).
@@ -282,7 +111,7 @@ class FactorizedReduction(keras.Layer):
 
     def call(self, inputs):
         # Pixels are taken before the convolutions and not by their strides:
-        # see `every_second_pixel`.
+        # see `_every_second_pixel`.
         data_format = self.conventions.data_format
         padded = ops.pad(inputs, paddings((0, 1), (0, 1), data_format))
         even, odd = slice(None, None, 2), slice(1, None, 2)
@@ -315,7 +144,7 @@ def identity(slot):
     return OPERATIONS["conv_1x1"](slot)
 
 
-def every_second_pixel(slot):
+def _every_second_pixel(slot):
     """Halves the size; with a 1x1 convolution after it, a strided one.
 
     The strided 1x1 convolution itself is avoided: oneDNN, which torch uses on
@@ -327,7 +156,7 @@ def every_second_pixel(slot):
 def _conv_1x1(slot):
     chain = [keras.layers.ReLU(), slot.conv(1, strides=1), slot.batch_norm()]
     if slot.strides > 1:
-        chain.insert(1, every_second_pixel(slot))
+        chain.insert(1, _every_second_pixel(slot))
     return chain
 
 
@@ -358,7 +187,10 @@ def _dilated_conv(kernel_size):
         if slot.strides == 1:
             conv = [slot.conv(kernel_size, dilation_rate=2)]
         else:
-            conv = [every_second_pixel(slot), slot.conv(kernel_size, strides=1)]
+            conv = [
+                _every_second_pixel(slot),
+                slot.conv(kernel_size, strides=1),
+            ]
         return [keras.layers.ReLU(), *conv, slot.batch_norm()]
 
     return layers
@@ -380,7 +212,7 @@ def _separable_conv(kernel_size):
     return layers
 
 
-def pool(kind, window):
+def _pool(kind, window):
     """No ReLU before; 1x1 and batch norm after where channels must change."""
 
     def layers(slot):
@@ -396,10 +228,10 @@ for _name, _function in {
     "conv_1x3_3x1": _asymmetric_conv(3),
     "conv_1x7_7x1": _asymmetric_conv(7),
     "dil_conv_3x3": _dilated_conv(3),
-    "avg_pool_3x3": pool("average", 3),
-    "max_pool_3x3": pool("max", 3),
-    "max_pool_5x5": pool("max", 5),
-    "max_pool_7x7": pool("max", 7),
+    "avg_pool_3x3": _pool("average", 3),
+    "max_pool_3x3": _pool("max", 3),
+    "max_pool_5x5": _pool("max", 5),
+    "max_pool_7x7": _pool("max", 7),
     "conv_1x1": _conv_1x1,
     "conv_3x3": _conv_3x3,
     "sep_conv_3x3": _separable_conv(3),
@@ -409,3 +241,83 @@ for _name, _function in {
     register_operation(_name)(_function)
 
 PAPER_OPERATIONS = tuple(OPERATIONS)
+
+
+# Those of NASNet's relatives, where they differ from the paper's.
+
+
+def _bottleneck(sides):
+    """AmoebaNet: 1x1 to a quarter of the filters, convolutions, 1x1 back.
+
+    Below four filters there is no bottleneck, as in the authors' code.
+    """
+
+    def layers(slot):
+        quarter = slot.filters // 4
+        kernels = [(side, _strides(slot, side)) for side in sides]
+        if quarter:
+            kernels = [(1, 1), *kernels, (1, 1)]
+        chain = []
+        for number, (side, strides) in enumerate(kernels, start=1):
+            last = number == len(kernels)
+            filters = slot.filters if last or not quarter else quarter
+            chain += [
+                keras.layers.ReLU(),
+                slot.conv(side, strides, filters),
+                slot.batch_norm(),
+            ]
+        return chain
+
+    return layers
+
+
+def _strides(slot, side):
+    """A convolution strides along the sides that it spans."""
+    if isinstance(side, int):
+        return slot.strides
+    return tuple(slot.strides if length > 1 else 1 for length in side)
+
+
+def _dilated_separable_conv(kernel_size):
+    """DARTS: once; dilation 2. Strided, only even pixels count."""
+
+    def layers(slot):
+        if slot.strides == 1:
+            conv = [slot.separable_conv(kernel_size, dilation_rate=2)]
+        else:
+            conv = [
+                _every_second_pixel(slot),
+                slot.separable_conv(kernel_size, strides=1),
+            ]
+        return [keras.layers.ReLU(), *conv, slot.batch_norm()]
+
+    return layers
+
+
+def _skip_connect(slot):
+    """DARTS: the state itself; ReLU and a factorized reduction at stride 2."""
+    if slot.strides == 1:
+        return identity(slot)
+    return [
+        keras.layers.ReLU(),
+        FactorizedReduction(slot.filters, slot.conventions),
+    ]
+
+
+def _factorized_identity(slot):
+    """ENAS: the state itself; a factorized reduction at stride 2."""
+    if slot.strides == 1:
+        return identity(slot)
+    return [FactorizedReduction(slot.filters, slot.conventions)]
+
+
+for _name, _function in {
+    "max_pool_2x2": _pool("max", 2),
+    "bottleneck_conv_3x3": _bottleneck([3]),
+    "bottleneck_conv_1x7_7x1": _bottleneck([(1, 7), (7, 1)]),
+    "dil_sep_conv_3x3": _dilated_separable_conv(3),
+    "dil_sep_conv_5x5": _dilated_separable_conv(5),
+    "skip_connect": _skip_connect,
+    "factorized_identity": _factorized_identity,
+}.items():
+    register_operation(_name)(_function)

@@ -20,12 +20,11 @@ from nasnet_keras import (
     list_presets,
 )
 from nasnet_keras.cells import NormalCell
+from nasnet_keras.conventions import Conventions, Slot
 from nasnet_keras.genotypes import Block, Cell
 from nasnet_keras.operations import (
     PAPER_OPERATIONS,
-    Conventions,
     FactorizedReduction,
-    Slot,
     make_operation,
 )
 from nasnet_keras.pooling import POOLING_SEMANTICS

@@ -6,10 +6,10 @@ import pytest
 
 from nasnet_keras import NASNet
 from nasnet_keras.cells import NormalCell, ReductionCell
+from nasnet_keras.conventions import Conventions
 from nasnet_keras.genotypes import Block, Cell
 from nasnet_keras.operations import (
     PAPER_OPERATIONS,
-    Conventions,
     FactorizedReduction,
 )
 from nasnet_keras.published import NASNET_A

@@ -1,12 +1,14 @@
 """The command `nasnet`, run as a user runs it."""
 
 import json
+import os
 import re
 import subprocess
 import sys
 
 import pytest
 
+import nasnet_keras
 from nasnet_keras import NASNET_A
 
 NASNET = [sys.executable, "-m", "nasnet_keras.cli"]
@@ -73,6 +75,12 @@ def test_plot(tmp_path):
         (["plot", "nasnet_z"], "nasnet_z"),
         (["plot", "nasnet_a", "--output", "cells.gif"], "gif"),
         (["summary", "nasnet_cifar", "--filters", "-3"], "filters=-3"),
+        (["summary", "nasnet_huge"], "nasnet_huge"),
+        (["predict", "a.jpg", "--preset", "nasnet_tiny"], "no weights of"),
+        (
+            ["convert", "a.h5", "--preset", "nasnet_tiny", "--output", "a.h5"],
+            "--output must end in .weights.h5",
+        ),
         (["search", "--trials", "0"], "--trials must be at least 1"),
         (["search", "--dataset", "no/such"], "no/such"),
     ],
@@ -95,3 +103,90 @@ def test_a_genotype_with_an_unknown_operation(tmp_path):
     result = nasnet("summary", "nasnet_cifar", "--genotype", path)
     assert result.returncode == 2
     assert "conv_11x11" in result.stderr and "register" in result.stderr
+
+
+def test_models_is_the_table_and_loads_no_backend():
+    result = nasnet("models")
+    assert result.returncode == 0 and result.stderr == ""
+    (row,) = (x for x in result.stdout.splitlines() if "nasnet_large" in x)
+    for text in ("88,949,818", "88.9 M", "23,783.4 M", "23.8 B", "imagenet"):
+        assert text in row
+    assert "nasnet_tiny" not in result.stdout
+    assert "nasnet_tiny" in nasnet("models", "--all").stdout
+
+
+@pytest.fixture
+def checkpoint(shared_data, tmp_path):
+    """A TF-slim checkpoint, its recorded outputs, a preset folder for it."""
+    folder = shared_data("tf_slim_reference", "nasnet_mobile_tiny")
+    preset = nasnet_keras.Preset(
+        "reference",
+        {"cells_per_stack": 4, "filters": 8, "classes": 10},
+        image_size=96,
+    )
+    path = tmp_path / "preset"
+    path.mkdir()
+    (path / "config.json").write_text(json.dumps(preset.to_dict()))
+    return folder, path
+
+
+LOAD = """
+import sys; sys.modules["tensorflow"] = None  # Any import of it fails.
+import nasnet_keras, numpy as np
+_, preset, weights, reference = sys.argv
+model = nasnet_keras.from_preset(
+    preset, weights=weights, classifier_activation=None
+)
+with np.load(reference) as arrays:
+    x, expected = arrays["input"], arrays["logits_ema"][:, 1:]
+logits = model.predict(x, verbose=0)
+print(np.abs(logits - expected).max() / np.abs(expected).max())
+"""
+
+
+def test_convert_for_a_backend_without_tensorflow(checkpoint, tmp_path):
+    """The authors' checkpoint, converted here, gives their logits there."""
+    pytest.importorskip("torch")
+    folder, preset = checkpoint
+    prefix, output = folder / "model.ckpt", tmp_path / "out" / "a.weights.h5"
+    result = nasnet("convert", prefix, "--preset", preset, "--output", output)
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"\d+ variables, \d+ of them moving", result.stdout)
+    assert [path.name for path in output.parent.iterdir()] == [output.name]
+    reference = folder / "reference.npz"
+    process = subprocess.run(
+        [sys.executable, "-c", LOAD, preset, output, reference],
+        env={**os.environ, "KERAS_BACKEND": "torch"},
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr
+    assert float(process.stdout) < 1e-4
+    again = nasnet("convert", prefix, "--preset", preset, "--output", output)
+    assert again.returncode == 2 and "exists" in again.stderr
+
+
+def test_convert_the_wrong_network(checkpoint, tmp_path):
+    folder, _ = checkpoint
+    output = tmp_path / "a.keras"
+    result = nasnet(
+        *("convert", folder / "model.ckpt", "--output", output),
+        *("--preset", "nasnet_tiny"),
+    )
+    assert result.returncode == 2
+    assert "misshapen" in result.stderr and "extra" in result.stderr
+    assert not output.exists()
+
+
+def test_convert_the_body_as_a_whole_model(checkpoint, tmp_path):
+    import keras
+
+    folder, preset = checkpoint
+    output = tmp_path / "body.keras"
+    result = nasnet(
+        *("convert", folder / "model.ckpt", "--output", output, "--no-top"),
+        *("--preset", preset, "--moving-average", "no"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert "moving" not in result.stdout
+    assert keras.models.load_model(output).output_shape == (None, 3, 3, 192)

@@ -134,3 +134,54 @@ def test_errors_name_the_argument():
         Pooling("max", 3, pooling_semantics="theano")
     with pytest.raises(ValueError, match=message):
         check_pooling_semantics("theano")
+
+
+@pytest.mark.parametrize("size", [(7, 9), (8, 8), (8, 7)])
+@pytest.mark.parametrize("kind", ["max", "average"])
+def test_alignment_of_pytorch(kind, size):
+    """Padding on both sides, where it never wins and does not count."""
+    torch = pytest.importorskip("torch")
+    from torch.nn import functional
+
+    x = np.random.default_rng(0).normal(-3, 1, (2, *size, 3))
+    x = x.astype("float32")
+    layer = Pooling(kind, 3, 2, alignment="pytorch")
+    first = torch.tensor(x.transpose(0, 3, 1, 2))
+    if kind == "max":
+        expected = functional.max_pool2d(first, 3, 2, padding=1)
+    else:
+        expected = functional.avg_pool2d(
+            first, 3, 2, padding=1, count_include_pad=False
+        )
+    expected = expected.numpy().transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-5)
+    even = any(side % 2 == 0 for side in size)
+    differs = np.abs(Pooling(kind, 3, 2)(x) - expected).max() > 1e-3
+    assert differs == even
+
+
+@pytest.mark.parametrize("semantics", ["tf_slim", "keras"])
+@pytest.mark.parametrize("size", [7, 8])
+def test_even_window(semantics, size):
+    """2x2 at stride 2, as TensorFlow's "same": padded at the far end."""
+    x = np.random.default_rng(0).normal(-3, 1, (1, size, size, 1))
+    x = x.astype("float32")
+    far = size % 2
+    value = 0.0 if semantics == "keras" else -np.inf
+    padded = np.pad(
+        x, ((0, 0), (0, far), (0, far), (0, 0)), constant_values=value
+    )
+    half = (size + 1) // 2
+    blocks = padded.reshape(1, half, 2, half, 2, 1)
+    layer = Pooling("max", 2, 2, pooling_semantics=semantics)
+    np.testing.assert_allclose(layer(x), blocks.max((2, 4)), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "argument", [{"window": 0}, {"window": 2.5}, {"strides": 3}]
+)
+def test_window_and_strides_errors(argument):
+    ((name, value),) = argument.items()
+    arguments = {"kind": "max", "window": 3, **argument}
+    with pytest.raises(ValueError, match=f"`{name}` .*{name}={value}"):
+        Pooling(**arguments)

@@ -7,6 +7,7 @@ as keras.applications and TF-slim write them, hashes, cache, logs.
 import dataclasses
 import hashlib
 import logging
+import pathlib
 import tarfile
 
 import keras
@@ -14,11 +15,13 @@ import numpy as np
 import pytest
 
 import nasnet_keras
-from nasnet_keras import presets
+from nasnet_keras import preset_registry as presets
 from nasnet_keras.download import DownloadError
-from nasnet_keras.presets import PNASNET, Preset, Weights
+from nasnet_keras.preset_registry import PNASNET
+from nasnet_keras.preset_types import Preset, Weights
 from tests.support.sources import relative_error, write_legacy_h5
 
+ROOT = pathlib.Path(__file__).parents[1]
 pytestmark = pytest.mark.usefixtures("cache")
 
 
@@ -160,7 +163,7 @@ def test_offline_nothing_is_built_and_the_error_has_the_facts(
         preset.weights["imagenet"], url="http://127.0.0.1:9/NASNet-mobile.h5"
     )
     preset = dataclasses.replace(preset, weights={"imagenet": weights})
-    monkeypatch.setattr("nasnet_keras.models.build", None)
+    monkeypatch.setattr("nasnet_keras.zoo.build", None)
     with pytest.raises(DownloadError) as error:
         nasnet_keras.from_preset(preset)
     for fact in (weights.url, weights.md5, str(cache / "NASNet-mobile.h5")):
@@ -233,3 +236,13 @@ def test_mobile_by_its_own_function(server, monkeypatch, tmp_path):
     ours = nasnet_keras.NASNetMobile(pooling_semantics="keras")
     x = images(224, 224, 3)
     assert relative_error(ours(x), theirs(x)) < 1e-4
+    # The README's first lines on networks do just this.
+    text = (ROOT / "README.md").read_text()
+    code = text.split("```python\n")[1].split("```")[0]
+    namespace = {"images": 127.5 * (x + 1)}
+    exec(code, namespace)
+    best = np.argmax(namespace["model"](x), axis=-1)
+    index = nasnet_keras.imagenet.class_index()
+    for rows, number in zip(namespace["names"], best):
+        assert rows[0][:2] == index[number]
+        assert len(rows) == 5

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+import nasnet_keras
+
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
@@ -14,14 +16,6 @@ def test_commands_exist():
     targets = set(re.findall(r"\bmake ([a-z-]+)", README))
     makefile = (ROOT / "Makefile").read_text()
     assert targets and all(f"\n{name}:" in makefile for name in targets)
-
-
-def test_the_table_holds_the_counts():
-    import nasnet_keras
-
-    for name in ("NASNetMobile", "NASNetCIFAR"):
-        count = getattr(nasnet_keras, name)(weights=None).count_params()
-        assert f"`{name}`" in README and f"{count:,}" in README
 
 
 def block(text):
@@ -53,6 +47,47 @@ def test_cells_are_layers():
     assert namespace["x"].shape == (None, 4, 4, 4 * 64)
 
 
+def test_a_preset_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"nasnet_keras": nasnet_keras}
+    exec(block("nasnet_keras.save_preset"), namespace)
+    assert namespace["model"].output_shape == (None, 3)
+
+
 @pytest.mark.long
 def test_the_networks():
-    exec(block("model = nasnet_keras.NASNetMobile(weights=None)"), {})
+    namespace = {"nasnet_keras": nasnet_keras}
+    exec(block('nasnet_keras.from_preset("amoebanet'), namespace)
+    assert namespace["model"].output_names[1] == "auxiliary_predictions"
+
+
+@pytest.mark.long
+def test_features():
+    pytest.importorskip("keras_hub")
+    namespace = {"nasnet_keras": nasnet_keras}
+    exec(block("import keras_hub"), namespace)
+    levels = namespace["detector"].backbone.pyramid_outputs
+    assert sorted(levels) == ["P3", "P4", "P5", "P6", "P7"]
+
+
+MIGRATION = {
+    "layers": {"stem_conv", "cell_3", "reduction_cell_0", "predictions"},
+    "attributes": {"fits", "paths", "merges", "outs"},
+}
+
+
+def test_the_migration_table_names_what_exists(mobile):
+    """Its idioms are run in `test_migration.py`; here at full size."""
+    section = README.split("## Coming from keras.applications")[1]
+    section = section.split("\n## ")[0]
+    layers = {layer.name for layer in mobile.layers}
+    assert f"has {len(layers)} layers" in section
+    for name in ("cell_8", "cell_11", *MIGRATION["layers"]):
+        assert f'"{name}"' in section and name in layers
+    assert mobile.get_layer("cell_11").output is (
+        mobile.get_layer("top_relu").input
+    )
+    for name in MIGRATION["attributes"]:
+        assert name in section and hasattr(mobile.get_layer("cell_3"), name)
+    for name in ("freeze_batch_norm", "unfreeze_from", "replace_head"):
+        assert f"`{name}(model" in section and hasattr(nasnet_keras, name)

@@ -24,11 +24,14 @@ LEVELS = [
         "own_weights",
     },
     {"pooling", "published", "download"},
-    {"operations", "drop_path", "presets", "keras_names", "slim_names"},
-    {"relatives", "alignment", "weights"},
+    {"conventions", "drop_path", "preset_types", "keras_names", "slim_names"},
+    {"operations", "alignment", "weights", "preset_registry"},
+    {"presets"},
     {"cells"},
     {"backbone"},
     {"models"},
+    {"zoo"},
+    {"features"},
 ]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import nasnet_keras
-from nasnet_keras.presets import PNASNET
+from nasnet_keras.preset_registry import PNASNET
 from nasnet_keras.weights import WeightsError, adapt_kernel, load_weights
 from tests.support.sources import (
     perturb_batch_norm,

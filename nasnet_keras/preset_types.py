@@ -1,0 +1,138 @@
+"""What a preset is: a network by name, with all that is known of it."""
+
+import dataclasses
+import pathlib
+
+from nasnet_keras.genotypes import Genotype
+from nasnet_keras.published import NASNET_A
+
+WEIGHTS_FILE = "model.weights.h5"
+CONFIG_FILE = "config.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """What the authors report of a network, as they print it.
+
+    Args:
+        parameters: String, with its unit.
+        macs: String, multiply-adds with their unit.
+        accuracy: String, top-1 / top-5 on ImageNet, test error on CIFAR-10.
+        source: String, the paper.
+    """
+
+    parameters: str = ""
+    macs: str = ""
+    accuracy: str = ""
+    source: str = "arXiv 1707.07012"
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """Published weights: where they are and what is known of them.
+
+    Args:
+        format: `"keras_applications"` (an h5 file) or `"tf_slim"` (an archive
+            with a checkpoint).
+        url: String.
+        md5: String, or `None` where no hash is published.
+        no_top_url, no_top_md5: The same, of the file without classifier.
+        classes: Integer, what the classifier tells apart.
+        pooling_semantics: String, under which the weights were trained.
+        preprocessing: String.
+        licence: String.
+        source: String, who trained them and who published the file.
+        reported: String, accuracy, and where it was reported.
+    """
+
+    format: str
+    url: str
+    md5: str = None
+    no_top_url: str = None
+    no_top_md5: str = None
+    classes: int = 1000
+    pooling_semantics: str = "tf_slim"
+    preprocessing: str = "x / 127.5 - 1"
+    licence: str = "Apache 2.0"
+    source: str = ""
+    reported: str = ""
+
+    def fetch(self, top=True):
+        """Downloads the file once; returns its path, or the archive's folder.
+
+        Raises:
+            nasnet_keras.download.DownloadError: If it cannot be had.
+        """
+        from nasnet_keras import download
+
+        if self.format == "tf_slim":
+            return download.fetch_archive(self.url, self.md5)
+        if top or self.no_top_url is None:
+            return download.fetch(self.url, self.md5)
+        return download.fetch(self.no_top_url, self.no_top_md5)
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """A network by name.
+
+    Args:
+        name: String.
+        configuration: Dictionary, arguments of `nasnet_keras.NASNet` where
+            they differ from its defaults.
+        image_size: Integer, the side of the images in pixels.
+        title: String, what the paper calls it.
+        published: `Published`, or `None`.
+        weights: Dictionary, name -> `Weights`.
+        class_names: `"imagenet"`, a tuple of strings, or `None`.
+        folder: Path of the folder that it was read from, or `None`.
+        test_sized: Whether it stands in for a larger network in tests.
+    """
+
+    name: str
+    configuration: dict
+    image_size: int
+    title: str = ""
+    published: Published = None
+    weights: dict = dataclasses.field(default_factory=dict)
+    class_names: object = None
+    folder: pathlib.Path = None
+    test_sized: bool = False
+
+    @property
+    def own_weights(self):
+        """What a network of it starts from by default: see `from_preset`."""
+        if self.folder and (self.folder / WEIGHTS_FILE).is_file():
+            return self.folder / WEIGHTS_FILE
+        return next(iter(self.weights), None)
+
+    def to_dict(self):
+        """Returns what `config.json` holds."""
+        configuration = dict(self.configuration)
+        genotype = configuration.get("genotype", NASNET_A)
+        configuration["genotype"] = genotype.to_dict()
+        return {
+            "name": self.name,
+            "title": self.title,
+            "image_size": self.image_size,
+            "class_names": self.class_names,
+            "configuration": configuration,
+        }
+
+    @classmethod
+    def from_dict(cls, data, folder=None):
+        """Rebuilds a preset from `to_dict()`."""
+        data = dict(data)
+        configuration = dict(data["configuration"])
+        configuration["genotype"] = Genotype.from_dict(
+            configuration["genotype"]
+        )
+        names = data.get("class_names")
+        return cls(
+            name=data["name"],
+            configuration=configuration,
+            image_size=data["image_size"],
+            title=data.get("title", ""),
+            class_names=tuple(names) if isinstance(names, list) else names,
+            folder=folder,
+        )

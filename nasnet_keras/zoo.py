@@ -1,0 +1,226 @@
+"""Networks of presets: the published ones by function, any by name."""
+
+import json
+import os
+import pathlib
+import tempfile
+
+import keras
+
+from nasnet_keras.cards import preset_card
+from nasnet_keras.image_axes import join_shape
+from nasnet_keras.models import DEFAULTS, build
+from nasnet_keras.preset_types import CONFIG_FILE, WEIGHTS_FILE
+from nasnet_keras.presets import find_weights, get_preset
+from nasnet_keras.weights import load_published, load_weights
+
+
+def from_preset(preset, weights="default", **overrides):
+    """Builds a network from a preset: a name or a folder.
+
+    Args:
+        preset: String, one of `nasnet_keras.list_presets()`, the path of a
+            folder that `save_preset` wrote, or a `Preset`.
+        weights: `None` (random), a name of the preset's weights
+            (`"imagenet"`), or a path, see `NASNet`. By default the preset's
+            own: the folder's, else the published ones, else random.
+        overrides: Any argument of `NASNet`, in place of the preset's.
+
+    Returns:
+        A `keras.Model`.
+
+    Raises:
+        ValueError: If there is no such preset, or it has no such weights.
+        nasnet_keras.download.DownloadError: If weights cannot be downloaded.
+    """
+    model, _ = build_preset(preset, weights, **overrides)
+    return model
+
+
+def build_preset(preset, weights="default", **overrides):
+    """Does `from_preset`; returns the model and its end points by name."""
+    preset = get_preset(preset)
+    arguments = _arguments(preset, overrides)
+    weights = preset.own_weights if weights == "default" else weights
+    published = find_weights(preset, weights)
+    if published is None:
+        model, end_points = build(**arguments)
+        load_weights(model, weights)
+        return model, end_points
+    # What cannot be downloaded is said before the network is built.
+    same_classes = arguments["classes"] == published.classes
+    path = published.fetch(top=arguments["include_top"] and same_classes)
+    model, end_points = build(**arguments)
+    load_published(model, published, path)
+    return model, end_points
+
+
+def _arguments(preset, overrides):
+    """All arguments of `build` for a preset."""
+    given = {"name": preset.name, **preset.configuration, **overrides}
+    unknown = sorted(set(given) - set(DEFAULTS))
+    if unknown:
+        raise TypeError(
+            f"Unexpected argument(s): {', '.join(unknown)}. Those of a network "
+            f"are: weights, {', '.join(DEFAULTS)}"
+        )
+    if given.get("input_shape") is None:
+        side = preset.image_size
+        data_format = keras.config.image_data_format()
+        given["input_shape"] = join_shape(None, side, side, 3, data_format)[1:]
+    return {**DEFAULTS, **given}
+
+
+def save_preset(folder, preset, model):
+    """Writes a preset of one's own: configuration, weights and card.
+
+    Args:
+        folder: Path; the folder must not exist, or be empty.
+        preset: `Preset`, from which the model was built.
+        model: `keras.Model`, `from_preset(preset)` after training.
+
+    Returns:
+        The `Preset` of the folder; `from_preset(folder)` builds it.
+
+    Raises:
+        ValueError: If the model is not one of the preset, or the folder is
+            not empty.
+    """
+    folder = pathlib.Path(folder)
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise ValueError(
+            f"`folder` must be new or empty. Received: folder={str(folder)!r}"
+        )
+    name = f".{folder.name}."
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=name, dir=folder.parent) as whole:
+        whole = pathlib.Path(whole) / "preset"
+        whole.mkdir()
+        model.save_weights(whole / WEIGHTS_FILE)
+        twin, _ = build(**_arguments(preset, {"include_top": True}))
+        load_weights(twin, whole / WEIGHTS_FILE)  # It is what it says.
+        config = json.dumps(preset.to_dict(), indent=1)
+        (whole / CONFIG_FILE).write_text(config + "\n")
+        (whole / "README.md").write_text(
+            preset_card(preset, twin.count_params())
+        )
+        os.replace(whole, folder)
+    return get_preset(folder)
+
+
+def NASNetMobile(
+    input_shape=None,
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="nasnet_mobile",
+    **kwargs,
+):
+    """NASNet-A (4 @ 1056): 5.3 M parameters, 564 M multiply-adds at 224.
+
+    Args: the first ones are those of keras.applications.
+        weights: `"imagenet"`, `None` (random), or a path, see `NASNet`. With
+            `"imagenet"` and other `classes` than 1000 the body is loaded and
+            the classifier is fresh, which is logged.
+        kwargs: Any other argument of `NASNet`, for example `genotype`.
+
+    Returns:
+        A `keras.Model`, see `NASNet`.
+    """
+    return _variant("nasnet_mobile", **locals())
+
+
+def NASNetLarge(
+    input_shape=None,
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="nasnet_large",
+    **kwargs,
+):
+    """NASNet-A (6 @ 4032): 88.9 M parameters, 23.8 B multiply-adds at 331.
+
+    Args: see `NASNetMobile`. The paper trains Large with
+        `auxiliary_head=True` and `drop_path_rate=0.3`.
+
+    Returns:
+        A `keras.Model`, see `NASNet`.
+    """
+    return _variant("nasnet_large", **locals())
+
+
+def PNASNetMobile(
+    input_shape=None,
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="pnasnet_mobile",
+    **kwargs,
+):
+    """PNASNet-5 (N = 3, F = 54; arXiv 1712.00559): 5.1 M parameters at 224.
+
+    Args: see `NASNetMobile`. `"imagenet"` is the authors' checkpoint, which
+        TensorFlow reads.
+
+    Returns:
+        A `keras.Model`, see `NASNet`.
+    """
+    return _variant("pnasnet_mobile", **locals())
+
+
+def PNASNetLarge(
+    input_shape=None,
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="pnasnet_large",
+    **kwargs,
+):
+    """PNASNet-5 (N = 4, F = 216; arXiv 1712.00559): 86.1 M parameters at 331.
+
+    Args: see `PNASNetMobile`.
+
+    Returns:
+        A `keras.Model`, see `NASNet`.
+    """
+    return _variant("pnasnet_large", **locals())
+
+
+def NASNetCIFAR(
+    input_shape=None,
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    pooling=None,
+    classes=10,
+    classifier_activation="softmax",
+    name="nasnet_cifar",
+    **kwargs,
+):
+    """NASNet-A (6 @ 768) for CIFAR-10: 3.4 M parameters at 32.
+
+    Args: see `NASNetMobile`. `weights` defaults to `None`, random weights.
+        The paper trains it with `auxiliary_head=True` and
+        `drop_path_rate=0.4`.
+
+    Returns:
+        A `keras.Model`, see `NASNet`.
+    """
+    return _variant("nasnet_cifar", **locals())
+
+
+def _variant(preset, kwargs, **arguments):
+    """Calls `from_preset` with the arguments of a function above."""
+    return from_preset(preset, **arguments, **kwargs)
