@@ -162,7 +162,9 @@ def build(
     )
     inputs = x = _input(input_shape, input_tensor)
     if include_preprocessing:
-        x = keras.layers.Rescaling(1 / 127.5, -1.0, name="preprocessing")(x)
+        x = keras.layers.Rescaling(
+            1 / 127.5, -1.0, dtype=_output_dtype(), name="preprocessing"
+        )(x)
     end_points = build_backbone(plan, x)
     outputs = _top(
         list(end_points.values())[-1].tensor,
@@ -235,6 +237,7 @@ def _top(x, plan, include_top, pooling, dropout_rate, classes, activation):
 
 
 def _output_dtype():
+    """Single precision where the rest computes in half."""
     compute = keras.config.dtype_policy().compute_dtype
     return "float32" if compute in ("float16", "bfloat16") else None
 

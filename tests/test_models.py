@@ -472,6 +472,24 @@ def test_probabilities_are_single_precision(policy, output):
     assert outputs[output].dtype == "float32"
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("pooling", [None, "avg", "max"])
+def test_features_are_single_precision(policy, pooling):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = small(
+            include_top=False, pooling=pooling, include_preprocessing=True
+        )
+        outputs = model(np.full((1, 16, 16, 3), 200, "uint8"))
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert outputs.dtype == "float32"
+    scaled = model.get_layer("preprocessing").output
+    assert scaled.dtype == "float32"  # 8 bits of a bfloat16 are too few.
+    assert model.get_layer("cell_2").output.dtype == policy[6:]
+
+
 # input_tensor -----------------------------------------------------------------
 
 
