@@ -21,9 +21,15 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
-    packages=["nasnet_keras", "nasnet_keras.training", "nasnet_keras.search"],
+    packages=[
+        "nasnet_keras",
+        "nasnet_keras.presets",
+        "nasnet_keras.training",
+        "nasnet_keras.weights",
+        "nasnet_keras.search",
+    ],
     package_dir={"nasnet_keras.search": "search"},
-    package_data={"nasnet_keras": ["*.json"]},
+    package_data={"": ["*.json"]},
     entry_points={"console_scripts": ["nasnet = nasnet_keras.cli:run"]},
     install_requires=[
         "tensorflow>=2.21",

@@ -31,7 +31,7 @@ _HOMES = {
     "PNASNetMobile": "zoo",
     "from_preset": "zoo",
     "save_preset": "zoo",
-    "Preset": "preset_types",
+    "Preset": "presets.types",
     "get_preset": "presets",
     "list_presets": "presets",
     "Backbone": "features",

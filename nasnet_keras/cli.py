@@ -111,7 +111,7 @@ def _add_plot(subparsers):
 def models(args):
     """`nasnet models`: prints the table of presets."""
     from nasnet_keras.presets import figures
-    from nasnet_keras.tables import aligned_table
+    from nasnet_keras.presets.tables import aligned_table
 
     print(aligned_table(figures(), test_sized=args.all))
 

@@ -7,11 +7,11 @@ import tempfile
 
 import keras
 
-from nasnet_keras.cards import preset_card
 from nasnet_keras.image_axes import join_shape
 from nasnet_keras.models import DEFAULTS, build
-from nasnet_keras.preset_types import CONFIG_FILE, WEIGHTS_FILE
 from nasnet_keras.presets import find_weights, get_preset
+from nasnet_keras.presets.cards import preset_card
+from nasnet_keras.presets.types import CONFIG_FILE, WEIGHTS_FILE
 from nasnet_keras.weights import load_published, load_weights
 
 
@@ -31,7 +31,8 @@ def from_preset(preset, weights="default", **overrides):
 
     Raises:
         ValueError: If there is no such preset, or it has no such weights.
-        nasnet_keras.download.DownloadError: If weights cannot be downloaded.
+        DownloadError: If weights cannot be downloaded (see
+            `nasnet_keras.weights.download`).
     """
     model, _ = build_preset(preset, weights, **overrides)
     return model

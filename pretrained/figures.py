@@ -3,10 +3,10 @@
     python pretrained/figures.py            # compares; says what differs
     python pretrained/figures.py --write    # computes and writes
 
-`nasnet_keras/figures.json` holds parameters and multiply-adds of each preset,
-computed from the networks. The README's table and the cards in this folder are
-written from it and from `nasnet_keras.presets`; tests hold all three together.
-It builds every network without drawing weights: about five minutes on two
+`nasnet_keras/presets/figures.json` holds parameters and multiply-adds of each
+preset, computed from the networks. The README's table and the cards in this
+folder are written from it and from `nasnet_keras.presets`; tests hold all three
+together. It builds every network without drawing weights: three minutes on two
 cores.
 """
 
@@ -17,11 +17,11 @@ import sys
 from absl import app, flags
 
 from nasnet_keras.presets import PRESETS, list_presets
-from nasnet_keras.tables import presets_table
+from nasnet_keras.presets.tables import presets_table
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
-FIGURES = ROOT / "nasnet_keras" / "figures.json"
+FIGURES = ROOT / "nasnet_keras" / "presets" / "figures.json"
 README = ROOT / "README.md"
 BEGIN = "<!-- presets: written by pretrained/figures.py -->"
 END = "<!-- presets: end -->"
@@ -60,7 +60,7 @@ def readme_with(table, readme):
 
 def cards():
     """Returns a dictionary: file name -> text of each card of weights."""
-    from nasnet_keras.cards import weights_card
+    from nasnet_keras.presets.cards import weights_card
 
     return {
         f"{name}_{weights}.md": weights_card(preset, weights)

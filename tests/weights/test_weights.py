@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import nasnet_keras
-from nasnet_keras.preset_registry import PNASNET
+from nasnet_keras.presets.registry import PNASNET
 from nasnet_keras.weights import WeightsError, adapt_kernel, load_weights
 from tests.support.sources import (
     perturb_batch_norm,
@@ -470,7 +470,7 @@ def test_weights_takes_every_kind_of_path(h5, checkpoint, tmp_path):
             "2 missing: predictions/vars/0, predictions/vars/1",
         ),
         ({"filters": 9}, r"\d\d\d misshapen: .*, \.\.\."),
-        ({"cells_per_stack": 2}, "extra: cell_3/"),
+        ({"cells_per_stack": 2}, r"extra: .*cell_3/"),
     ],
 )
 def test_own_file_of_another_network(model, tmp_path, suffix, other, message):
@@ -491,11 +491,11 @@ def test_heads_that_the_network_lacks_are_passed_over(model, tmp_path):
     trained.save_weights(path)
     load_weights(model, path)
     features = ours(include_top=False, pooling="avg", weights=path)
-    x = images(shape=shape)
-    assert relative_error(model(x), trained(x)[0]) < 1e-6
-    kernel, bias = model.get_layer("predictions").get_weights()
-    logits = np.asarray(features(x)) @ kernel + bias
-    assert relative_error(keras.ops.softmax(logits), trained(x)[0]) < 1e-5
+    for network in (model, features):
+        for layer in (x for x in network.layers if x.weights):
+            expected = trained.get_layer(layer.name).get_weights()
+            for a, b in zip(layer.get_weights(), expected, strict=True):
+                np.testing.assert_array_equal(a, b)
 
 
 def test_damaged_own_file(model, tmp_path):

@@ -18,7 +18,7 @@ import time
 
 import pytest
 
-from nasnet_keras.download import (
+from nasnet_keras.weights.download import (
     DownloadError,
     cache_folder,
     fetch,
@@ -33,7 +33,7 @@ OTHER = random.Random(1).randbytes(300_000)
 
 FETCH = """
 import logging, sys
-from nasnet_keras import download
+from nasnet_keras.weights import download
 logging.basicConfig(level=logging.INFO)
 path = getattr(download, sys.argv[1])(*sys.argv[2:])
 print(f"\\nfetched {path}")
@@ -115,7 +115,7 @@ def test_the_folder_is_that_of_keras(monkeypatch):
 
 def test_importing_loads_no_keras():
     code = (
-        "import sys, nasnet_keras.download;"
+        "import sys, nasnet_keras.weights.download;"
         "print([m for m in ('keras', 'tensorflow', 'jax', 'torch')"
         "if m in sys.modules])"
     )

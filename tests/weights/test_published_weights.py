@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 import nasnet_keras
-from nasnet_keras import preset_registry as presets
-from nasnet_keras.download import DownloadError
-from nasnet_keras.preset_registry import PNASNET
-from nasnet_keras.preset_types import Preset, Weights
+from nasnet_keras.presets import registry as presets
+from nasnet_keras.presets.registry import PNASNET
+from nasnet_keras.presets.types import Preset, Weights
+from nasnet_keras.weights.download import DownloadError
 from tests.support.sources import relative_error, write_legacy_h5
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("cache")
 
 

@@ -61,9 +61,9 @@ class Weights:
         """Downloads the file once; returns its path, or the archive's folder.
 
         Raises:
-            nasnet_keras.download.DownloadError: If it cannot be had.
+            nasnet_keras.weights.download.DownloadError: If it cannot be had.
         """
-        from nasnet_keras import download
+        from nasnet_keras.weights import download
 
         if self.format == "tf_slim":
             return download.fetch_archive(self.url, self.md5)

@@ -12,11 +12,11 @@ import zipfile
 
 import numpy as np
 
-from nasnet_keras.keras_names import CLASSIFIER as KERAS_CLASSIFIER
-from nasnet_keras.keras_names import keras_places
-from nasnet_keras.own_weights import load_by_names
-from nasnet_keras.slim_names import AUXILIARY, slim_places
-from nasnet_keras.slim_names import CLASSIFIER as SLIM_CLASSIFIER
+from nasnet_keras.weights.keras_names import CLASSIFIER as KERAS_CLASSIFIER
+from nasnet_keras.weights.keras_names import keras_places
+from nasnet_keras.weights.own import load_by_names
+from nasnet_keras.weights.slim_names import AUXILIARY, slim_places
+from nasnet_keras.weights.slim_names import CLASSIFIER as SLIM_CLASSIFIER
 
 LOG = logging.getLogger("nasnet_keras")
 AVERAGE = "/ExponentialMovingAverage"

@@ -3,7 +3,7 @@
 Plain data; `nasnet_keras.presets` says what a preset is.
 """
 
-from nasnet_keras.preset_types import Preset, Published, Weights
+from nasnet_keras.presets.types import Preset, Published, Weights
 from nasnet_keras.published import (
     AMOEBANET_A,
     DARTS_V1,

@@ -8,8 +8,8 @@ import importlib.resources
 import json
 import pathlib
 
-from nasnet_keras.preset_registry import PRESETS
-from nasnet_keras.preset_types import CONFIG_FILE, Preset
+from nasnet_keras.presets.registry import PRESETS
+from nasnet_keras.presets.types import CONFIG_FILE, Preset
 
 
 def list_presets(test_sized=False):
@@ -81,8 +81,6 @@ def figures():
     to them.
     """
     text = (
-        importlib.resources.files("nasnet_keras")
-        .joinpath("figures.json")
-        .read_text()
+        importlib.resources.files(__name__).joinpath("figures.json").read_text()
     )
     return json.loads(text)
