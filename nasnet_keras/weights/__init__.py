@@ -165,14 +165,13 @@ def load_tf_slim(
     taken = averaged if moving_average is not False else set()
     fresh = _heads(model, auxiliary=not classifier, classifier=not classifier)
     skipped = _skipped_scopes(model, fresh)
-    raw = {n for n in raw if not n.startswith(skipped)}
+    held = {name for name in raw | taken if not name.startswith(skipped)}
     places = [
         place
-        for place in slim_places(model, raw)
+        for place in slim_places(model, held)
         if not place[1].startswith(skipped)
     ]
-    wanted = raw | (taken & {name for _, name in places})
-    values = _read(reader, checkpoint_prefix, wanted, taken)
+    values = _read(reader, checkpoint_prefix, held, taken)
     values = _without_background(places, values, model)
     values = _adapted(model, places, values, adapt_channels)
     _assign(places, values, checkpoint_prefix)

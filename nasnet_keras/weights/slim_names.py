@@ -17,8 +17,16 @@ def slim_places(model, names):
         model: `keras.Model` of this package.
         names: The names in the checkpoint. The auxiliary head's carry the
             number of its cell, and classifiers have two spellings.
+
+    Raises:
+        ValueError: If the model is not built as those networks are.
     """
     layers = {layer.name: layer for layer in model.layers}
+    if not {"stem_conv", "stem_bn", "cell_0"} <= set(layers):
+        raise ValueError(
+            "TF-slim checkpoints hold NASNets and PNASNets, with the layers "
+            f"`stem_conv`, `stem_bn`, `cell_0`, ... `{model.name}` has not."
+        )
     imagenet = "cell_stem_0" in layers
     stem = "conv0", "conv0_bn"
     if not imagenet:

@@ -400,6 +400,22 @@ def test_stray_variable_of_the_network_is_extra(checkpoint, slim, tmp_path):
         nasnet_keras.load_tf_slim(slim, prefix)
 
 
+def test_stray_average_is_extra(checkpoint, slim, tmp_path):
+    average = "cell_0/more/ExponentialMovingAverage"
+    prefix = rewrite(
+        checkpoint, tmp_path, lambda v: {**v, average: np.zeros(2)}
+    )
+    with pytest.raises(WeightsError, match="1 extra: cell_0/more"):
+        nasnet_keras.load_tf_slim(slim, prefix)
+    nasnet_keras.load_tf_slim(slim, prefix, moving_average=False)
+
+
+def test_a_network_of_another_kind(checkpoint):
+    darts = nasnet_keras.from_preset("darts_imagenet_tiny", weights=None)
+    with pytest.raises(ValueError, match="hold NASNets and PNASNets"):
+        nasnet_keras.load_tf_slim(darts, checkpoint)
+
+
 def test_no_such_checkpoint(slim, tmp_path):
     with pytest.raises(ValueError, match="cannot be read as a checkpoint"):
         nasnet_keras.load_tf_slim(slim, tmp_path / "model.ckpt")
