@@ -9,12 +9,13 @@ ARGS ?=
 # Two processes; a file's tests stay together, for they share networks.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help search test test-all lint clean
+.PHONY: help search test test-all test-without-tensorflow lint clean
 
 help:
 	@echo "make search    install, then search cells on real images (ARGS=...)"
 	@echo "make test      install, then run the tests"
 	@echo "make test-all  the same with the long tests"
+	@echo "make test-without-tensorflow  on JAX and torch, in its own environment"
 	@echo "make lint      check style"
 
 search: $(VENV)/.search
@@ -26,12 +27,16 @@ test: $(VENV)/.test
 test-all: $(VENV)/.test
 	$(PYTEST) --all $(ARGS)
 
+# Everything that runs on JAX and torch, where there is no TensorFlow at all.
+test-without-tensorflow: $(VENV)-without-tensorflow/.test
+	KERAS_BACKEND=torch $(<D)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(VENV)-without-tensorflow build dist *.egg-info
 
 $(VENV)/.search: setup.py
 	$(PYTHON) -m venv $(VENV)
@@ -44,3 +49,11 @@ $(VENV)/.test: setup.py
 	$(BIN)/pip install --quiet $(TORCH)
 	$(BIN)/pip install --quiet --editable ".[test]"
 	touch $@ $(VENV)/.search
+
+$(VENV)-without-tensorflow/.test: setup.py requirements
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet $(TORCH)
+	$(@D)/bin/pip install --quiet -r requirements/jax.txt \
+		-r requirements/torch.txt pytest pytest-xdist
+	$(@D)/bin/pip install --quiet --no-deps --editable .
+	touch $@

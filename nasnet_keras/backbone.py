@@ -8,7 +8,7 @@ import dataclasses
 
 import keras
 
-from nasnet_keras.alignment import PadImage
+from nasnet_keras.alignment import PadImage, PadToHalf
 from nasnet_keras.cells import NormalCell, ReductionCell, check_filters
 from nasnet_keras.conventions import Conventions
 from nasnet_keras.drop_path import check_rate, drop_path_rate
@@ -217,11 +217,16 @@ def build_backbone(plan, inputs):
         Ordered dictionary, layer name -> `State` of the stem's layers and of
         each cell: `stem_bn`, `cell_stem_0`, ... to the last normal cell.
     """
-    if plan.aligned and plan.has_stem_cells:
-        inputs = PadImage(plan.conventions.data_format, name="pad")(inputs)
+    data_format = plan.conventions.data_format
+    padding = plan.aligned and plan.has_stem_cells
+    x = PadImage(data_format, name="pad")(inputs) if padding else inputs
     normal, reduction = plan.genotype.normal, plan.genotype.reduction
-    stack = _Stacker(plan, inputs)
+    stack = _Stacker(plan, x)
     _add_stem(stack, plan)
+    if padding:
+        fit = PadToHalf(data_format, name="pad_to_half")
+        half = fit([stack.end_points["stem_bn"].tensor, inputs])
+        stack.end_points["pad_to_half"] = State(half, 2)
     number = 0
     for stage in range(STACKS):
         filters = plan.filters * 2**stage

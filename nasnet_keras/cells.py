@@ -156,8 +156,13 @@ class _CellLayer(keras.Layer):
         return join_shape(None, side, side, channels, data_format)
 
     def _inner_layers(self):
-        """All layers within, at any depth, in an order that is always so."""
-        return self._flatten_layers(include_self=False)
+        """All layers within, at any depth, in an order that is always so.
+
+        Without the one that drops paths: whether there is one depends on the
+        rate.
+        """
+        layers = self._flatten_layers(include_self=False)
+        return [layer for layer in layers if not isinstance(layer, DropPath)]
 
     def _build_for(self, layer, channels):
         layer.build(self._shape(channels))

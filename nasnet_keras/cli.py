@@ -128,14 +128,25 @@ def summary(args):
     }
     if args.genotype is not None:
         options["genotype"] = nasnet_keras.load_genotype(args.genotype)
-    if args.image_size is not None:
-        options["input_shape"] = (args.image_size, args.image_size, 3)
+    side = args.image_size or preset.image_size
+    options["input_shape"] = _input_shape(preset, side)
     model = nasnet_keras.from_preset(preset, weights=None, **options)
     genotype = {**preset.configuration, **options}.get("genotype")
     cells = f" of {genotype.name or args.genotype} cells" if genotype else ""
-    side = model.input_shape[1]
     title = f"{preset.name}{cells} at {side}x{side}"
     print(format_rows(summarize(model), title))
+
+
+def _input_shape(preset, side):
+    """Of square images with as many channels as the preset's."""
+    import keras
+
+    from nasnet_keras.image_axes import image_shape, split_shape
+
+    data_format = keras.config.image_data_format()
+    given = preset.configuration.get("input_shape")
+    channels = split_shape((None, *given), data_format)[3] if given else 3
+    return image_shape(side, data_format, channels)
 
 
 def plot(args):
@@ -150,7 +161,7 @@ def main(args):
     """Runs a subcommand; returns 2 on wrong input, 1 if it cannot go on."""
     try:
         return args.run(args)
-    except (ValueError, ImportError, RuntimeError) as error:
+    except (ValueError, ImportError, RuntimeError, OSError) as error:
         print(f"nasnet {args.command}: {error}", file=sys.stderr)
         return 1 if isinstance(error, RuntimeError) else 2
 

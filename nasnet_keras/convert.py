@@ -29,6 +29,11 @@ def add_arguments(parser):
         "--no-top", action="store_true", help="leave the classifier out"
     )
     parser.add_argument(
+        "--auxiliary-head",
+        action="store_true",
+        help="keep the auxiliary classifier, for training",
+    )
+    parser.add_argument(
         "--moving-average",
         choices=("auto", "yes", "no"),
         default="auto",
@@ -54,6 +59,12 @@ def run(args):
     if loaded.averages:
         taken += f", {loaded.averages} of them moving averages"
     print(f"{args.output}: {taken}")
+    if loaded.passed_over:
+        heads = {name.split("/")[0] for name in loaded.passed_over}
+        print(
+            f"Left out: {len(loaded.passed_over)} variables of heads that the "
+            f"network was not asked to have ({', '.join(sorted(heads))})."
+        )
 
 
 def _load(args):
@@ -62,6 +73,8 @@ def _load(args):
     from nasnet_keras.weights import load_weights
 
     overrides = {"include_top": not args.no_top}
+    if args.auxiliary_head:
+        overrides["auxiliary_head"] = True
     if args.classes is not None:
         overrides["classes"] = args.classes
     model = nasnet_keras.from_preset(args.preset, weights=None, **overrides)

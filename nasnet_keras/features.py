@@ -2,7 +2,7 @@
 
 import keras
 
-from nasnet_keras.alignment import PadToHalf
+from nasnet_keras.image_axes import image_shape
 from nasnet_keras.presets import get_preset
 from nasnet_keras.zoo import build_preset
 
@@ -52,6 +52,9 @@ class Backbone(keras.Model):
         with a CIFAR stem those are `"P0"`, `"P1"` and `"P2"`. Maps are as
         cells give them, before the ReLU with which the next cell starts.
 
+        Under a mixed precision they have its compute precision, as KerasHub's
+        backbones do.
+
         Take only the taps that are used: what lies above them would be
         trainable without a gradient.
 
@@ -80,18 +83,20 @@ class Backbone(keras.Model):
                 "are the feature maps that `taps` names."
             )
         if input_shape is None:
-            first = keras.config.image_data_format() == "channels_first"
-            input_shape = (3, None, None) if first else (None, None, 3)
+            data_format = keras.config.image_data_format()
+            input_shape = image_shape(None, data_format)
         model, end_points = build_preset(
             preset,
             weights,
             include_top=False,
+            auxiliary_head=False,
+            pooling=None,
             input_shape=input_shape,
             aligned=aligned,
             **overrides,
         )
         tensors = {name: state.tensor for name, state in end_points.items()}
-        levels = _levels(model, end_points, aligned)
+        levels = _levels(end_points)
         chosen = list(levels) if taps is None else list(taps)
         unknown = [name for name in chosen if name not in {**tensors, **levels}]
         if unknown or not chosen:
@@ -104,13 +109,9 @@ class Backbone(keras.Model):
         return cls(model.input, outputs, name=name)
 
 
-def _levels(model, end_points, aligned):
+def _levels(end_points):
     """The last end point of each stride."""
-    levels = {}
-    for state in end_points.values():
-        levels[f"P{state.stride.bit_length() - 1}"] = state.tensor
-    if aligned and "cell_stem_0" in end_points:
-        data_format = model.get_layer("cell_stem_0").conventions.data_format
-        pad = PadToHalf(data_format, name="pad_to_half")
-        levels["P1"] = pad([levels["P1"], model.input])
-    return levels
+    return {
+        f"P{state.stride.bit_length() - 1}": state.tensor
+        for state in end_points.values()
+    }

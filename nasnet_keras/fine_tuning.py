@@ -10,8 +10,7 @@ import keras
 
 from nasnet_keras.cells import NormalCell, ReductionCell
 from nasnet_keras.drop_path import check_rate
-
-CLASSIFIERS = ("predictions", "auxiliary_predictions")
+from nasnet_keras.weights import HEADS
 
 
 def freeze_batch_norm(model):
@@ -118,7 +117,7 @@ def replace_head(model, classes, activation="softmax", dropout_rate=None):
     """
     _check_head_arguments(model, classes, dropout_rate)
     outputs = []
-    for name, output in zip(CLASSIFIERS, model.outputs):
+    for name, output in zip(HEADS, model.outputs):
         x, use_bias = _features(model, output)
         if name == "predictions" and dropout_rate is not None:
             x = _with_dropout(model, x, dropout_rate)
@@ -196,9 +195,9 @@ def _check_head_arguments(model, classes, dropout_rate):
     _check_functional(model)
     makers = [_maker(model, output) for output in model.outputs]
     names = tuple(getattr(layer, "name", None) for layer in makers)
-    if len(names) > 1 and names != CLASSIFIERS:
+    if len(names) > 1 and names != HEADS:
         raise ValueError(
-            f"`model` must have one output, or the outputs {CLASSIFIERS}. "
+            f"`model` must have one output, or the outputs {HEADS}. "
             f"Received: a model with the outputs {names}"
         )
     integer = isinstance(classes, int) and not isinstance(classes, bool)
@@ -260,4 +259,7 @@ def _with_dropout(model, x, rate):
     layer = _maker(model, x)
     if isinstance(layer, keras.layers.Dropout):
         x = layer.input
-    return keras.layers.Dropout(rate, name="dropout")(x) if rate else x
+    if not rate:
+        return x
+    dtype = keras.backend.result_type(x.dtype, "float32")
+    return keras.layers.Dropout(rate, dtype=dtype, name="dropout")(x)

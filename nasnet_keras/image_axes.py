@@ -33,6 +33,11 @@ def join_shape(batch, height, width, channels, data_format):
     return (batch, height, width, channels)
 
 
+def image_shape(side, data_format, channels=3):
+    """Returns the shape of one square image."""
+    return join_shape(None, side, side, channels, data_format)[1:]
+
+
 def divided(shape, strides, channels, data_format):
     """Returns a shape with its sides divided, rounded up, and new channels."""
     batch, *sides, _ = split_shape(shape, data_format)

@@ -12,7 +12,7 @@ from nasnet_keras.backbone import (
 )
 from nasnet_keras.conventions import Conventions
 from nasnet_keras.drop_path import check_rate
-from nasnet_keras.image_axes import join_shape, split_shape
+from nasnet_keras.image_axes import image_shape, split_shape
 from nasnet_keras.macro import find_macro
 from nasnet_keras.published import NASNET_A
 from nasnet_keras.weights import load_weights
@@ -60,7 +60,8 @@ def NASNet(
         stem_filters: Integer, filters of the stem's convolution. Defaults to
             32 with the ImageNet stem, to `3 * filters` with the CIFAR one.
         skip_reduction: Whether the first normal cell after a reduction reads
-            the reduction's own previous state, not its input (Large).
+            the reduction's own previous state, not its input (Large). Only
+            where reductions stand between stacks, so not with PNASNet.
         macro: `"nasnet"`, `"pnasnet"`, `"amoebanet"`, `"enas"` or `"darts"`:
             what stands around the cells, see `nasnet_keras.macro`.
         pooling_semantics: `"tf_slim"` (the paper's code) or `"keras"`
@@ -226,7 +227,7 @@ def _top(x, plan, include_top, pooling, dropout_rate, classes, activation):
     if not include_top:
         return x
     if dropout_rate:
-        x = keras.layers.Dropout(dropout_rate, name="dropout")(x)
+        x = keras.layers.Dropout(dropout_rate, dtype=dtype, name="dropout")(x)
     return keras.layers.Dense(
         classes,
         activation=activation,
@@ -292,7 +293,7 @@ def _input(input_shape, input_tensor):
         return input_tensor
     data_format = keras.config.image_data_format()
     if input_shape is None:
-        input_shape = join_shape(None, None, None, 3, data_format)[1:]
+        input_shape = image_shape(None, data_format)
     form = "(channels, height, width)"
     if data_format == "channels_last":
         form = "(height, width, channels)"

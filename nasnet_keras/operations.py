@@ -15,7 +15,6 @@ from keras import ops
 
 from nasnet_keras.conventions import Chain, Conventions
 from nasnet_keras.image_axes import divided, paddings, take
-from nasnet_keras.pooling import Pooling
 
 OPERATIONS = {}
 
@@ -150,7 +149,7 @@ def _every_second_pixel(slot):
     The strided 1x1 convolution itself is avoided: oneDNN, which torch uses on
     CPUs, writes past its workspace in its gradient (oneDNN issue 6035).
     """
-    return Pooling("max", 1, 2, data_format=slot.conventions.data_format)
+    return slot.conventions.pool("max", 1, 2)
 
 
 def _conv_1x1(slot):

@@ -69,7 +69,7 @@ def pad_for_stride_2(
     padded = ops.pad(
         x, paddings(margins, margins, data_format), constant_values=value
     )
-    if alignment == "pytorch" or window % 2 == 0:
+    if alignment == "pytorch" or window % 2 == 0 or window == 1:
         return padded
     rows, columns = slice(1 - height % 2, None), slice(1 - width % 2, None)
     return take(padded, rows, columns, data_format)

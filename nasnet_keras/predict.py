@@ -145,12 +145,14 @@ def load_network(preset, weights=None):
             "weights predict nothing. Give --weights, the path of a weights "
             "file."
         )
-    # Probabilities of scaled images, whatever the preset was saved with.
+    activation = preset.configuration.get("classifier_activation", "softmax")
+    if activation in (None, "linear"):  # Probabilities, not logits.
+        activation = "softmax"
     return nasnet_keras.from_preset(
         preset,
         weights=weights,
-        classifier_activation="softmax",
-        include_preprocessing=False,
+        classifier_activation=activation,
+        include_preprocessing=False,  # Images come scaled.
     )
 
 

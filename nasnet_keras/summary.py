@@ -8,6 +8,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from nasnet_keras.image_axes import split_shape
+
 MULTIPLYING = (
     keras.layers.Conv2D,
     keras.layers.DepthwiseConv2D,
@@ -115,7 +117,10 @@ def _macs(layer, output_shape):
         for variable in layer.weights
         if len(variable.shape) > 1
     )
-    return kernels * math.prod(output_shape[1:-1])
+    if isinstance(layer, keras.layers.Dense):
+        return kernels
+    _, height, width, _ = split_shape(output_shape, layer.data_format)
+    return kernels * height * width
 
 
 def format_rows(rows, title):

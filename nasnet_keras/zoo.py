@@ -1,18 +1,23 @@
 """Networks of presets: the published ones by function, any by name."""
 
 import json
+import logging
 import os
 import pathlib
 import tempfile
 
 import keras
 
-from nasnet_keras.image_axes import join_shape
+from nasnet_keras.image_axes import image_shape
 from nasnet_keras.models import DEFAULTS, build
 from nasnet_keras.presets import find_weights, get_preset
 from nasnet_keras.presets.cards import preset_card
 from nasnet_keras.presets.types import CONFIG_FILE, WEIGHTS_FILE
-from nasnet_keras.weights import load_published, load_weights
+from nasnet_keras.weights import WeightsError, load_published, load_weights
+
+LOG = logging.getLogger("nasnet_keras")
+# What a trained network may have otherwise than its preset says.
+FREE = {"trainable", "frozen", "drop_path_rate", "rate", "seed", "dtype"}
 
 
 def from_preset(preset, weights="default", **overrides):
@@ -42,7 +47,10 @@ def build_preset(preset, weights="default", **overrides):
     """Does `from_preset`; returns the model and its end points by name."""
     preset = get_preset(preset)
     arguments = _arguments(preset, overrides)
-    weights = preset.own_weights if weights == "default" else weights
+    if weights == "default":
+        weights = preset.own_weights
+        if weights is None:
+            LOG.warning("%s has no weights of its own: random.", preset.name)
     published = find_weights(preset, weights)
     if published is None:
         model, end_points = build(**arguments)
@@ -58,17 +66,22 @@ def build_preset(preset, weights="default", **overrides):
 
 def _arguments(preset, overrides):
     """All arguments of `build` for a preset."""
-    given = {"name": preset.name, **preset.configuration, **overrides}
-    unknown = sorted(set(given) - set(DEFAULTS))
-    if unknown:
-        raise TypeError(
-            f"Unexpected argument(s): {', '.join(unknown)}. Those of a network "
-            f"are: weights, {', '.join(DEFAULTS)}"
-        )
+    configuration = preset.configuration
+    for names, kind in ((configuration, ValueError), (overrides, TypeError)):
+        unknown = sorted(set(names) - set(DEFAULTS))
+        if unknown:
+            raise kind(
+                f"Unexpected argument(s) for {preset.name!r}: "
+                f"{', '.join(unknown)}. Those of a network are: weights, "
+                f"{', '.join(DEFAULTS)}"
+            )
+    given = {"name": preset.name, **configuration, **overrides}
+    if overrides.get("include_top") is False:
+        # Both heads go; that the preset has a second one is no reason.
+        given["auxiliary_head"] = overrides.get("auxiliary_head", False)
     if given.get("input_shape") is None:
-        side = preset.image_size
         data_format = keras.config.image_data_format()
-        given["input_shape"] = join_shape(None, side, side, 3, data_format)[1:]
+        given["input_shape"] = image_shape(preset.image_size, data_format)
     return {**DEFAULTS, **given}
 
 
@@ -84,8 +97,9 @@ def save_preset(folder, preset, model):
         The `Preset` of the folder; `from_preset(folder)` builds it.
 
     Raises:
-        ValueError: If the model is not one of the preset, or the folder is
-            not empty.
+        ValueError: If the folder is not empty, or the model is not one of the
+            preset: weights, layers or their settings differ. What concerns
+            training alone (dropping, freezing) may.
     """
     folder = pathlib.Path(folder)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
@@ -98,8 +112,9 @@ def save_preset(folder, preset, model):
         whole = pathlib.Path(whole) / "preset"
         whole.mkdir()
         model.save_weights(whole / WEIGHTS_FILE)
-        twin, _ = build(**_arguments(preset, {"include_top": True}))
-        load_weights(twin, whole / WEIGHTS_FILE)  # It is what it says.
+        twin, _ = build(**_arguments(preset, {}))
+        load_weights(twin, whole / WEIGHTS_FILE)
+        _check_same(preset, twin, model)
         config = json.dumps(preset.to_dict(), indent=1)
         (whole / CONFIG_FILE).write_text(config + "\n")
         (whole / "README.md").write_text(
@@ -107,6 +122,36 @@ def save_preset(folder, preset, model):
         )
         os.replace(whole, folder)
     return get_preset(folder)
+
+
+def _check_same(preset, twin, model):
+    """Raises WeightsError unless the networks have the same layers."""
+    expected, found = _settings(twin), _settings(model)
+    differing = sorted(
+        name
+        for name in {*expected, *found}
+        if expected.get(name) != found.get(name)
+    )
+    if differing:
+        raise WeightsError(
+            f"`model` is not what the preset {preset.name!r} describes. "
+            f"Layers that differ: {', '.join(differing)}. Give the preset the "
+            "arguments with which the model was built."
+        )
+
+
+def _settings(model):
+    """Name -> configuration of each layer that outputs depend on."""
+    passing = (keras.layers.InputLayer, keras.layers.Dropout)
+    return {
+        layer.name: {
+            key: value
+            for key, value in layer.get_config().items()
+            if key not in FREE
+        }
+        for layer in model.layers
+        if not isinstance(layer, passing)
+    }
 
 
 def NASNetMobile(

@@ -2,7 +2,7 @@
 
     KERAS_BACKEND=jax python -m tests.backend_probe FOLDER
 
-reads `inputs.npz` and `tensorflow.keras` of FOLDER and writes `jax.npz` there.
+reads `inputs.npz` and `saved.keras` of FOLDER and writes `jax.npz` there.
 """
 
 import pathlib
@@ -240,7 +240,7 @@ def main(folder):
         start = time.perf_counter()
         results.update(part)
         print(f"{backend}: {time.perf_counter() - start:.1f} s")
-    loaded = keras.models.load_model(folder / "tensorflow.keras")
+    loaded = keras.models.load_model(folder / "saved.keras")
     results["loaded"] = loaded.predict(inputs["17x15"], verbose=0)
     results["has tensorflow"] = sys.modules.get("tensorflow") is not None
     np.savez(folder / f"{backend}.npz", **results)

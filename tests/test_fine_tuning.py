@@ -165,6 +165,24 @@ def test_batch_norm_stays_frozen(way, tmp_path):
     assert len(again.trainable_weights) == len(paths)
 
 
+def test_frozen_batch_norm_survives_another_drop_path_rate():
+    """Which layers are frozen must not depend on there being a DropPath."""
+    model = small()
+    count = freeze_batch_norm(model)
+
+    def dropping(layer):
+        config = layer.get_config()
+        if hasattr(layer, "cell"):
+            config["drop_path_rate"] = 0.5
+        return layer.__class__.from_config(config)
+
+    clone = keras.models.clone_model(model, clone_function=dropping)
+    assert clone.get_layer("cell_0").drop_path is not None
+    frozen = [norm for norm in batch_norms(clone) if not norm.trainable]
+    assert len(frozen) == count
+    assert len(clone.trainable_weights) == len(model.trainable_weights)
+
+
 # Unfreezing -------------------------------------------------------------------
 
 TRUNK = [

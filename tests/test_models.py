@@ -472,6 +472,17 @@ def test_probabilities_are_single_precision(policy, output):
     assert outputs[output].dtype == "float32"
 
 
+def test_pooled_features_stay_single_precision_before_the_classifier():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = small(dropout_rate=0.5)
+    finally:
+        keras.config.set_dtype_policy(before)
+    for name in ("global_pool", "dropout"):
+        assert model.get_layer(name).compute_dtype == "float32"
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("pooling", [None, "avg", "max"])
 def test_features_are_single_precision(policy, pooling):

@@ -210,6 +210,20 @@ def test_weights_are_handed_on(zoo, images):
     assert weights == "some/file.h5"
 
 
+def test_the_presets_own_activation(zoo):
+    """A sigmoid of one class, or of many, is no softmax."""
+    for given, expected in (("sigmoid", "sigmoid"), (None, "softmax")):
+        preset = Preset(
+            "mine",
+            {"classifier_activation": given},
+            8,
+            weights={"imagenet": None},
+        )
+        predict.load_network(preset)
+        overrides = zoo.calls[-1][2]
+        assert overrides["classifier_activation"] == expected
+
+
 def test_random_weights_are_refused(zoo, images):
     zoo.add("untrained", weights=())
     with pytest.raises(ValueError, match=r"'untrained'.*--weights"):

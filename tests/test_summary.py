@@ -57,3 +57,15 @@ def test_the_table_shows_each_cell_and_the_totals():
     names = [line.split()[0] for line in lines[2:]]
     assert "reduction_cell_1" in names and names[-1] == "total"
     assert f"{model.count_params():,}" in lines[-1]
+
+
+def test_channels_first_counts_the_same():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        x = keras.Input((3, 20, 10))
+        y = keras.layers.Conv2D(8, 3, strides=2, padding="same")(x)
+        model = keras.Model(x, y)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    (row,) = summarize(model)
+    assert row.macs == 3 * 3 * 3 * 8 * 10 * 5

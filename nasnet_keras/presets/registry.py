@@ -81,7 +81,7 @@ def _tiny(name, image_size, **configuration):
 
 LARGE = {"stem_filters": 96, "skip_reduction": True, "dropout_rate": 0.5}
 AMOEBANET = {"genotype": AMOEBANET_A, "macro": "amoebanet"}
-PNASNET = {"genotype": PNASNET_5, "macro": "pnasnet", "skip_reduction": True}
+PNASNET = {"genotype": PNASNET_5, "macro": "pnasnet"}
 PNAS_PAPER = "arXiv 1712.00559"
 AMOEBA_PAPER = "arXiv 1802.01548"
 DARTS_PAPER = "arXiv 1806.09055"

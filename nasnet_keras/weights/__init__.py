@@ -8,6 +8,8 @@ import dataclasses
 import logging
 import os
 import pathlib
+import re
+import shutil
 import zipfile
 
 import numpy as np
@@ -15,8 +17,9 @@ import numpy as np
 from nasnet_keras.weights.keras_names import CLASSIFIER as KERAS_CLASSIFIER
 from nasnet_keras.weights.keras_names import keras_places
 from nasnet_keras.weights.own import load_by_names
-from nasnet_keras.weights.slim_names import AUXILIARY, slim_places
+from nasnet_keras.weights.slim_names import AUXILIARY as SLIM_AUXILIARY
 from nasnet_keras.weights.slim_names import CLASSIFIER as SLIM_CLASSIFIER
+from nasnet_keras.weights.slim_names import slim_places
 
 LOG = logging.getLogger("nasnet_keras")
 AVERAGE = "/ExponentialMovingAverage"
@@ -30,10 +33,23 @@ STRAYS = (
     "Adam_1",
 )
 HEADS = ("predictions", "auxiliary_predictions")
+AUXILIARY_LAYERS = "aux"  # What the names of that head's layers begin with.
 
 
 class WeightsError(ValueError):
-    """The weights of a source are not those of the network."""
+    """The weights of a source are not those of the network.
+
+    Args:
+        message: String.
+        missing, extra, misshapen: Lists of names, whole; the message shows
+            the first ten of each.
+    """
+
+    def __init__(self, message, missing=(), extra=(), misshapen=()):
+        super().__init__(message)
+        self.missing = list(missing)
+        self.extra = list(extra)
+        self.misshapen = list(misshapen)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,11 +60,14 @@ class Loaded:
         variables: Integer, how many variables have a new value.
         averages: Integer, how many of them took a moving average.
         fresh: Tuple of the names of layers that were left as they were.
+        passed_over: Tuple of the names in the source for which the network
+            has no place: of a classifier or auxiliary head that it lacks.
     """
 
     variables: int
     averages: int = 0
     fresh: tuple = ()
+    passed_over: tuple = ()
 
 
 def load_weights(model, path):
@@ -69,14 +88,16 @@ def load_weights(model, path):
     """
     if path is None:
         return None
-    path = os.fspath(path)
+    path = _without_part(os.fspath(path))
     if os.path.isfile(f"{path}.index"):
         return load_tf_slim(model, path)
     if not os.path.isfile(path):
         raise ValueError(
-            "`weights` must be None, the path of a weights file, the prefix of "
-            "a TF-slim checkpoint (PREFIX.index), or the name of a preset's "
-            f"weights, such as 'imagenet'. Received: weights={path!r}"
+            "`weights` must be None, the path of a weights file, or the prefix "
+            "of a TF-slim checkpoint (there is a file PREFIX.index). Weights "
+            "that have names, such as 'imagenet', belong to presets: see "
+            "`nasnet_keras.NASNetMobile` and `nasnet_keras.from_preset`. "
+            f"Received: weights={path!r}"
         )
     if zipfile.is_zipfile(path):  # A whole model, `.keras`.
         return _load_own(model, path)
@@ -85,15 +106,15 @@ def load_weights(model, path):
     return (load_keras_applications if legacy else _load_own)(model, path)
 
 
-def load_keras_applications(model, path, classifier=True, adapt_channels=False):
+def load_keras_applications(model, path, classifier=True, adapt=False):
     """Loads a file of keras.applications (legacy h5), by layer names.
 
     Args:
         model: `keras.Model` of this package with NASNet-A's cells.
         path: Path of the file, with or without top.
         classifier: Whether to load the classifier, if the model has one.
-        adapt_channels: Whether to adapt the stem's kernel to other numbers of
-            channels than the file's, see `adapt_kernel`.
+        adapt: Whether to adapt the stem's kernel to other numbers of channels
+            than the file's, see `adapt_kernel`.
 
     Returns:
         `Loaded`. An auxiliary head, which such files do not hold, and a
@@ -106,14 +127,19 @@ def load_keras_applications(model, path, classifier=True, adapt_channels=False):
     """
     with _open_h5(path) as file:
         values = {n: np.asarray(v) for n, v in _legacy_datasets(file).items()}
-    places = list(keras_places(model))
-    fresh = _heads(model, auxiliary=True, classifier=not classifier)
-    if "predictions" in fresh or not _has(model, "predictions"):
-        places = [p for p in places if not p[1].startswith(KERAS_CLASSIFIER)]
-        values = _without(values, KERAS_CLASSIFIER)
-    values = _adapted(model, places, values, adapt_channels)
-    _assign(places, values, path)
-    return Loaded(len(places), fresh=fresh)
+    fresh = _layers(model, lambda name: name.startswith(AUXILIARY_LAYERS))
+    if not classifier:
+        fresh += _layers(model, lambda name: name == "predictions")
+    places, values, passed_over = _places(
+        list(keras_places(model)),
+        values,
+        fresh,
+        model,
+        scopes={"predictions": KERAS_CLASSIFIER},
+    )
+    values = _adapted(model, places, values) if adapt else values
+    _assign(model, places, values, fresh, path)
+    return Loaded(len(places), fresh=_named(fresh), passed_over=passed_over)
 
 
 def load_tf_slim(
@@ -121,7 +147,7 @@ def load_tf_slim(
     checkpoint_prefix,
     moving_average="auto",
     classifier=True,
-    adapt_channels=False,
+    adapt=False,
 ):
     """Loads a checkpoint of the authors' code, NASNet or PNASNet.
 
@@ -135,8 +161,10 @@ def load_tf_slim(
             that has one; `True` demands that there are some; `False` takes
             the raw variables.
         classifier: Whether to load the classifiers that the model has.
-        adapt_channels: Whether to adapt the stem's kernel to other numbers of
-            channels than the file's, see `adapt_kernel`.
+        adapt: Whether to adapt the stem's kernel to other numbers of channels
+            than the file's, see `adapt_kernel`, and to leave the auxiliary
+            head's second convolution fresh where, for another image size, it
+            has another one.
 
     Returns:
         `Loaded`, which says how many averages were taken.
@@ -148,7 +176,7 @@ def load_tf_slim(
             and it holds none.
         ImportError: If TensorFlow, which reads it, is not installed.
     """
-    if moving_average not in ("auto", True, False):
+    if not (moving_average == "auto" or isinstance(moving_average, bool)):
         raise ValueError(
             "`moving_average` must be 'auto', True or False. "
             f"Received: moving_average={moving_average!r}"
@@ -163,18 +191,24 @@ def load_tf_slim(
         )
     raw = {n for n in names if n.split("/")[-1] not in (*STRAYS, AVERAGE[1:])}
     taken = averaged if moving_average is not False else set()
-    fresh = _heads(model, auxiliary=not classifier, classifier=not classifier)
-    skipped = _skipped_scopes(model, fresh)
-    held = {name for name in raw | taken if not name.startswith(skipped)}
-    places = [
-        place
-        for place in slim_places(model, held)
-        if not place[1].startswith(skipped)
-    ]
-    values = _read(reader, checkpoint_prefix, held, taken)
-    values = _without_background(places, values, model)
-    values = _adapted(model, places, values, adapt_channels)
-    _assign(places, values, checkpoint_prefix)
+    values = _read(reader, checkpoint_prefix, raw | taken, taken)
+    places = list(slim_places(model, values))
+    fresh = () if classifier else _layers(model, lambda name: name in HEADS)
+    fresh += _misfit(model, places, values) if adapt else ()
+    places, values, passed_over = _places(
+        places,
+        values,
+        fresh,
+        model,
+        scopes={
+            "predictions": SLIM_CLASSIFIER,
+            "auxiliary_predictions": SLIM_AUXILIARY,
+        },
+    )
+    if _has(model, "cell_stem_0"):  # An ImageNet network.
+        values = _without_background(places, values, model)
+    values = _adapted(model, places, values) if adapt else values
+    _assign(model, places, values, fresh, checkpoint_prefix)
     averages = sum(name in taken for _, name in places)
     LOG.info(
         "%s: %d moving averages and %d raw variables",
@@ -182,7 +216,7 @@ def load_tf_slim(
         averages,
         len(places) - averages,
     )
-    return Loaded(len(places), averages, fresh)
+    return Loaded(len(places), averages, _named(fresh), passed_over)
 
 
 def adapt_kernel(kernel, channels):
@@ -206,19 +240,19 @@ def adapt_kernel(kernel, channels):
     return repeated * (given / channels)
 
 
-def _adapted(model, places, values, adapt_channels):
+def _adapted(model, places, values):
+    """The values, with a stem for the model's number of channels."""
     stem = model.get_layer("stem_conv").kernel
     (name,) = (name for variable, name in places if variable is stem)
-    if adapt_channels and name in values:
-        kernel, channels = values[name], stem.shape[2]
-        if kernel.shape[2] != channels:
-            LOG.warning(
-                "The stem's kernel is adapted from %d channels to %d.",
-                kernel.shape[2],
-                channels,
-            )
-            return {**values, name: adapt_kernel(kernel, channels)}
-    return values
+    kernel, channels = values.get(name), stem.shape[2]
+    if kernel is None or kernel.shape[2] == channels:
+        return values
+    LOG.warning(
+        "The stem's kernel is adapted from %d channels to %d.",
+        kernel.shape[2],
+        channels,
+    )
+    return {**values, name: adapt_kernel(kernel, channels)}
 
 
 def _without_background(places, values, model):
@@ -235,39 +269,67 @@ def _without_background(places, values, model):
     return values
 
 
-def _skipped_scopes(model, fresh):
-    """Scopes of the heads that the model does not have, or is to keep."""
-    scopes = {
-        "predictions": SLIM_CLASSIFIER,
-        "auxiliary_predictions": AUXILIARY,
-    }
-    return tuple(
-        scope
-        for name, scope in scopes.items()
-        if name in fresh or not _has(model, name)
-    )
-
-
 def _has(model, name):
     return any(layer.name == name for layer in model.layers)
 
 
-def _heads(model, auxiliary, classifier):
-    asked = zip(HEADS, (classifier, auxiliary))
-    return tuple(name for name, left in asked if left and _has(model, name))
+def _layers(model, chosen):
+    """The layers with weights whose names are chosen, as a tuple."""
+    layers = (layer for layer in model.layers if chosen(layer.name))
+    return tuple(layer for layer in layers if layer.weights)
 
 
-def _without(values, prefix):
-    return {n: v for n, v in values.items() if not n.startswith(prefix)}
+def _named(layers):
+    return tuple(layer.name for layer in layers)
 
 
-def _assign(places, values, source):
-    """Sets all variables, or none if the accounts do not match."""
-    _check_shapes(
-        source,
-        wanted={name: variable.shape for variable, name in places},
-        given={name: value.shape for name, value in values.items()},
+def _ids(layers):
+    return {id(weight) for layer in layers for weight in layer.weights}
+
+
+def _misfit(model, places, values):
+    """The auxiliary convolution that spans a map of another size."""
+    shapes = {id(v): values[name].shape for v, name in places if name in values}
+    return tuple(
+        layer
+        for layer in _layers(model, lambda name: name == "aux_conv")
+        if shapes.get(id(layer.kernel)) != tuple(layer.kernel.shape)
     )
+
+
+def _places(places, values, fresh, model, scopes):
+    """Takes out what is to stay fresh, and heads that the model lacks.
+
+    Args:
+        places: List of pairs: variable, name.
+        values: Dictionary, name -> array.
+        fresh: Layers that are to stay as they are.
+        model: The model.
+        scopes: Dictionary, head -> what its names in the source begin with.
+
+    Returns:
+        Places and values that remain, and the names that were passed over.
+    """
+    left = _ids(fresh)
+    lacking = tuple(s for head, s in scopes.items() if not _has(model, head))
+    passed_over = {name for name in values if name.startswith(lacking)}
+    passed_over |= {name for variable, name in places if id(variable) in left}
+    return (
+        [place for place in places if id(place[0]) not in left],
+        {n: v for n, v in values.items() if n not in passed_over},
+        tuple(sorted(passed_over & set(values))),
+    )
+
+
+def _assign(model, places, values, fresh, source):
+    """Sets all variables, or none if the accounts do not match."""
+    wanted = {name: variable.shape for variable, name in places}
+    placed = {id(variable) for variable, _ in places} | _ids(fresh)
+    for weight in model.weights:
+        if id(weight) not in placed:  # Such a source has no name for it.
+            wanted[weight.path] = weight.shape
+    given = {name: value.shape for name, value in values.items()}
+    _check_shapes(source, wanted, given)
     for variable, name in places:
         variable.assign(values[name])
 
@@ -294,7 +356,7 @@ def _check_accounts(source, missing, extra, misshapen):
             shown = ", ".join(names[:10]) + ", ..." * (len(names) > 10)
             lines.append(f"{len(names)} {kind}: {shown}")
     lines.append("Nothing was loaded.")
-    raise WeightsError("\n".join(lines))
+    raise WeightsError("\n".join(lines), missing, extra, misshapen)
 
 
 def _load_own(model, path):
@@ -305,7 +367,7 @@ def _load_own(model, path):
 
     before = model.get_weights()
     try:
-        load_by_names(model, path, _is_head, check)
+        passed_over = load_by_names(model, path, _is_head, check)
     except WeightsError:
         raise
     except Exception as error:  # Of many kinds; whatever it is, all is kept.
@@ -314,12 +376,17 @@ def _load_own(model, path):
             f"`{path}` does not hold the weights of this network: {error} "
             "Nothing was loaded."
         ) from error
-    return Loaded(len(model.weights))
+    return Loaded(len(model.weights), passed_over=passed_over)
 
 
 def _is_head(layer):
     """Whether a network may do without that layer of its file."""
-    return layer in HEADS or layer.startswith(AUXILIARY)
+    return layer in HEADS or layer.startswith(AUXILIARY_LAYERS)
+
+
+def _without_part(path):
+    """The prefix of a checkpoint, given one of its files."""
+    return re.sub(r"\.(index|data-\d+-of-\d+)$", "", path)
 
 
 def _open_h5(path):
@@ -330,26 +397,30 @@ def _open_h5(path):
     except OSError as error:
         raise ValueError(
             f"`{path}` cannot be read as an h5 file: {error}. If it was "
-            "downloaded, it may be cut short: delete it and try again."
+            "downloaded, it may be cut short."
         ) from error
 
 
 def _legacy_datasets(file):
     """Returns "layer/variable" -> dataset of a legacy Keras h5 file."""
+    path = file.filename
     if "model_weights" in file:
         file = file["model_weights"]
     layers = _names(file, "layer_names")
     if not layers:
         raise ValueError(
-            f"`{file.file.filename}` is no h5 file of keras.applications: it "
-            "names no layers."
+            f"`{path}` is no h5 file of keras.applications: it names no layers."
         )
     datasets = {}
-    for layer in layers:
-        group = file[layer]
-        for name in _names(group, "weight_names"):
-            variable = name.rsplit("/", 1)[-1].split(":")[0]
-            datasets[f"{layer}/{variable}"] = group[name]
+    try:
+        for layer in layers:
+            for name in _names(file[layer], "weight_names"):
+                variable = name.rsplit("/", 1)[-1].split(":")[0]
+                datasets[f"{layer}/{variable}"] = file[layer][name]
+    except KeyError as error:
+        raise ValueError(
+            f"`{path}` names a layer or variable that it does not hold: {error}"
+        ) from error
     return datasets
 
 
@@ -408,10 +479,22 @@ def load_published(model, published, path):
     classifier = _has(model, "predictions") and (
         model.get_layer("predictions").units == published.classes
     )
-    load = load_keras_applications
-    if published.format == "tf_slim":
-        load, path = load_tf_slim, _only_prefix(pathlib.Path(path))
-    loaded = load(model, path, classifier=classifier, adapt_channels=True)
+    load = {
+        "keras_applications": load_keras_applications,
+        "tf_slim": _load_archive,
+    }[published.format]
+    try:
+        loaded = load(model, path, classifier=classifier, adapt=True)
+    except WeightsError:
+        raise
+    except ValueError as error:
+        if published.format != "tf_slim":
+            raise
+        # The archive was verified, what had been extracted was not.
+        LOG.warning("%s Extracting the archive again.", error)
+        shutil.rmtree(path)
+        path = published.fetch()
+        loaded = load(model, path, classifier=classifier, adapt=True)
     if loaded.fresh:
         LOG.warning(
             "%s: not loaded, still random and to be trained: %s.",
@@ -421,11 +504,12 @@ def load_published(model, published, path):
     return loaded
 
 
-def _only_prefix(folder):
-    """The prefix of the one checkpoint in a folder."""
-    prefixes = [str(p)[: -len(".index")] for p in folder.rglob("*.index")]
+def _load_archive(model, folder, **options):
+    """Loads the one checkpoint in a folder."""
+    found = pathlib.Path(folder).rglob("*.index")
+    prefixes = [_without_part(str(path)) for path in found]
     if len(prefixes) != 1:
         raise ValueError(
             f"`{folder}` should hold one TF-slim checkpoint. Found: {prefixes}"
         )
-    return prefixes[0]
+    return load_tf_slim(model, prefixes[0], **options)

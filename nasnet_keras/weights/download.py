@@ -18,6 +18,8 @@ import os
 import pathlib
 import re
 import shutil
+import socket
+import sys
 import tarfile
 import tempfile
 import urllib.error
@@ -290,9 +292,14 @@ class _CachedFile:
         import keras
 
         try:
-            return keras.utils.get_file(
-                self.path.name, self.url, cache_dir=folder, cache_subdir=folder
-            )
+            # Its progress bar goes where ours do: output is for results.
+            with contextlib.redirect_stdout(sys.stderr), _patience():
+                return keras.utils.get_file(
+                    self.path.name,
+                    self.url,
+                    cache_dir=folder,
+                    cache_subdir=folder,
+                )
         except Exception as error:
             # Keras raises a bare Exception from the error that tells more;
             # other errors, as of the disk, come as they are.
@@ -390,3 +397,14 @@ def _advice(error):
             "weights=PATH."
         )
     return None
+
+
+@contextlib.contextmanager
+def _patience(seconds=60):
+    """A server that says nothing for so long has failed; Keras would wait."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -5,8 +5,8 @@ place is a pair: a variable of ours and "layer/variable" there.
 """
 
 from nasnet_keras.published import NASNET_A
+from nasnet_keras.weights.slim_names import NORMALIZATION
 
-NORMALIZATION = ("gamma", "beta", "moving_mean", "moving_variance")
 CLASSIFIER = "predictions/"
 
 # Its names of the separable convolutions, by block and side.
@@ -51,7 +51,8 @@ def keras_places(model):
         yield from _cell(cell, _block_id(cell.name, per_stack))
     if "predictions" in layers:
         yield layers["predictions"].kernel, "predictions/kernel"
-        yield layers["predictions"].bias, "predictions/bias"
+        if layers["predictions"].bias is not None:
+            yield layers["predictions"].bias, "predictions/bias"
 
 
 def _block_id(name, per_stack):

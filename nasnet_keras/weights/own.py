@@ -42,16 +42,20 @@ def open_weights(path):
         yield stack.enter_context(h5py.File(file, "r"))
 
 
-def load_by_names(model, path, passed_over, check):
+def load_by_names(model, path, may_lack, check):
     """Loads a file into a network whose layers have the same names.
 
     Args:
         model: `keras.Model`.
         path: Path of a `.weights.h5` or `.keras` file.
-        passed_over: Function of a layer's name: whether it may be left over.
+        may_lack: Function of a layer's name: whether the network may do
+            without it.
         check: Function of two dictionaries, of what the network expects and
             of what the file holds: place -> shape. It raises an error unless
             they agree.
+
+    Returns:
+        Tuple of the names that were passed over.
     """
     with tempfile.TemporaryDirectory() as folder:
         # Keras lays out the file that it will read; we put in the values.
@@ -59,15 +63,15 @@ def load_by_names(model, path, passed_over, check):
         model.save_weights(template)
         with open_weights(path) as source, h5py.File(template, "a") as target:
             wanted = layer_datasets(target)
-            given = {
-                place: dataset
-                for place, dataset in layer_datasets(source).items()
-                if place in wanted or not passed_over(place[0])
-            }
+            layers = {layer for layer, _ in wanted}
+            given = layer_datasets(source)
+            left = {p for p in given if p[0] not in layers and may_lack(p[0])}
+            given = {p: d for p, d in given.items() if p not in left}
             check(_shapes(wanted), _shapes(given))
             for place, dataset in wanted.items():
                 dataset[...] = given[place][()]
         model.load_weights(template)
+    return tuple(sorted(map("/".join, left)))
 
 
 def _shapes(datasets):

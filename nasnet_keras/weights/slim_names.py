@@ -111,4 +111,5 @@ def _classifier(layer, scope, names):
     known = [s for s in spellings if f"{s}/weights" in names]
     chosen = (known or spellings)[0]
     yield layer.kernel, f"{chosen}/weights"
-    yield layer.bias, f"{chosen}/biases"
+    if layer.bias is not None:
+        yield layer.bias, f"{chosen}/biases"

@@ -114,7 +114,10 @@ def test_auxiliary_head_is_named_as_fresh(preset, caplog):
     nasnet_keras.from_preset(
         preset, auxiliary_head=True, input_shape=(80, 80, 3)
     )
-    assert "to be trained: auxiliary_predictions" in caplog.text
+    (said,) = (x for x in caplog.messages if "to be trained" in x)
+    layers = ("aux_proj", "aux_bn0", "aux_conv", "aux_bn1")
+    for name in (*layers, "auxiliary_predictions"):
+        assert name in said
 
 
 @pytest.mark.parametrize("shape", [(None, None, 3), (47, 64, 3)])
@@ -206,6 +209,38 @@ def test_the_authors_archive_for_other_classes(archive, caplog):
     nasnet_keras.from_preset(archive[0], classes=3, input_shape=(64, 64, 1))
     assert "to be trained: predictions" in caplog.text
     assert "adapted from 3 channels to 1" in caplog.text
+
+
+def test_the_archives_auxiliary_head(archive, caplog):
+    """What fits is loaded; what depends on size and classes is named."""
+    options = {"auxiliary_head": True, "weights": "imagenet"}
+    whole = nasnet_keras.from_preset(archive[0], **options)
+    assert "to be trained" not in caplog.text
+    for other, fresh in (
+        ({"input_shape": (160, 160, 3)}, "aux_conv"),
+        ({"classes": 3}, "predictions, auxiliary_predictions"),
+    ):
+        caplog.clear()
+        model = nasnet_keras.from_preset(archive[0], **options, **other)
+        assert f"to be trained: {fresh}." in caplog.text
+        for name in ("aux_proj", "aux_bn0", "aux_bn1"):
+            pairs = zip(
+                model.get_layer(name).get_weights(),
+                whole.get_layer(name).get_weights(),
+            )
+            assert all((a == b).all() for a, b in pairs)
+
+
+def test_a_damaged_extraction_is_mended(archive, cache, server, caplog):
+    preset, _ = archive
+    expected = nasnet_keras.from_preset(preset)
+    (data,) = cache.rglob("*.data-*")
+    data.write_bytes(data.read_bytes()[:1000])
+    model = nasnet_keras.from_preset(preset)
+    assert "Extracting the archive again" in caplog.text
+    for a, b in zip(model.get_weights(), expected.get_weights()):
+        np.testing.assert_array_equal(a, b)
+    assert server.requests == ["/pnasnet.tar.gz"]
 
 
 @pytest.mark.parametrize(

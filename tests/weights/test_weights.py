@@ -197,6 +197,29 @@ def test_accounts(h5, model, tmp_path, change, message):
     assert_kept(model, before)
 
 
+def test_the_error_carries_the_whole_lists(h5, tmp_path):
+    other = ours(filters=12)
+    with pytest.raises(WeightsError, match=r"misshapen: .*, \.\.\.") as error:
+        nasnet_keras.load_keras_applications(other, h5)
+    assert f"{len(error.value.misshapen)} misshapen" in str(error.value)
+    assert len(error.value.misshapen) > 100
+
+
+@pytest.mark.parametrize("macro", ["enas", "nasnet"])
+def test_variables_that_such_files_do_not_know(h5, macro):
+    """A second projection (ENAS); a layer that is the user's own."""
+    model = ours(include_top=False, pooling="avg", macro=macro)
+    expected = r"\d+ missing: .*cell_"
+    if macro == "nasnet":
+        outputs = keras.layers.Dense(3, name="mine")(model.output)
+        model = keras.Model(model.input, outputs)
+        expected = "2 missing: mine/bias, mine/kernel"
+    before = kept(model)
+    with pytest.raises(WeightsError, match=expected):
+        nasnet_keras.load_keras_applications(model, h5)
+    assert_kept(model, before)
+
+
 def test_other_cells_are_refused(h5):
     other = nasnet_keras.from_preset("pnasnet_tiny", weights=None)
     with pytest.raises(ValueError, match="have NASNet-A's cells"):
@@ -250,7 +273,7 @@ def test_the_stem_is_adapted_on_request(h5, caplog):
     grey = ours(input_shape=(32, 32, 1))
     with pytest.raises(WeightsError, match="1 misshapen: stem_conv1/kernel"):
         nasnet_keras.load_keras_applications(grey, h5)
-    nasnet_keras.load_keras_applications(grey, h5, adapt_channels=True)
+    nasnet_keras.load_keras_applications(grey, h5, adapt=True)
     assert "adapted from 3 channels to 1" in caplog.text
     rgb = ours()
     nasnet_keras.load_keras_applications(rgb, h5)
@@ -303,9 +326,10 @@ def test_demanded_averages_that_are_not_there(shared_data, slim):
     assert_kept(slim, before)
 
 
-def test_moving_average_error(checkpoint, slim):
-    with pytest.raises(ValueError, match="moving_average='ema'"):
-        nasnet_keras.load_tf_slim(slim, checkpoint, "ema")
+@pytest.mark.parametrize("value", ["ema", 0, 1, None])
+def test_moving_average_error(checkpoint, slim, value):
+    with pytest.raises(ValueError, match=f"moving_average={value!r}"):
+        nasnet_keras.load_tf_slim(slim, checkpoint, value)
 
 
 def test_checkpoint_without_top(checkpoint, slim):
@@ -329,6 +353,16 @@ def test_checkpoint_of_other_classes(checkpoint):
     assert loaded.fresh == ("predictions",)
     for new, old in zip(model.get_weights()[-2:], before[-2:]):
         np.testing.assert_array_equal(new, old)
+
+
+def test_no_background_without_imagenet(shared_data):
+    """One class more is another network, not a class to drop."""
+    folder = shared_data("tf_slim_reference", "nasnet_cifar_tiny")
+    model = nasnet_keras.NASNet(
+        cells_per_stack=2, filters=8, stem="cifar", classes=9
+    )
+    with pytest.raises(WeightsError, match=r"FC/biases \(10,\) for \(9,\)"):
+        nasnet_keras.load_tf_slim(model, folder / "model.ckpt")
 
 
 def test_checkpoint_of_another_network(shared_data, slim):
@@ -466,7 +500,8 @@ def test_weights_takes_every_kind_of_path(h5, checkpoint, tmp_path):
         model = ours(weights=source)
         for a, b in zip(model.get_weights(), expected.get_weights()):
             np.testing.assert_array_equal(a, b)
-    slim = slim_model(weights=checkpoint)
+    # A prefix, or one of its files, as a shell completes it.
+    slim = slim_model(weights=f"{checkpoint}.index")
     again = slim_model()
     nasnet_keras.load_tf_slim(again, checkpoint)
     for a, b in zip(slim.get_weights(), again.get_weights()):
