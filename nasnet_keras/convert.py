@@ -96,7 +96,7 @@ def write_whole(path, save, model):
     from nasnet_keras.weights import WeightsError, load_weights
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    expected = model.get_weights()
+    expected = [value.copy() for value in model.get_weights()]
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
         temporary = pathlib.Path(folder) / path.name
         save(temporary)

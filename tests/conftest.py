@@ -16,6 +16,21 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
+def read_tensors_that_carry_gradients():
+    """Lets NumPy read torch's tensors as it reads those of the others."""
+    import torch
+
+    def array(self, dtype=None, copy=None):
+        values = self.detach().cpu().numpy()
+        return values if dtype is None else values.astype(dtype)
+
+    torch.Tensor.__array__ = array
+
+
+if os.environ.get("KERAS_BACKEND") == "torch":
+    read_tensors_that_carry_gradients()
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--all",

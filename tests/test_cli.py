@@ -119,6 +119,7 @@ def test_models_is_the_table_and_loads_no_backend():
 @pytest.fixture
 def checkpoint(shared_data, tmp_path):
     """A TF-slim checkpoint, its recorded outputs, a preset folder for it."""
+    pytest.importorskip("tensorflow")  # It reads the checkpoint.
     folder = shared_data("tf_slim_reference", "nasnet_mobile_tiny")
     preset = nasnet_keras.Preset(
         "reference",

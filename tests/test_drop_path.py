@@ -16,7 +16,7 @@ from nasnet_keras.drop_path import (
 from nasnet_keras.genotypes import Block, Cell
 from tests.support.genotypes import one_block_genotype
 from tests.support.recorder import assert_rates, observed_model
-from tests.support.sources import perturb_batch_norm
+from tests.support.sources import perturb_batch_norm, relative_error
 
 ROWS = 4096
 
@@ -95,7 +95,7 @@ def test_progress_scales_the_rate():
     layer = DropPath(0.5, seed=0)
     layer.set_progress(0.5)
     assert float(layer.current_rate.state) == 0.25
-    kept = np.max(layer(np.ones((64, 1)), training=True))
+    kept = np.asarray(layer(np.ones((64, 1)), training=True)).max()
     assert kept == pytest.approx(1 / 0.75)
     assert layer.rate == 0.5
 
@@ -149,6 +149,9 @@ def test_epochs_count():
     assert_rates(history.values(), 0.6 * np.arange(6) / 6, ROWS)
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="Keras refuses it on torch"
+)
 def test_steps_per_execution():
     """Two steps in one execution share the rate of the first."""
     model, history = observed_model(
@@ -207,9 +210,10 @@ def test_unknown_number_of_steps():
 
     with pytest.raises(ValueError, match=r"not known .*total_steps=\.\.\."):
         fit_batches(ScheduledDropPath())
+    if keras.backend.backend() != "tensorflow":
+        return  # The others do not count the step that found no more data.
     with pytest.warns(UserWarning, match="ran out of data"):
         fit_batches(ScheduledDropPath(6))
-    # TensorFlow counts the step that found no more data.
     largest, _ = history.values()
     expected = [1, 1 / (1 - 0.1), 1 / (1 - 0.2), 0]
     np.testing.assert_allclose(largest, expected, rtol=1e-6)
@@ -301,7 +305,7 @@ def test_weights_are_the_same_with_and_without(
         np.testing.assert_array_equal(target(x), source(x))
         # It did change something: the next turn starts from other weights.
         perturb_batch_norm(target, seed=99)
-        assert np.abs(target(x) - source(x)).max() > 1e-4
+        assert relative_error(target(x), source(x)) > 1e-4
         target.set_weights(source.get_weights())
         np.testing.assert_array_equal(target(x), source(x))
 

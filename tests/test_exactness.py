@@ -37,6 +37,7 @@ class Reference:
     """A TF-slim network: its checkpoint, its outputs, and ours beside it."""
 
     def __init__(self, folder, auxiliary_head=True):
+        pytest.importorskip("tensorflow")  # It reads the checkpoint.
         self.configuration = TF_SLIM[folder.name]
         self.checkpoint = str(folder / "model.ckpt")
         with np.load(folder / "reference.npz") as file:
@@ -226,6 +227,7 @@ def check_without_top(theirs, ours, path):
 
 
 def test_keras_applications_mobile(mobile, tmp_path):
+    pytest.importorskip("tensorflow")  # On torch, Keras refuses its own.
     check_keras_applications(
         keras.applications.NASNetMobile,
         tmp_path,

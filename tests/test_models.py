@@ -426,7 +426,7 @@ def test_auxiliary_head():
     assert model.output_names == names
     for output in outputs:
         assert tuple(output.shape) == (2, 5)
-        np.testing.assert_allclose(np.sum(output, -1), 1, rtol=1e-5)
+        np.testing.assert_allclose(np.asarray(output).sum(-1), 1, 1e-5)
     # It hangs on the last normal cell before the second reduction.
     assert inputs_of(model, "aux_relu") == ["cell_1"]
     model.compile(
@@ -435,7 +435,7 @@ def test_auxiliary_head():
         loss_weights={"predictions": 1.0, "auxiliary_predictions": 0.4},
         run_eagerly=True,
     )
-    before = model.get_layer("aux_conv").get_weights()[0]
+    before = model.get_layer("aux_conv").get_weights()[0].copy()
     targets = np.array([0, 1])
     model.train_on_batch(images(20, 20), dict.fromkeys(names, targets))
     after = model.get_layer("aux_conv").get_weights()[0]
@@ -468,8 +468,8 @@ def test_probabilities_are_single_precision(policy, output):
     finally:
         keras.config.set_dtype_policy(before)
     assert model.get_layer("cell_0").compute_dtype == policy[6:]
-    np.testing.assert_allclose(np.sum(outputs[0], -1), 1, rtol=1e-5)
-    assert outputs[output].dtype == "float32"
+    np.testing.assert_allclose(np.asarray(outputs[0]).sum(-1), 1, 1e-5)
+    assert keras.backend.standardize_dtype(outputs[output].dtype) == "float32"
 
 
 def test_pooled_features_stay_single_precision_before_the_classifier():
@@ -495,7 +495,7 @@ def test_features_are_single_precision(policy, pooling):
         outputs = model(np.full((1, 16, 16, 3), 200, "uint8"))
     finally:
         keras.config.set_dtype_policy(before)
-    assert outputs.dtype == "float32"
+    assert keras.backend.standardize_dtype(outputs.dtype) == "float32"
     scaled = model.get_layer("preprocessing").output
     assert scaled.dtype == "float32"  # 8 bits of a bfloat16 are too few.
     assert model.get_layer("cell_2").output.dtype == policy[6:]
@@ -643,6 +643,9 @@ def test_auxiliary_head_needs_the_top():
         small(auxiliary_head=True, include_top=False)
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the others run it"
+)
 def test_channels_first_error():
     keras.config.set_image_data_format("channels_first")
     try:

@@ -97,10 +97,11 @@ def test_zeros_win_only_with_keras_semantics_and_stride_2(size):
     x = -np.ones((1, *size, 1), "float32")
     for semantics, strides in itertools.product(SEMANTICS, (1, 2)):
         zeros = semantics == "keras" and strides == 2
-        highest = np.max(Pooling("max", 3, strides, semantics)(x))
+        highest = np.asarray(Pooling("max", 3, strides, semantics)(x)).max()
         assert highest == (0 if zeros else -1), (semantics, strides)
         # The average of minus ones is minus one but where zeros count.
-        average = np.max(Pooling("average", 3, strides, semantics)(x))
+        pool = Pooling("average", 3, strides, semantics)
+        average = np.asarray(pool(x)).max()
         assert (average > -0.9) == zeros, (semantics, strides)
 
 

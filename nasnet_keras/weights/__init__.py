@@ -365,7 +365,7 @@ def _load_own(model, path):
     def check(wanted, given):
         _check_shapes(path, wanted, given)
 
-    before = model.get_weights()
+    before = [value.copy() for value in model.get_weights()]
     try:
         passed_over = load_by_names(model, path, _is_head, check)
     except WeightsError:

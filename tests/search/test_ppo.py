@@ -1,5 +1,6 @@
 """Losses, entropy, baseline and advantages, against numbers worked by hand."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -8,6 +9,7 @@ from nasnet_keras.search import ppo
 
 def test_log_probability_is_that_of_the_decisions_taken():
     log_probs = np.log([[[0.5, 0.25, 0.25], [0.1, 0.9, 1e-30]]]).astype("f4")
+    log_probs = keras.ops.convert_to_tensor(log_probs)
     taken = ppo.log_probability(log_probs, np.array([[1, 0]]))
     np.testing.assert_allclose(taken, [np.log(0.25 * 0.1)], rtol=1e-6)
 

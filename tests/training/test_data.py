@@ -44,6 +44,7 @@ def test_resizing_keeps_the_picture():
 
 
 def test_cifar10(shared_data):
+    pytest.importorskip("tensorflow_datasets")
     dataset = load_dataset(
         "cifar10",
         data_dir=shared_data("tensorflow_datasets"),

@@ -176,6 +176,7 @@ def test_offline_nothing_is_built_and_the_error_has_the_facts(
 @pytest.fixture
 def archive(server, shared_data, tmp_path):
     """A checkpoint packed as the authors' archives are; no hash known."""
+    pytest.importorskip("tensorflow")
     folder = shared_data("tf_slim_reference", "pnasnet_mobile_tiny")
     path = tmp_path / "pnasnet.tar.gz"
     with tarfile.open(path, "w:gz") as tar:
@@ -262,6 +263,7 @@ def test_addresses_are_those_of_keras_applications(name, md5):
 
 def test_mobile_by_its_own_function(server, monkeypatch, tmp_path):
     """The whole way at the real size: its file, its hash, its network."""
+    pytest.importorskip("tensorflow")  # On torch, Keras refuses its own.
     theirs = keras.applications.NASNetMobile(weights=None)
     write_legacy_h5(theirs, tmp_path / "mobile.h5")
     served = published(server, "NASNet-mobile.h5", tmp_path / "mobile.h5")

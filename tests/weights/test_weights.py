@@ -287,6 +287,7 @@ def test_the_stem_is_adapted_on_request(h5, caplog):
 @pytest.fixture(scope="module")
 def checkpoint(shared_data):
     """Of an ImageNet network: background class, averages, auxiliary head."""
+    pytest.importorskip("tensorflow")
     index = shared_data("tf_slim_reference", "nasnet_mobile_tiny")
     return index / "model.ckpt"
 
@@ -298,6 +299,7 @@ def slim_model(**arguments):
 
 @pytest.fixture(scope="module")
 def slim():
+    pytest.importorskip("tensorflow")  # For the checkpoints.
     return slim_model()
 
 
@@ -357,6 +359,7 @@ def test_checkpoint_of_other_classes(checkpoint):
 
 def test_no_background_without_imagenet(shared_data):
     """One class more is another network, not a class to drop."""
+    pytest.importorskip("tensorflow")
     folder = shared_data("tf_slim_reference", "nasnet_cifar_tiny")
     model = nasnet_keras.NASNet(
         cells_per_stack=2, filters=8, stem="cifar", classes=9
@@ -408,6 +411,7 @@ def with_training_state(values):
 
 @pytest.mark.parametrize("change", [respelled, with_training_state])
 def test_tolerated_names(shared_data, tmp_path, change):
+    pytest.importorskip("tensorflow")
     folder = shared_data("tf_slim_reference", "pnasnet_mobile_tiny")
     model = nasnet_keras.NASNet(
         cells_per_stack=3,
