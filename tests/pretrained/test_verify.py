@@ -395,3 +395,38 @@ def test_as_a_script(tmp_path):
     assert result.returncode == 2
     assert "does not name its classes" in result.stderr.splitlines()[-1]
     assert "Traceback" not in result.stderr
+
+
+def test_a_real_network_on_real_images(verify, shared_data, tmp_path):
+    """A preset folder with weights, and flowers; expected from its outputs."""
+    import nasnet_keras
+    from nasnet_keras.images import load_image
+
+    flowers = shared_data("flowers", "test")
+    names = tuple(sorted(path.name for path in flowers.iterdir()))
+    configuration = {"cells_per_stack": 1, "filters": 4, "stem": "cifar"}
+    preset = nasnet_keras.Preset(
+        "flowers",
+        {**configuration, "classes": len(names)},
+        image_size=32,
+        class_names=names,
+    )
+    model = nasnet_keras.from_preset(preset, weights=None)
+    folder = tmp_path / "flowers"
+    nasnet_keras.save_preset(folder, preset, model)
+    data, images, labels = tmp_path / "data", [], []
+    for label, name in enumerate(names):
+        (data / name).mkdir(parents=True)
+        for path in sorted((flowers / name).iterdir())[:3]:
+            (data / name / path.name).symlink_to(path)
+            images.append(load_image(path, 32))
+            labels.append(label)
+    scores = model.predict(np.array(images) / 127.5 - 1, verbose=0)
+    right = scores.argmax(-1) == labels
+    command = ["--preset", str(folder), "--data", str(data)]
+    result = verify.verify(verify.make_parser().parse_args(command))
+    assert result["images"] == 3 * len(names)
+    assert result["top-1"] == pytest.approx(100 * right.mean(), abs=1e-3)
+    assert result["top-5"] == 100  # Of five classes.
+    digest = (folder / "model.weights.h5").read_bytes()
+    assert result["weights_sha256"] == hashlib.sha256(digest).hexdigest()
