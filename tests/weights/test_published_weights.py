@@ -261,6 +261,7 @@ def test_addresses_are_those_of_keras_applications(name, md5):
     assert urls[f"{nasnet.BASE_WEIGHTS_PATH}{name}"] == md5
 
 
+@pytest.mark.long
 def test_mobile_by_its_own_function(server, monkeypatch, tmp_path):
     """The whole way at the real size: its file, its hash, its network."""
     pytest.importorskip("tensorflow")  # On torch, Keras refuses its own.

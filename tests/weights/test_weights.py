@@ -512,20 +512,21 @@ def test_weights_takes_every_kind_of_path(h5, checkpoint, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("suffix", [".weights.h5", ".keras"])
 @pytest.mark.parametrize(
-    "other, message",
+    "suffix, other, message",
     [
         (
+            ".keras",
             {"classes": 7},
             r"2 misshapen: predictions/vars/0 \(192, 7\) for \(192, 5\)",
         ),
         (
+            ".weights.h5",
             {"include_top": False, "pooling": "avg"},
             "2 missing: predictions/vars/0, predictions/vars/1",
         ),
-        ({"filters": 9}, r"\d\d\d misshapen: .*, \.\.\."),
-        ({"cells_per_stack": 2}, r"extra: .*cell_3/"),
+        (".keras", {"filters": 9}, r"\d\d\d misshapen: .*, \.\.\."),
+        (".weights.h5", {"cells_per_stack": 2}, r"extra: .*cell_3/"),
     ],
 )
 def test_own_file_of_another_network(model, tmp_path, suffix, other, message):
