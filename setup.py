@@ -25,6 +25,7 @@ setup(
         "nasnet_keras",
         "nasnet_keras.presets",
         "nasnet_keras.training",
+        "nasnet_keras.training.recipes",
         "nasnet_keras.weights",
         "nasnet_keras.search",
     ],

@@ -22,6 +22,7 @@ def make_parser():
     """Returns the parser of the whole command."""
     from nasnet_keras import convert, predict
     from nasnet_keras.search import command as search
+    from nasnet_keras.training import command as training
 
     parser = argparse_flags.ArgumentParser(
         prog="nasnet",
@@ -39,6 +40,14 @@ def make_parser():
             help="search for cells on images",
             description=search.__doc__,
             formatter_class=search.HelpFormatter,
+            inherited_absl_flags=None,
+        )
+    )
+    training.add_arguments(
+        subparsers.add_parser(
+            "train",
+            help="train a network by a recipe",
+            description=training.__doc__,
             inherited_absl_flags=None,
         )
     )

@@ -27,6 +27,11 @@ def drop_path_rate(step, total_steps, cell_index, cells, final_rate):
     return min(1.0, step / total_steps) * (cell_index + 1) / cells * final_rate
 
 
+def linear(progress):
+    """The paper's schedule: the share of the rate at a share of training."""
+    return progress
+
+
 def check_rate(name, value):
     """Raises ValueError unless `value` is a rate: from 0 to below 1."""
     if not isinstance(value, (int, float)) or not 0 <= value < 1:
@@ -105,7 +110,7 @@ class DropPath(keras.Layer):
 
 
 class ScheduledDropPath(keras.callbacks.Callback):
-    """Raises the rate of every `DropPath` in a model linearly over training.
+    """Raises the rate of every `DropPath` in a model over training.
 
     The networks of this package already hold, in each cell, the rate that its
     depth calls for (`drop_path_rate=...`); this adds the schedule in time.
@@ -115,13 +120,15 @@ class ScheduledDropPath(keras.callbacks.Callback):
     Args:
         total_steps: Optional integer, the training steps after which the rate
             is full. Defaults to those done when `fit` ends.
+        schedule: Function from the share of training that is done to the
+            share of the rate, both from 0 to 1. Defaults to `linear`.
 
     Raises:
         ValueError: When training begins, if the model has no `DropPath`, or
             if the number of steps is neither given nor known.
     """
 
-    def __init__(self, total_steps=None):
+    def __init__(self, total_steps=None, schedule=linear):
         super().__init__()
         if total_steps is not None and total_steps <= 0:
             raise ValueError(
@@ -129,6 +136,7 @@ class ScheduledDropPath(keras.callbacks.Callback):
                 f"Received: total_steps={total_steps}"
             )
         self.total_steps = total_steps
+        self.schedule = schedule
 
     def on_train_begin(self, logs=None):
         self._layers = [
@@ -141,7 +149,9 @@ class ScheduledDropPath(keras.callbacks.Callback):
                 f"The model {self.model.name!r} has no DropPath layer to "
                 "schedule. Build it with `drop_path_rate=...` above 0."
             )
-        self._step = int(self.model.optimizer.iterations)
+        # Not `iterations`, which counts updates: gradient accumulation makes
+        # one of several steps.
+        self._step = int(self.model.optimizer._iterations)
         self._total = self.total_steps
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -163,8 +173,9 @@ class ScheduledDropPath(keras.callbacks.Callback):
             # A running epoch works on a copy of the variables: bring them up
             # to date, which also makes the next step read what we write.
             self.model.jax_state_sync()
+        share = self.schedule(min(1.0, self._step / self._total))
         for layer in self._layers:
-            layer.set_progress(min(1.0, self._step / self._total))
+            layer.set_progress(share)
 
     def on_train_batch_end(self, batch, logs=None):
         self._step += batch - self._first + 1

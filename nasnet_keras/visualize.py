@@ -30,6 +30,8 @@ COLORS = {
 }
 INPUT_COLORS = ("#1d4ed8", "#c2410c", "#0f766e", "#9333ea")
 INK, GREY = "#111827", "#6b7280"
+# Prefix of a measure, what it is called, its colour.
+CURVES = (("", "training", "#1d4ed8"), ("val_", "validation", "#c2410c"))
 
 
 @contextlib.contextmanager
@@ -305,3 +307,46 @@ def _draw_trials(axes, rewards):
         axes.plot(
             failed, [0] * len(failed), "x", c="#b91c1c", label=label, **x_axis
         )
+
+
+def plot_curves(rows, path):
+    """Draws a training: loss and accuracy by epoch, the validation's too.
+
+    Args:
+        rows: List of dictionaries, one per epoch: `epoch`, `loss`,
+            `accuracy` (with the auxiliary head `predictions_accuracy`), and
+            with `val_` before them the validation's.
+        path: Where to write the picture; ends in `.png` or `.svg`.
+
+    Returns:
+        `path` as a `pathlib.Path`.
+    """
+    path = pathlib.Path(path)
+    epochs = [row["epoch"] for row in rows]
+    with _picture(path) as figure:
+        figure.set_size_inches(9, 3.6)
+        figure.set_layout_engine("constrained")
+        for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy")):
+            axes.set(xlabel="epoch", ylabel=measure)
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.grid(color="#e5e7eb", linewidth=0.8)
+            axes.spines[["top", "right"]].set_visible(False)
+            for prefix, label, color in CURVES:
+                values = [_measured(row, prefix, measure) for row in rows]
+                if None not in values:
+                    axes.plot(
+                        epochs,
+                        values,
+                        marker="o",
+                        ms=3,
+                        color=color,
+                        label=f"{label} ({values[-1]:.4g})",
+                    )
+            axes.legend(frameon=False, fontsize=9)
+    return path
+
+
+def _measured(row, prefix, measure):
+    """The value of the network's own classifier, else the only one."""
+    names = (f"{prefix}predictions_{measure}", f"{prefix}{measure}")
+    return next((row[name] for name in names if name in row), None)

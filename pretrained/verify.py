@@ -356,7 +356,7 @@ def format_table(result):
 
 def write_result(path, result, args):
     """Writes a result, and what produced it, as JSON."""
-    from nasnet_keras.search.provenance import provenance
+    from nasnet_keras.provenance import provenance
 
     produced_by = {
         **provenance(),

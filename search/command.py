@@ -122,7 +122,7 @@ def run(args):
     _check_directory(args.directory)
     args.directory.mkdir(parents=True, exist_ok=True)
 
-    from nasnet_keras.search.quiet import chatter_to
+    from nasnet_keras.quiet import chatter_to
 
     with chatter_to(args.directory / "log"):
         try:

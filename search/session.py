@@ -14,7 +14,7 @@ from nasnet_keras.search.evaluator import Recipe, TrainFromScratch, choose_stem
 from nasnet_keras.search.oracle import RandomOracle
 from nasnet_keras.search.ppo_oracle import PPOOracle
 from nasnet_keras.search.progress import Progress, say
-from nasnet_keras.search.provenance import provenance
+from nasnet_keras.provenance import provenance
 from nasnet_keras.search.space import NASNetSpace
 from nasnet_keras.search.tuner import CellTuner
 from nasnet_keras.training.data import load_dataset
@@ -138,7 +138,7 @@ class Session:
             "reward": best.score,
             "trial": int(best.trial_id),
             "trials": len(oracle.end_order),
-            "produced_by": {**provenance(), "configuration": oracle.describe()},
+            "produced_by": {**provenance("keras-tuner"), "configuration": oracle.describe()},
         }
         text = json.dumps(result, indent=1) + "\n"
         write_atomically(oracle.folder / "best.json", text)

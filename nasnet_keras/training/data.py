@@ -6,6 +6,8 @@ import pathlib
 
 import numpy as np
 
+from nasnet_keras.training.resize import resize_images
+
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 TEST_SHARE = 0.2
 DEFAULT_SIZES = {"digits": 16, "cifar10": 32}
@@ -63,8 +65,8 @@ def load_dataset(
         data_dir: Optional path, where TensorFlow Datasets keeps its data.
         image_size: Integer, the side to which images are resized. Defaults to
             16 (digits), 32 (CIFAR-10), 64 (folders).
-        validation_split: Float between 0 and 1, the share of the training
-            images that the search validates on.
+        validation_split: Float from 0 to below 1, the share of the training
+            images to validate on.
         images: Optional integer: use only so many images of the training part
             (drawn with `seed`), validation included.
         seed: Integer, of the splits.
@@ -76,9 +78,9 @@ def load_dataset(
         ValueError: If an argument is out of range, a folder holds no classes,
             a class no image, or a file cannot be read as an image.
     """
-    if not 0 < validation_split < 1:
+    if not 0 <= validation_split < 1:
         raise ValueError(
-            "`validation_split` must be between 0 and 1. "
+            "`validation_split` must be from 0 to below 1. "
             f"Received: validation_split={validation_split}"
         )
     size = image_size or DEFAULT_SIZES.get(name, DEFAULT_FOLDER_SIZE)
@@ -189,6 +191,8 @@ def _read_image(file, size):
 
 def _split(x, y, share, seed):
     """Splits by class into the rest and `share`, at least one per class."""
+    if not share:
+        return (x, y), (x[:0], y[:0])
     from sklearn.model_selection import train_test_split
 
     counts = np.bincount(y)
@@ -210,13 +214,5 @@ def _subset(x, y, images, seed):
 
 
 def _resized(part, size):
-    import keras
-
     x, y = part
-    if x.shape[1:3] != (size, size):
-        resized = keras.ops.image.resize(
-            x.astype("float32"), (size, size), data_format="channels_last"
-        )
-        resized = keras.ops.convert_to_numpy(resized)
-        x = np.clip(np.round(resized), 0, 255).astype("uint8")
-    return x, y.astype("int32")
+    return resize_images(x, size), y.astype("int32")

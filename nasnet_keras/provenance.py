@@ -11,14 +11,22 @@ import keras
 import nasnet_keras
 
 
-def provenance():
-    """Returns a dictionary that JSON can hold."""
+def provenance(*packages):
+    """Returns a dictionary that JSON can hold.
+
+    Args:
+        packages: Strings, installed distributions whose versions matter too.
+    """
     backend = keras.backend.backend()
+    versions = {
+        name.replace("-", "_"): importlib.metadata.version(name)
+        for name in packages
+    }
     return {
         "nasnet_keras": nasnet_keras.__version__,
         "python": platform.python_version(),
         "keras": keras.__version__,
-        "keras_tuner": importlib.metadata.version("keras-tuner"),
+        **versions,
         "backend": backend,
         backend: importlib.import_module(backend).__version__,
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

@@ -1,0 +1,120 @@
+"""What chance does to images: drawn with NumPy, applied by either pipeline.
+
+All randomness of a batch is drawn at once, from the seed and the number of
+the step alone. So both pipelines, every backend and a resumed training give
+the same images.
+"""
+
+import dataclasses
+
+import numpy as np
+
+GREY = 128  # A pixel of it is 0 once images are scaled to [-1, 1].
+PAD_SHARE = 8
+# The luminance of a colour, as TensorFlow and PIL weigh it.
+LUMA = np.array([0.299, 0.587, 0.114])
+
+
+@dataclasses.dataclass(frozen=True)
+class Draws:
+    """What happens to each image of a batch.
+
+    Args:
+        indices: Integers `(batch,)`, which images.
+        flips: Booleans `(batch,)`, left to right.
+        offsets: Integers `(batch, 2)`, row and column of the crop, from 0 to
+            twice the padding.
+        squares: Integers `(batch, 2)`, centre of the cutout.
+    """
+
+    indices: np.ndarray
+    flips: np.ndarray
+    offsets: np.ndarray
+    squares: np.ndarray
+
+
+class Sampler:
+    """Which images a step takes, and what happens to them.
+
+    Args:
+        images: Integer, how many there are.
+        batch_size: Integer. Each epoch is a permutation of all images; what
+            does not fill a last batch is left out.
+        seed: Integer.
+    """
+
+    def __init__(self, images, batch_size, seed):
+        if images < batch_size:
+            raise ValueError(
+                "`batch_size` must not exceed the training images. "
+                f"Received: batch_size={batch_size} for {images} images"
+            )
+        self.images = images
+        self.batch_size = batch_size
+        self.seed = seed
+        self._order = (None, None)
+
+    @property
+    def steps_per_epoch(self):
+        return self.images // self.batch_size
+
+    def indices(self, step):
+        """Returns the images of a step, integers `(batch,)`."""
+        epoch, batch = divmod(int(step), self.steps_per_epoch)
+        known, order = self._order
+        if known != epoch:
+            rng = np.random.default_rng([self.seed, 0, epoch])
+            order = rng.permutation(self.images)
+            self._order = (epoch, order)
+        first = batch * self.batch_size
+        return order[first : first + self.batch_size]
+
+    def draw(self, step, side):
+        """Returns the `Draws` of a step, for images of a side in pixels."""
+        rng = np.random.default_rng([self.seed, 1, int(step)])
+        batch = self.batch_size
+        pad = padding(side)
+        return Draws(
+            indices=self.indices(step),
+            flips=rng.random(batch) < 0.5,
+            offsets=rng.integers(0, 2 * pad + 1, (batch, 2)),
+            squares=rng.integers(0, side, (batch, 2)),
+        )
+
+
+def padding(side):
+    """Returns the pixels added on each side before a crop: 4 of 32."""
+    return side // PAD_SHARE
+
+
+def crop_positions(offsets, side):
+    """Returns row and column numbers of crops, integers `(batch, side)`."""
+    span = np.arange(side)
+    return offsets[:, :1] + span, offsets[:, 1:] + span
+
+
+def flip_positions(columns, flips):
+    """Reverses the columns of the images that are flipped."""
+    return np.where(flips[:, None], columns[:, ::-1], columns)
+
+
+def cutout_mask(squares, side, cutout):
+    """Returns which pixels stay, booleans `(batch, side, side, 1)`.
+
+    DeVries and Taylor 2017 (arXiv 1708.04552): a square of `cutout` pixels,
+    which may reach over the border.
+    """
+    span = np.arange(side)
+    first = squares - cutout // 2
+    inside = [
+        (span >= first[:, axis, None]) & (span < first[:, axis, None] + cutout)
+        for axis in (0, 1)
+    ]
+    return ~(inside[0][:, :, None] & inside[1][:, None, :])[..., None]
+
+
+def pad_images(images):
+    """Returns images with a grey border of an eighth on each side."""
+    pad = padding(images.shape[1])
+    border = [(0, 0), (pad, pad), (pad, pad), (0, 0)]
+    return np.pad(images, border, constant_values=GREY)

@@ -1,0 +1,115 @@
+"""What a resumable training needs beside Keras' own callbacks."""
+
+import math
+import pathlib
+
+import keras
+import numpy as np
+
+from nasnet_keras.training.model_files import save_model
+
+
+class TrainingError(RuntimeError):
+    """A training that cannot go on; the message names the last checkpoint."""
+
+
+class Reseed(keras.callbacks.Callback):
+    """Seeds what draws in the network anew before each epoch.
+
+    Keras saves no state of random generators. So each epoch's state follows
+    from the seed and the number of the epoch, and a resumed training drops
+    the paths that an uninterrupted one would.
+
+    Args:
+        seed: Integer.
+    """
+
+    def __init__(self, seed):
+        super().__init__()
+        self.seed = seed
+
+    def on_epoch_begin(self, epoch, logs=None):
+        layers = self.model._flatten_layers()
+        generators = (getattr(x, "seed_generator", None) for x in layers)
+        for i, generator in enumerate(g for g in generators if g is not None):
+            rng = np.random.default_rng([self.seed, 2, epoch, i])
+            state = rng.integers(0, 2**31, 2)
+            generator.state.assign(state.astype("uint32"))
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """Ends training with an error at the first loss that is no number.
+
+    Args:
+        checkpoints: `Checkpoints`, which knows the last one, or `None`.
+
+    Raises:
+        TrainingError: In training.
+    """
+
+    def __init__(self, checkpoints=None):
+        super().__init__()
+        self.checkpoints = checkpoints
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = float(logs["loss"])
+        if math.isfinite(loss):
+            return
+        raise TrainingError(
+            f"The loss is {loss} at step {batch + 1} of epoch "
+            f"{self._epoch + 1}. {self._last()} Lower the learning rate, or "
+            "clip the gradients."
+        )
+
+    def _last(self):
+        last = self.checkpoints and self.checkpoints.last()
+        if not last:
+            return "There is no checkpoint yet."
+        return f"The last good checkpoint is {last}."
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Writes the whole state of training after each epoch, whole or not.
+
+    The weights in a file are those that training goes on with; averages of
+    them are in the optimizer's state.
+
+    Args:
+        folder: Path.
+        about: Optional dictionary, stored with each, see `save_model`.
+        keep: Integer, how many to keep.
+    """
+
+    def __init__(self, folder, about=None, keep=2):
+        super().__init__()
+        self.about = about
+        self.folder = pathlib.Path(folder)
+        self.keep = keep
+
+    def on_epoch_end(self, epoch, logs=None):
+        path = self.folder / f"epoch_{epoch + 1:04d}.keras"
+        try:
+            save_model(self.model, path, self.about)
+        except OSError as error:
+            last = self.last()
+            kept = f" The last good one is {last}." if last else ""
+            raise TrainingError(
+                f"The checkpoint {path} cannot be written: {error}.{kept}"
+            ) from error
+        for old in self._all()[: -self.keep]:
+            old.unlink()
+
+    def last(self):
+        """Returns the path of the newest checkpoint, or `None`."""
+        return next(reversed(self._all()), None)
+
+    def epoch(self):
+        """Returns how many epochs the newest one has seen; 0 without one."""
+        last = self.last()
+        return int(last.stem.removeprefix("epoch_")) if last else 0
+
+    def _all(self):
+        return sorted(self.folder.glob("epoch_*.keras"))

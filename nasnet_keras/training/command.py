@@ -1,0 +1,136 @@
+"""Train a network by a recipe, and go on where a training was stopped.
+
+A run has a folder of its own. The same command, given the same folder, goes
+on from the last whole epoch to the same curve as if it had not been stopped.
+"""
+
+import argparse
+import dataclasses
+import os
+import pathlib
+import sys
+
+from nasnet_keras.training.recipes import RECIPES, Recipe, get_recipe
+
+NETWORK = ("cells_per_stack", "filters")
+
+
+def add_arguments(parser):
+    """Adds the arguments of `nasnet train` to a parser."""
+    network = parser.add_argument_group("network")
+    network.add_argument(
+        "--preset",
+        default="nasnet_cifar",
+        help="a preset, or its folder (default: nasnet_cifar)",
+    )
+    network.add_argument(
+        "--genotype", help="cells in place of the preset's: a name, a JSON file"
+    )
+    network.add_argument("--cells-per-stack", type=int, help="N in the paper")
+    network.add_argument("--filters", type=int, help="F of the first stack")
+    network.add_argument(
+        "--weights", help="where to start from: a preset's weights, a path"
+    )
+    add_data_arguments(parser)
+    recipe = parser.add_argument_group(
+        "recipe", "Each setting of the recipe can be given another value."
+    )
+    recipe.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        default="cifar10_small",
+        help="(default: cifar10_small)",
+    )
+    for field in dataclasses.fields(Recipe):
+        _add_setting(recipe, field)
+    run = parser.add_argument_group("run")
+    run.add_argument(
+        "--directory",
+        type=pathlib.Path,
+        required=True,
+        metavar="RUN",
+        help="folder of this training; one stopped there is taken up again",
+    )
+    run.add_argument("--seed", type=int, default=0, help="of everything")
+    parser.set_defaults(run=run_train)
+
+
+def add_data_arguments(parser):
+    """Adds what `nasnet train` and `nasnet evaluate` ask of the data."""
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "--data",
+        default="cifar10",
+        help="cifar10, digits, or a folder with one folder of images per class "
+        "(default: cifar10)",
+    )
+    data.add_argument(
+        "--data-dir", help="where TensorFlow Datasets keeps its data"
+    )
+    data.add_argument(
+        "--validation-split",
+        type=float,
+        default=0.1,
+        help="share of the training images; 0 trains on all (default: 0.1)",
+    )
+    data.add_argument(
+        "--images", type=int, help="use only so many training images"
+    )
+
+
+def _add_setting(group, field):
+    name = f"--{field.name.replace('_', '-')}"
+    options = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+    if field.type is bool:
+        group.add_argument(name, action=argparse.BooleanOptionalAction)
+        return
+    options["type"] = _sizes if field.type is tuple else field.type
+    options["metavar"] = "SIZES" if field.type is tuple else None
+    group.add_argument(name, **options)
+
+
+def _sizes(text):
+    """Reads `7x16,7x24`: 7 epochs at 16 pixels, 7 at 24."""
+    if not text:
+        return ()
+    try:
+        pairs = [part.split("x") for part in text.split(",")]
+        return tuple((int(epochs), int(side)) for epochs, side in pairs)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be EPOCHSxSIDE, with commas between. Received: {text!r}"
+        ) from None
+
+
+def recipe_of(args):
+    """Returns the recipe that the arguments ask for."""
+    given = {
+        field.name: getattr(args, field.name)
+        for field in dataclasses.fields(Recipe)
+        if getattr(args, field.name, None) is not None
+    }
+    return dataclasses.replace(get_recipe(args.recipe), **given)
+
+
+def run_train(args):
+    """Runs `nasnet train`; returns the exit status."""
+    recipe = recipe_of(args)
+    # oneDNN's depthwise convolutions: TensorFlow has them off on some
+    # processors, where they take half the time.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    args.directory.mkdir(parents=True, exist_ok=True)
+    from nasnet_keras.quiet import chatter_to
+
+    with chatter_to(args.directory / "log"):
+        try:
+            from nasnet_keras.training.session import Session
+
+            Session(args, recipe).run()
+        except KeyboardInterrupt:
+            print(
+                "\nStopped. The same command goes on from the last whole "
+                f"epoch in {args.directory}.",
+                file=sys.stderr,
+            )
+            return 130
+    return 0

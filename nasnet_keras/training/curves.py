@@ -1,0 +1,79 @@
+"""The curves of a training: a table, a picture, TensorBoard's log."""
+
+import csv
+import io
+import pathlib
+import time
+
+import keras
+
+from nasnet_keras.files import write_atomically
+
+HISTORY_FILE = "history.csv"
+
+
+class Curves(keras.callbacks.Callback):
+    """Writes after each epoch what was measured in it.
+
+    Args:
+        folder: Path, for `history.csv`, `curves.png` and `logs/`.
+        epochs: Integer, the epochs that are done. Rows of later ones, which a
+            killed training may have left, are dropped.
+    """
+
+    def __init__(self, folder, epochs=0):
+        super().__init__()
+        self.folder = pathlib.Path(folder)
+        path = self.folder / HISTORY_FILE
+        self.rows = read_history(path)[:epochs] if path.is_file() else []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._began = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {"epoch": epoch + 1}
+        row.update({name: float(value) for name, value in logs.items()})
+        row["learning_rate"] = float(self.model.optimizer.learning_rate)
+        row["seconds"] = round(time.monotonic() - self._began, 1)
+        self.rows.append(row)
+        write_atomically(self.folder / HISTORY_FILE, _table(self.rows))
+        self._log(row)
+        self._plot()
+
+    def _log(self, row):
+        try:
+            from tensorboard.summary import Writer
+        except ImportError:
+            return
+        writer = Writer(str(self.folder / "logs"))
+        for name, value in row.items():
+            if name != "epoch":
+                writer.add_scalar(name, value, row["epoch"])
+        writer.close()
+
+    def _plot(self):
+        try:
+            from nasnet_keras.visualize import plot_curves
+            plot_curves(self.rows, self.folder / "curves.png")
+        except ImportError:  # Pictures are an extra.
+            return
+
+
+def _table(rows):
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[-1]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def read_history(path):
+    """Returns the rows of a `history.csv`: dictionaries of numbers."""
+    with open(path, newline="") as file:
+        return [
+            {
+                name: int(value) if name == "epoch" else float(value)
+                for name, value in row.items()
+            }
+            for row in csv.DictReader(file)
+        ]

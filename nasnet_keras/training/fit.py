@@ -1,0 +1,99 @@
+"""One training in one folder, from its first step or from its last epoch.
+
+The folder holds `checkpoints/epoch_NNNN.keras` (the whole state after an
+epoch), `history.csv`, `curves.png`, `logs/` for TensorBoard and, in the end,
+`model.keras`.
+"""
+
+import pathlib
+
+import keras
+
+from nasnet_keras.drop_path import ScheduledDropPath
+from nasnet_keras.training.callbacks import Checkpoints, Reseed, StopOnNaN
+from nasnet_keras.training.curves import Curves
+from nasnet_keras.training.feed import Feed
+from nasnet_keras.training.model_files import save_model
+from nasnet_keras.training.optimizers import compile_model
+from nasnet_keras.training.resize import resize_images
+
+MODEL_FILE = "model.keras"
+
+
+def fit(model, recipe, dataset, folder, seed=0, about=None, verbose=2):
+    """Trains a model by a recipe, or goes on where its folder ends.
+
+    A training that was killed goes on from its last whole epoch, to the same
+    curve: order and augmentation of the images, what drops in the network, the
+    schedules and the averages all follow from the seed and the step.
+
+    Args:
+        model: `keras.Model`, that takes images of 0 to 255. Outputs:
+            `predictions` and, with `recipe.auxiliary_weight`,
+            `auxiliary_predictions`, as probabilities.
+        recipe: `nasnet_keras.training.Recipe`.
+        dataset: `nasnet_keras.training.data.Dataset`. Its validation part, if
+            it has one, is evaluated after each epoch.
+        folder: Path, of this training alone.
+        seed: Integer, of all chance but the initial weights.
+        about: Optional dictionary, stored with the model: see
+            `nasnet_keras.training.model_files`.
+        verbose: As in Keras' `fit`.
+
+    Returns:
+        List of dictionaries, the curve: one per epoch.
+
+    Raises:
+        TrainingError: If the loss becomes NaN or infinite, or a checkpoint
+            cannot be written; the message names the last good checkpoint.
+    """
+    folder = pathlib.Path(folder)
+    outputs = len(model.outputs)
+    feed = Feed(
+        dataset.train, len(dataset.classes), recipe, seed, copies=outputs
+    )
+    steps = feed.steps_per_epoch
+    compile_model(model, recipe, steps)
+    checkpoints = Checkpoints(folder / "checkpoints", about)
+    done = checkpoints.epoch()
+    if done:
+        model.load_weights(checkpoints.last())
+    curves = Curves(folder, done)
+    validation = _validation(dataset, recipe, outputs)
+    if done < recipe.epochs:
+        model.fit(
+            feed.batches(done * steps),
+            epochs=recipe.epochs,
+            initial_epoch=done,
+            steps_per_epoch=steps,
+            validation_data=validation and validation[:2],
+            validation_batch_size=validation and validation[2],
+            callbacks=_callbacks(recipe, steps, seed, curves, checkpoints),
+            verbose=verbose,
+        )
+    elif recipe.ema:  # Killed after the last epoch: its average is missing.
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    save_model(model, folder / MODEL_FILE, about)
+    return curves.rows
+
+
+def _callbacks(recipe, steps, seed, curves, checkpoints):
+    callbacks = [Reseed(seed), StopOnNaN(checkpoints)]
+    if recipe.drop_path_rate:
+        callbacks.append(ScheduledDropPath(recipe.epochs * steps))
+    if recipe.ema:
+        callbacks.append(keras.callbacks.SwapEMAWeights())
+    # A row is written before the checkpoint of its epoch: rows that are ahead
+    # of the last checkpoint are taken back when a training goes on.
+    return [*callbacks, curves, checkpoints]
+
+
+def _validation(dataset, recipe, copies):
+    """Images, one-hot labels per output, batch size; `None` without a part."""
+    images, labels = dataset.validation
+    if not len(labels):
+        return None
+    images = resize_images(images, recipe.image_size)
+    one_hot = keras.utils.to_categorical(labels, len(dataset.classes))
+    one_hot = one_hot if copies == 1 else [one_hot] * copies
+    return images, one_hot, recipe.batch_size

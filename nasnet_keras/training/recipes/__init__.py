@@ -1,0 +1,21 @@
+"""Recipes by name; each has a file, whose docstring tells what it takes."""
+
+import importlib
+
+from nasnet_keras.training.recipes.recipe import Recipe
+
+RECIPES = ("cifar10_small",)
+
+
+def get_recipe(name):
+    """Returns the `Recipe` of a name.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    if name not in RECIPES:
+        raise ValueError(
+            f"`recipe` must be one of {', '.join(RECIPES)}. "
+            f"Received: recipe={name!r}"
+        )
+    return importlib.import_module(f"{__name__}.{name}").RECIPE

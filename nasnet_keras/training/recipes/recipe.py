@@ -1,0 +1,125 @@
+"""What a recipe is: everything that a training depends on but the data."""
+
+import dataclasses
+
+OPTIMIZERS = ("sgd", "rmsprop")
+SCHEDULES = ("cosine", "exponential", "constant")
+AUGMENTATIONS = ("none", "cifar", "inception")
+RATES = ("drop_path_rate", "dropout_rate", "label_smoothing", "ema")
+NOT_NEGATIVE = (
+    "warmup_epochs",
+    "weight_decay",
+    "auxiliary_weight",
+    "clip_norm",
+    "cutout",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Args:
+        epochs: Integer.
+        batch_size: Integer, images of a step.
+        learning_rate: Float, after the warm-up.
+        optimizer: `"sgd"` (with `momentum`) or `"rmsprop"` (decay 0.9,
+            epsilon 1.0 and `momentum`, as TF-slim's ImageNet training).
+        momentum: Float from 0 to 1.
+        nesterov: Whether SGD looks ahead.
+        schedule: `"cosine"` (one, to 0), `"exponential"` (times `decay_rate`
+            every `decay_epochs`, in steps) or `"constant"`.
+        decay_rate, decay_epochs: Floats, of the exponential schedule.
+        warmup_epochs: Float; the learning rate first rises linearly from 0.
+        clip_norm: Float, to which the global norm of the gradients is
+            clipped; 0 for none.
+        weight_decay: Float; `weight_decay / 2 * sum(w ** 2)` of convolution
+            and dense kernels is added to the loss.
+        label_smoothing: Float from 0 to below 1.
+        auxiliary_weight: Float, the auxiliary head's loss weight; 0 trains
+            without the head.
+        drop_path_rate: Float from 0 to below 1, the last cell's at the end.
+        dropout_rate: Float from 0 to below 1, before the classifier.
+        ema: Float from 0 to below 1, momentum of the moving average of the
+            weights, which is what is evaluated and saved; 0 for none.
+        image_size: Integer, the side in pixels.
+        augmentation: `"cifar"` (pad by an eighth, crop, flip), `"inception"`
+            (crop of random area and shape, flip, colours) or `"none"`.
+        upsample: Whether `"cifar"` upsamples to the padded size in place of
+            padding.
+        cutout: Integer, side of the square that is greyed out; 0 for none.
+        whiten: Whether the network standardizes each image by its own mean
+            and deviation, in place of scaling to [-1, 1].
+        growing_sizes: Tuple of `(epochs, side)`: the first epochs see smaller
+            images, which takes a fraction of the time.
+        accumulation_steps: Integer, steps whose gradients make one update.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    optimizer: str = "sgd"
+    momentum: float = 0.9
+    nesterov: bool = False
+    schedule: str = "cosine"
+    decay_rate: float = 0.97
+    decay_epochs: float = 2.4
+    warmup_epochs: float = 0.0
+    clip_norm: float = 0.0
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    auxiliary_weight: float = 0.0
+    drop_path_rate: float = 0.0
+    dropout_rate: float = 0.0
+    ema: float = 0.0
+    image_size: int = 32
+    augmentation: str = "cifar"
+    upsample: bool = False
+    cutout: int = 0
+    whiten: bool = False
+    growing_sizes: tuple = ()
+    accumulation_steps: int = 1
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "image_size", "learning_rate"):
+            self._check(name, getattr(self, name) > 0, "positive")
+        for name in NOT_NEGATIVE:
+            self._check(name, getattr(self, name) >= 0, "0 or more")
+        for name in RATES:
+            within = 0 <= getattr(self, name) < 1
+            self._check(name, within, "from 0 to below 1")
+        self._check_choice("optimizer", OPTIMIZERS)
+        self._check_choice("schedule", SCHEDULES)
+        self._check_choice("augmentation", AUGMENTATIONS)
+        steps = self.accumulation_steps
+        self._check("accumulation_steps", steps >= 1, "1 or more")
+        grown = sum(epochs for epochs, _ in self.growing_sizes)
+        self._check(
+            "growing_sizes", grown <= self.epochs, "of no more than all epochs"
+        )
+        if self.growing_sizes and self.auxiliary_weight:
+            raise ValueError(
+                "`growing_sizes` and `auxiliary_weight` exclude each other: "
+                "the auxiliary head reads maps of one size. Received: "
+                f"growing_sizes={self.growing_sizes}, "
+                f"auxiliary_weight={self.auxiliary_weight}"
+            )
+
+    def _check(self, name, fine, what):
+        if not fine:
+            raise ValueError(
+                f"`{name}` must be {what}. "
+                f"Received: {name}={getattr(self, name)!r}"
+            )
+
+    def _check_choice(self, name, choices):
+        names = ", ".join(repr(choice) for choice in choices)
+        self._check(name, getattr(self, name) in choices, f"one of {names}")
+
+    def size_in(self, epoch):
+        """Returns the side of the images in an epoch (from 0)."""
+        for epochs, side in self.growing_sizes:
+            if epoch < epochs:
+                return side
+            epoch -= epochs
+        return self.image_size

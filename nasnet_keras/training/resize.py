@@ -1,0 +1,37 @@
+"""Images in memory in another size."""
+
+import numpy as np
+
+CHUNK = 2000
+
+
+def resize_images(images, side):
+    """Returns square images of a side; bilinear, smoothed where they shrink.
+
+    Args:
+        images: uint8 `(number, side, side, channels)`.
+        side: Integer, pixels.
+
+    Returns:
+        uint8; the given images themselves if they have that side.
+    """
+    if images.shape[1:3] == (side, side):
+        return images
+    chunks = [
+        _resize(images[first : first + CHUNK], side)
+        for first in range(0, max(1, len(images)), CHUNK)
+    ]
+    return np.concatenate(chunks)
+
+
+def _resize(images, side):
+    from keras import ops
+
+    resized = ops.image.resize(
+        images.astype("float32"),
+        (side, side),
+        antialias=True,
+        data_format="channels_last",
+    )
+    resized = ops.convert_to_numpy(resized)
+    return np.clip(np.round(resized), 0, 255).astype("uint8")

@@ -1,0 +1,132 @@
+"""What `nasnet train` does, step by step, in its folder."""
+
+import dataclasses
+import json
+import time
+
+import keras
+
+import nasnet_keras
+from nasnet_keras.files import write_atomically
+from nasnet_keras.presets import get_preset
+from nasnet_keras.provenance import provenance
+from nasnet_keras.training.data import load_dataset
+from nasnet_keras.training.fit import MODEL_FILE, fit
+from nasnet_keras.training.network import build_network
+
+RUN_FILE = "run.json"
+
+
+class Session:
+    """A training in a folder, from the data to the model.
+
+    Args:
+        args: The parsed arguments of `nasnet train`.
+        recipe: `Recipe`.
+    """
+
+    def __init__(self, args, recipe):
+        self.args = args
+        self.recipe = recipe
+        self.preset = get_preset(args.preset)
+
+    def run(self):
+        """Trains; prints what comes out."""
+        self.dataset = load_dataset(
+            self.args.data,
+            data_dir=self.args.data_dir,
+            image_size=self.recipe.image_size,
+            validation_split=self.args.validation_split,
+            images=self.args.images,
+        )
+        self._note()
+        keras.utils.set_random_seed(self.args.seed)
+        model = build_network(
+            self.preset, self.recipe, self.dataset, **self._options()
+        )
+        self._say(model)
+        began = time.monotonic()
+        rows = fit(
+            model,
+            self.recipe,
+            self.dataset,
+            self.args.directory,
+            seed=self.args.seed,
+            about=self._about(),
+        )
+        self._finish(rows, time.monotonic() - began)
+
+    def _options(self):
+        options = {
+            name: getattr(self.args, name)
+            for name in ("cells_per_stack", "filters", "weights")
+            if getattr(self.args, name) is not None
+        }
+        if self.args.genotype is not None:
+            options["genotype"] = nasnet_keras.load_genotype(self.args.genotype)
+        return options
+
+    def _configuration(self):
+        """What the curve depends on."""
+        return {
+            "preset": self.preset.name,
+            "network": {
+                name: str(value) for name, value in self._options().items()
+            },
+            "recipe": dataclasses.asdict(self.recipe),
+            "data": {
+                "name": self.dataset.name,
+                "sha256": self.dataset.digest,
+                "training_images": len(self.dataset.train[1]),
+                "validation_images": len(self.dataset.validation[1]),
+            },
+            "seed": self.args.seed,
+        }
+
+    def _note(self):
+        """Writes `run.json`; refuses a folder of another training."""
+        path = self.args.directory / RUN_FILE
+        # As JSON gives it back: tuples become lists.
+        configuration = json.loads(json.dumps(self._configuration()))
+        if not path.is_file():
+            content = {
+                "configuration": configuration,
+                "produced_by": provenance(),
+            }
+            write_atomically(path, json.dumps(content, indent=1) + "\n")
+            return
+        before = json.loads(path.read_text())["configuration"]
+        differing = sorted(
+            name
+            for name in configuration
+            if configuration[name] != before.get(name)
+        )
+        if differing:
+            raise ValueError(
+                f"--directory {self.args.directory} holds another training: "
+                f"{', '.join(differing)} differ. Nothing was changed. Give "
+                "its own arguments to go on, or a new folder."
+            )
+
+    def _about(self):
+        return {
+            "class_names": list(self.dataset.classes),
+            "image_size": self.recipe.image_size,
+            "images": "values of 0 to 255",
+            **self._configuration(),
+        }
+
+    def _say(self, model):
+        print(
+            f"{self.preset.name}: {model.count_params():,} parameters; "
+            f"{self.dataset.name}: {len(self.dataset.train[1]):,} images to "
+            f"train on, {len(self.dataset.validation[1]):,} to validate",
+            flush=True,
+        )
+
+    def _finish(self, rows, seconds):
+        print(
+            f"{self.args.directory / MODEL_FILE}: after {len(rows)} epochs "
+            f"({seconds / 60:.0f} min in this process)",
+            flush=True,
+        )
