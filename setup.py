@@ -9,7 +9,8 @@ HERE = pathlib.Path(__file__).parent
 INIT = (HERE / "nasnet_keras" / "__init__.py").read_text()
 
 PLOTS = ["matplotlib>=3.8"]
-SEARCH = [*PLOTS, "scikit-learn>=1.4", "tqdm>=4.66"]
+TRAIN = [*PLOTS, "scikit-learn>=1.4", "tqdm>=4.66"]
+SEARCH = TRAIN
 HUB = ["keras-hub>=0.32"]
 BACKENDS = {"jax": ["jax>=0.4.38"], "torch": ["torch>=2.6"]}
 
@@ -28,9 +29,13 @@ setup(
         "nasnet_keras.training.recipes",
         "nasnet_keras.weights",
         "nasnet_keras.search",
+        "nasnet_keras.pretrained",
     ],
-    package_dir={"nasnet_keras.search": "search"},
-    package_data={"": ["*.json"]},
+    package_dir={
+        "nasnet_keras.search": "search",
+        "nasnet_keras.pretrained": "pretrained/shipped",
+    },
+    package_data={"": ["*.json", "*.weights.h5"]},
     entry_points={"console_scripts": ["nasnet = nasnet_keras.cli:run"]},
     install_requires=[
         "tensorflow>=2.21",
@@ -51,6 +56,7 @@ setup(
     extras_require={
         "plot": PLOTS,
         "search": SEARCH,
+        "train": TRAIN,
         "hub": HUB,
         "cuda": ["tensorflow[and-cuda]>=2.21"],
         **BACKENDS,

@@ -4,6 +4,7 @@ Subcommands import what they need when they run: `nasnet --help` loads no
 backend.
 """
 
+import argparse
 import sys
 
 from absl import app, flags
@@ -20,9 +21,10 @@ GENOTYPE_HELP = (
 
 def make_parser():
     """Returns the parser of the whole command."""
-    from nasnet_keras import convert, predict
+    from nasnet_keras import convert, evaluate, predict
     from nasnet_keras.search import command as search
     from nasnet_keras.training import command as training
+    from nasnet_keras.training import convert_data
 
     parser = argparse_flags.ArgumentParser(
         prog="nasnet",
@@ -34,50 +36,38 @@ def make_parser():
         "--version", action="version", version=nasnet_keras.__version__
     )
     subparsers = parser.add_subparsers(dest="command", required=True)
-    search.add_arguments(
-        subparsers.add_parser(
-            "search",
-            help="search for cells on images",
-            description=search.__doc__,
-            formatter_class=search.HelpFormatter,
-            inherited_absl_flags=None,
-        )
+    commands = (
+        ("search", "search for cells on images", search),
+        ("train", "train a network by a recipe", training),
+        ("evaluate", "measure a network's accuracy", evaluate),
+        ("predict", "name what is on images", predict),
+        ("convert", "rewrite published weights for every backend", convert),
+        ("convert-data", "rewrite a dataset for every backend", convert_data),
     )
-    training.add_arguments(
-        subparsers.add_parser(
-            "train",
-            help="train a network by a recipe",
-            description=training.__doc__,
-            inherited_absl_flags=None,
-        )
-    )
+    for name, text, module in commands:
+        module.add_arguments(_add(subparsers, name, text, module))
     _add_models(subparsers)
     _add_summary(subparsers)
     _add_plot(subparsers)
-    convert.add_arguments(
-        subparsers.add_parser(
-            "convert",
-            help="rewrite published weights as a file for every backend",
-            description=convert.__doc__,
-            inherited_absl_flags=None,
-        )
-    )
-    predict.add_arguments(
-        subparsers.add_parser(
-            "predict",
-            help="name what is on images",
-            description=predict.__doc__,
-            inherited_absl_flags=None,
-        )
-    )
     return parser
 
 
-def _add_models(subparsers):
-    parser = subparsers.add_parser(
-        "models",
-        help="the presets: computed and published figures",
+def _add(subparsers, name, text, module=None):
+    """Adds a subcommand; its module's docstring describes it."""
+    return subparsers.add_parser(
+        name,
+        help=text,
+        description=module and module.__doc__,
+        formatter_class=getattr(
+            module, "HelpFormatter", argparse.HelpFormatter
+        ),
         inherited_absl_flags=None,
+    )
+
+
+def _add_models(subparsers):
+    parser = _add(
+        subparsers, "models", "the presets: computed and published figures"
     )
     parser.add_argument(
         "--all", action="store_true", help="those of test size too"
@@ -86,10 +76,10 @@ def _add_models(subparsers):
 
 
 def _add_summary(subparsers):
-    parser = subparsers.add_parser(
+    parser = _add(
+        subparsers,
         "summary",
-        help="parameters and multiply-adds of a network, cell by cell",
-        inherited_absl_flags=None,
+        "parameters and multiply-adds of a network, cell by cell",
     )
     parser.add_argument(
         "preset", nargs="?", default="nasnet_mobile", help=PRESET_HELP
@@ -105,11 +95,7 @@ def _add_summary(subparsers):
 
 
 def _add_plot(subparsers):
-    parser = subparsers.add_parser(
-        "plot",
-        help="draw both cells of a genotype",
-        inherited_absl_flags=None,
-    )
+    parser = _add(subparsers, "plot", "draw both cells of a genotype")
     parser.add_argument("genotype", help=GENOTYPE_HELP)
     parser.add_argument(
         "--output", default="cells.png", help="a .png or .svg file"

@@ -109,6 +109,16 @@ class DropPath(keras.Layer):
         return config
 
 
+def _drop_path_layers(model):
+    layers = [x for x in model._flatten_layers() if isinstance(x, DropPath)]
+    if not layers:
+        raise ValueError(
+            f"The model {model.name!r} has no DropPath layer to schedule. "
+            "Build it with `drop_path_rate=...` above 0."
+        )
+    return layers
+
+
 class ScheduledDropPath(keras.callbacks.Callback):
     """Raises the rate of every `DropPath` in a model over training.
 
@@ -139,16 +149,7 @@ class ScheduledDropPath(keras.callbacks.Callback):
         self.schedule = schedule
 
     def on_train_begin(self, logs=None):
-        self._layers = [
-            layer
-            for layer in self.model._flatten_layers()
-            if isinstance(layer, DropPath)
-        ]
-        if not self._layers:
-            raise ValueError(
-                f"The model {self.model.name!r} has no DropPath layer to "
-                "schedule. Build it with `drop_path_rate=...` above 0."
-            )
+        self._layers = _drop_path_layers(self.model)
         # Not `iterations`, which counts updates: gradient accumulation makes
         # one of several steps.
         self._step = int(self.model.optimizer._iterations)
@@ -179,3 +180,56 @@ class ScheduledDropPath(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self._step += batch - self._first + 1
+
+
+class AdaptiveDropPath(keras.callbacks.Callback):
+    """Moves the rate of every `DropPath` by how much the network overfits.
+
+    After each epoch the share of the rate grows by `step` where the loss of
+    the validation exceeds that of training by more than `gap`, and falls by as
+    much where it does not. This is ours, not the paper's;
+    `benchmarks/drop_path.py` compares it with the schedule.
+
+    Args:
+        gap: Float, the excess that is tolerated.
+        step: Float above 0 and up to 1, of the share in an epoch. It begins
+            at 0.
+        history: Sequence of the logs of earlier epochs (`loss`, `val_loss`),
+            of a training that is resumed.
+
+    Raises:
+        ValueError: If `step` is out of range; when training begins, if the
+            model has no `DropPath`; after an epoch without validation.
+    """
+
+    def __init__(self, gap=0.1, step=0.1, history=()):
+        super().__init__()
+        if not 0 < step <= 1:
+            raise ValueError(
+                f"`step` must be above 0 and up to 1. Received: step={step!r}"
+            )
+        self.gap = gap
+        self.step = step
+        self.share = 0.0
+        for logs in history:
+            self._move(logs)
+
+    def on_train_begin(self, logs=None):
+        self._layers = _drop_path_layers(self.model)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        for layer in self._layers:
+            layer.set_progress(self.share)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._move(logs)
+
+    def _move(self, logs):
+        if "val_loss" not in logs:
+            raise ValueError(
+                "AdaptiveDropPath compares with the validation's loss. Give "
+                "`fit` validation data."
+            )
+        overfits = logs["val_loss"] - logs["loss"] > self.gap
+        moved = self.share + (self.step if overfits else -self.step)
+        self.share = min(1.0, max(0.0, moved))

@@ -40,7 +40,7 @@ def freeze_batch_norm(model):
             "`model` must have batch normalization layers. Received: "
             f"model={model.name!r}, which has none."
         )
-    _set_trainable(model, dict.fromkeys(norms, False))
+    _set_trainable(model, dict.fromkeys(norms, False), stacklevel=3)
     return len(norms)
 
 
@@ -76,17 +76,35 @@ def unfreeze_from(model, cell, batch_norm=False):
             functional.
     """
     _check_functional(model)
-    frozen = {
-        id(inner)
-        for layer in _layers_before(model, cell)
-        for inner in layer._flatten_layers()
-    }
+    return _freeze(model, _layers_before(model, cell), batch_norm)
+
+
+def freeze_to(model, cell, batch_norm=False):
+    """Freezes a cell and all that it is computed from; the rest is trainable.
+
+    Args: see `unfreeze_from`, also for batch normalization and for models
+        that are compiled already.
+
+    Returns:
+        List of strings, the layers of the model that have trainable weights.
+
+    Raises:
+        ValueError: If the model has no layer of that name, or is not
+            functional.
+    """
+    _check_functional(model)
+    before = _layers_before(model, cell)
+    return _freeze(model, [*before, model.get_layer(cell)], batch_norm)
+
+
+def _freeze(model, layers, batch_norm):
+    frozen = {id(part) for layer in layers for part in layer._flatten_layers()}
     norms = () if batch_norm else _batch_norms(model)
     frozen.update(id(norm) for norm in norms)
     # Each layer by itself, outer ones first: on TensorFlow, setting a value
     # that a layer has already does not reach the layers inside it.
-    layers = model._flatten_layers()
-    _set_trainable(model, {layer: id(layer) not in frozen for layer in layers})
+    values = {x: id(x) not in frozen for x in model._flatten_layers()}
+    _set_trainable(model, values, stacklevel=4)
     return [layer.name for layer in model.layers if layer.trainable_weights]
 
 
@@ -146,7 +164,7 @@ def _batch_norms(model):
     ]
 
 
-def _set_trainable(model, values):
+def _set_trainable(model, values, stacklevel):
     """Sets `trainable` of layers; warns if a compiled model has changed."""
     before = _trainable_state(model)
     for layer, value in values.items():
@@ -157,7 +175,7 @@ def _set_trainable(model, values):
             f"The model {model.name!r} was compiled before its layers were "
             "frozen or unfrozen, and may go on training as before. Call "
             "`model.compile(...)` again, with a new optimizer.",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
 
 

@@ -94,7 +94,7 @@ def _check(side, crop, interpolation, channels):
 def _read(path, mode):
     try:
         with Image.open(path) as image:
-            return _converted(ImageOps.exif_transpose(image), mode)
+            return converted(ImageOps.exif_transpose(image), mode)
     except FileNotFoundError as error:
         raise ValueError(f"There is no image {path}.") from error
     except Exception as error:
@@ -104,7 +104,7 @@ def _read(path, mode):
         ) from error
 
 
-def _converted(image, mode):
+def converted(image, mode):
     if image.mode.startswith("I;16"):
         # Pillow's own conversion would cut off all that is above 255.
         pixels = np.round(np.asarray(image) / 257).astype("uint8")

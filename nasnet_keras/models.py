@@ -16,6 +16,7 @@ from nasnet_keras.image_axes import image_shape, split_shape
 from nasnet_keras.macro import find_macro
 from nasnet_keras.published import NASNET_A
 from nasnet_keras.weights import load_weights
+from nasnet_keras.whitening import Whitening
 
 
 def NASNet(
@@ -87,7 +88,9 @@ def NASNet(
         classifier_activation: Activation of the classifier; `None` for
             logits.
         include_preprocessing: Whether the network takes images of 0 to 255
-            and scales them itself to [-1, 1].
+            and scales them itself to [-1, 1]. `"whiten"`: it standardizes
+            each image by its own mean and deviation, as the paper's networks
+            for CIFAR-10 do; see `nasnet_keras.whitening`.
         aligned: Whether to pad the image so that every feature map has
             `ceil(size / stride)` pixels; see `nasnet_keras.alignment`.
         batch_norm_momentum: Float from 0 to below 1. Defaults to the
@@ -162,10 +165,7 @@ def build(
         ),
     )
     inputs = x = _input(input_shape, input_tensor)
-    if include_preprocessing:
-        x = keras.layers.Rescaling(
-            1 / 127.5, -1.0, dtype=_output_dtype(), name="preprocessing"
-        )(x)
+    x = _preprocessed(x, include_preprocessing)
     end_points = build_backbone(plan, x)
     outputs = _top(
         list(end_points.values())[-1].tensor,
@@ -186,6 +186,20 @@ def build(
         sources = keras.utils.get_source_inputs(input_tensor)
         inputs = sources[0] if len(sources) == 1 else sources
     return keras.Model(inputs, outputs, name=name), end_points
+
+
+def _preprocessed(x, include_preprocessing):
+    if include_preprocessing not in (True, False, "whiten"):
+        raise ValueError(
+            "`include_preprocessing` must be True, False or 'whiten'. "
+            f"Received: include_preprocessing={include_preprocessing!r}"
+        )
+    kwargs = {"dtype": _output_dtype(), "name": "preprocessing"}
+    if include_preprocessing == "whiten":
+        return Whitening(**kwargs)(x)
+    if include_preprocessing:
+        return keras.layers.Rescaling(1 / 127.5, -1.0, **kwargs)(x)
+    return x
 
 
 def _conventions(family, stem, pooling_semantics, momentum, epsilon):

@@ -122,16 +122,17 @@ def _report(path, scores, names, top):
     return "\n".join([str(path), *lines])
 
 
-def load_network(preset, weights=None):
+def load_network(preset, weights=None, include_preprocessing=False):
     """Builds the network of a preset, with trained weights.
 
     Args:
         preset: `Preset`.
         weights: Optional string: which of the preset's weights, or the path
             of a file. Defaults to the preset's own.
+        include_preprocessing: Whether images come as values of 0 to 255.
 
     Returns:
-        A `keras.Model` that takes images from -1 to 1.
+        A `keras.Model` that takes images from -1 to 1, or from 0 to 255.
 
     Raises:
         ValueError: If there are no weights: random ones predict nothing.
@@ -152,7 +153,7 @@ def load_network(preset, weights=None):
         preset,
         weights=weights,
         classifier_activation=activation,
-        include_preprocessing=False,  # Images come scaled.
+        include_preprocessing=include_preprocessing,
     )
 
 

@@ -46,12 +46,14 @@ def from_preset(preset, weights="default", **overrides):
 def build_preset(preset, weights="default", **overrides):
     """Does `from_preset`; returns the model and its end points by name."""
     preset = get_preset(preset)
-    arguments = _arguments(preset, overrides)
     if weights == "default":
         weights = preset.own_weights
         if weights is None:
             LOG.warning("%s has no weights of its own: random.", preset.name)
     published = find_weights(preset, weights)
+    if published is not None:
+        overrides = {**published.configuration, **overrides}
+    arguments = _arguments(preset, overrides)
     if published is None:
         model, end_points = build(**arguments)
         load_weights(model, weights)
@@ -257,9 +259,13 @@ def NASNetCIFAR(
 ):
     """NASNet-A (6 @ 768) for CIFAR-10: 3.4 M parameters at 32.
 
-    Args: see `NASNetMobile`. `weights` defaults to `None`, random weights.
-        The paper trains it with `auxiliary_head=True` and
-        `drop_path_rate=0.4`.
+    Args: see `NASNetMobile`.
+        weights: `None` (random), a path, or `"cifar10"`: weights that we
+            trained, which come with the package and belong to a smaller
+            network, NASNet-A (1 @ 480) of 0.35 M parameters, so that this is
+            what is returned. See `pretrained/nasnet_cifar_cifar10.md`.
+        kwargs: Any other argument of `NASNet`. The paper trains this network
+            with `auxiliary_head=True` and `drop_path_rate=0.4`.
 
     Returns:
         A `keras.Model`, see `NASNet`.

@@ -5,16 +5,17 @@ import json
 import shlex
 
 import keras_tuner
+import numpy as np
 
 import nasnet_keras
 from nasnet_keras.files import write_atomically
+from nasnet_keras.provenance import provenance
 from nasnet_keras.published import NASNET_A
 from nasnet_keras.search import comparison
 from nasnet_keras.search.evaluator import Recipe, TrainFromScratch, choose_stem
 from nasnet_keras.search.oracle import RandomOracle
 from nasnet_keras.search.ppo_oracle import PPOOracle
 from nasnet_keras.search.progress import Progress, say
-from nasnet_keras.provenance import provenance
 from nasnet_keras.search.space import NASNetSpace
 from nasnet_keras.search.tuner import CellTuner
 from nasnet_keras.training.data import load_dataset
@@ -69,7 +70,14 @@ class Session:
             validation_split=args.validation_split,
             images=args.images,
             seed=args.seed,
+            in_memory=True,
         )
+        if not isinstance(dataset.train[0], np.ndarray):
+            raise ValueError(
+                f"--dataset {args.dataset} is streamed; a search holds its "
+                "images in memory. Give digits, cifar10, cifar100, a folder "
+                "or an .npz file."
+            )
         side = dataset.input_shape[0]
         sizes = ", ".join(
             f"{len(part[1])} {name}"
@@ -138,7 +146,10 @@ class Session:
             "reward": best.score,
             "trial": int(best.trial_id),
             "trials": len(oracle.end_order),
-            "produced_by": {**provenance("keras-tuner"), "configuration": oracle.describe()},
+            "produced_by": {
+                **provenance("keras-tuner"),
+                "configuration": oracle.describe(),
+            },
         }
         text = json.dumps(result, indent=1) + "\n"
         write_atomically(oracle.folder / "best.json", text)

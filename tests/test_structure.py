@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Each module of the zoo imports only from levels below its own; modules that
 # are not listed stand above all of these.
 LEVELS = [
-    {"genotypes", "kernels", "image_axes", "macro", "files"},
+    {"genotypes", "kernels", "image_axes", "macro", "files", "whitening"},
     {"pooling", "published"},
     {"conventions", "drop_path", "weights"},
     {"operations", "alignment", "presets"},
@@ -193,6 +193,10 @@ def test_the_wheel_holds_every_module(wheel):
     expected = modules_of("nasnet_keras", root)
     for path, source in modules_of("search", root).items():
         expected[f"nasnet_keras/{path}"] = source
+    shipped = "pretrained/shipped/__init__.py"
+    expected["nasnet_keras/pretrained/__init__.py"] = (
+        root / shipped
+    ).read_text()
     actual = {
         name: text.decode()
         for name, text in wheel.items()
@@ -200,3 +204,16 @@ def test_the_wheel_holds_every_module(wheel):
     }
     assert "nasnet_keras/search/__init__.py" in actual
     assert actual == expected
+
+
+def test_the_wheel_holds_the_weights_that_we_ship(wheel):
+    wheel, root = wheel
+    files = [
+        path
+        for path in (root / "pretrained" / "shipped").iterdir()
+        if path.suffix in (".h5", ".json")
+    ]
+    for path in files:
+        assert wheel[f"nasnet_keras/pretrained/{path.name}"] == (
+            path.read_bytes()
+        )

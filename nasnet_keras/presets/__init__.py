@@ -59,16 +59,17 @@ def find_weights(preset, name):
     """Returns the `Weights` of a name, or `None` where `name` is a path.
 
     Raises:
-        ValueError: If it is `"imagenet"` and the preset has none.
+        ValueError: If it is `"imagenet"` or `"cifar10"` and the preset has
+            none.
     """
     if isinstance(name, str) and name in preset.weights:
         return preset.weights[name]
-    if name == "imagenet":
-        having = [n for n, p in PRESETS.items() if "imagenet" in p.weights]
+    if name in ("imagenet", "cifar10"):
+        having = [n for n, p in PRESETS.items() if name in p.weights]
         raise ValueError(
-            f"No ImageNet weights are published for {preset.name!r}. There are "
-            f"some for {', '.join(having)}. Use `weights=None` (random) or the "
-            "path of a file."
+            f"There are no {name!r} weights for {preset.name!r}, but for "
+            f"{', '.join(having)}. Use `weights=None` (random) or the path of "
+            "a file."
         )
     return None
 

@@ -11,6 +11,8 @@ def weights_card(preset, name):
         name: String, the name of its weights.
     """
     weights = preset.weights[name]
+    if weights.format == "shipped":
+        return shipped_card(preset, name)
     hashes = weights.md5 or (
         "none is published; SHA-256 and size are recorded at the first "
         "download and compared afterwards"
@@ -33,6 +35,52 @@ def weights_card(preset, name):
         facts["File without classifier"] = weights.no_top_url
         facts["Its MD5"] = weights.no_top_md5
     return _card(f"{preset.title}: {name}", facts)
+
+
+def shipped_card(preset, name):
+    """Returns the card of weights that we trained, as Markdown.
+
+    Args: see `weights_card`.
+    """
+    weights = preset.weights[name]
+    record = weights.record()
+    test, half = record["test"], record["half_precision"]
+    made, configuration = record["produced_by"], record["configuration"]
+    options = [*preset.configuration.items(), *weights.configuration.items()]
+    arguments = ", ".join(f"{key}={value!r}" for key, value in options)
+    facts = {
+        "Network": f"`NASNet({arguments})`, {record['parameters']:,} "
+        "parameters",
+        "Load": f'`from_preset("{preset.name}", weights="{name}")`, offline',
+        "Source": weights.source,
+        "File": f"`shipped/{weights.url}`, {record['bytes'] / 1e6:.1f} MB; "
+        "kernels in half precision, which moves probabilities by at most "
+        f"{half['largest_difference']:.0e} and leaves {half['equal']:.2%} of "
+        "2,000 images in their class",
+        "Licence": weights.licence,
+        "Trained with pooling semantics": f"`{weights.pooling_semantics}`",
+        "Preprocessing": f"`{weights.preprocessing}` of RGB values 0 to 255, "
+        "or `include_preprocessing=True`",
+        "Image size": f"{preset.image_size}x{preset.image_size}",
+        "Trained on": f"{configuration['data']['training_images']:,} images "
+        f"of {configuration['data']['name']}",
+        "Accuracy": f"**{test['top1']:.2%}** of the {test['images']:,} test "
+        f"images, at which we looked once",
+        "Time": f"{record['minutes']:.0f} minutes for "
+        f"{len(record['history'])} epochs",
+        "Machine": f"{made['machine']}; Keras {made['keras']}, "
+        f"{made['backend']} {made[made['backend']]}",
+    }
+    recipe = configuration["recipe"]
+    lines = "\n".join(f"{key} = {value}" for key, value in recipe.items())
+    picture = weights.url.replace(".weights.h5", ".png")
+    return (
+        f"{_card(f'{preset.name}: {name}', facts)}\n"
+        f"## Command\n\n    {record['command']}\n\n"
+        f"    nasnet evaluate --preset {preset.name} --weights {name}\n\n"
+        f"## Curve\n\n![loss and accuracy by epoch](shipped/{picture})\n\n"
+        f"## Recipe\n\n```\n{lines}\n```\n"
+    )
 
 
 def preset_card(preset, parameters):

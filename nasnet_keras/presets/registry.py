@@ -65,11 +65,10 @@ CIFAR10 = (
 )
 
 
-def _cifar(name, title, published, **more):
+def _cifar(name, title, published, weights=None, **more):
     configuration = {"stem": "cifar", "classes": 10, **more}
-    return Preset(
-        name, configuration, 32, title, published, class_names=CIFAR10
-    )
+    weights = {"cifar10": weights} if weights else {}
+    return Preset(name, configuration, 32, title, published, weights, CIFAR10)
 
 
 def _tiny(name, image_size, **configuration):

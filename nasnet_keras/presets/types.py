@@ -1,6 +1,8 @@
 """What a preset is: a network by name, with all that is known of it."""
 
 import dataclasses
+import importlib.resources
+import json
 import pathlib
 
 from nasnet_keras.genotypes import Genotype
@@ -8,6 +10,7 @@ from nasnet_keras.published import NASNET_A
 
 WEIGHTS_FILE = "model.weights.h5"
 CONFIG_FILE = "config.json"
+SHIPPED = "nasnet_keras.pretrained"  # The folder pretrained/shipped.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +35,9 @@ class Weights:
     """Published weights: where they are and what is known of them.
 
     Args:
-        format: `"keras_applications"` (an h5 file) or `"tf_slim"` (an archive
-            with a checkpoint).
-        url: String.
+        format: `"keras_applications"` (an h5 file), `"tf_slim"` (an archive
+            with a checkpoint) or `"shipped"` (a file of this package).
+        url: String; of shipped ones the name of the file.
         md5: String, or `None` where no hash is published.
         no_top_url, no_top_md5: The same, of the file without classifier.
         classes: Integer, what the classifier tells apart.
@@ -43,6 +46,8 @@ class Weights:
         licence: String.
         source: String, who trained them and who published the file.
         reported: String, accuracy, and where it was reported.
+        configuration: Dictionary, arguments of `nasnet_keras.NASNet` in which
+            the network of these weights differs from the preset's.
     """
 
     format: str
@@ -56,15 +61,30 @@ class Weights:
     licence: str = "Apache 2.0"
     source: str = ""
     reported: str = ""
+    configuration: dict = dataclasses.field(default_factory=dict)
+
+    def record(self):
+        """Returns how shipped weights were made, as `pretrained/ship.py` noted.
+
+        Returns:
+            Dictionary: `configuration`, `history`, `minutes`, `test`, ...
+        """
+        name = self.url.replace(".weights.h5", ".json")
+        file = importlib.resources.files(SHIPPED).joinpath(name)
+        return json.loads(file.read_text())
 
     def fetch(self, top=True):
-        """Downloads the file once; returns its path, or the archive's folder.
+        """Returns the path of the file, or of the archive's folder.
+
+        What is not shipped is downloaded, once.
 
         Raises:
             nasnet_keras.weights.download.DownloadError: If it cannot be had.
         """
         from nasnet_keras.weights import download
 
+        if self.format == "shipped":
+            return importlib.resources.files(SHIPPED).joinpath(self.url)
         if self.format == "tf_slim":
             return download.fetch_archive(self.url, self.md5)
         if top or self.no_top_url is None:
@@ -104,7 +124,9 @@ class Preset:
         """What a network of it starts from by default: see `from_preset`."""
         if self.folder and (self.folder / WEIGHTS_FILE).is_file():
             return self.folder / WEIGHTS_FILE
-        return next(iter(self.weights), None)
+        # Not those of another network than the preset's.
+        names = (n for n, w in self.weights.items() if not w.configuration)
+        return next(names, None)
 
     def to_dict(self):
         """Returns what `config.json` holds."""

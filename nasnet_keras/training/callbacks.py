@@ -6,7 +6,7 @@ import pathlib
 import keras
 import numpy as np
 
-from nasnet_keras.training.model_files import save_model
+from nasnet_keras.model_files import save_model
 
 
 class TrainingError(RuntimeError):
@@ -78,13 +78,16 @@ class Checkpoints(keras.callbacks.Callback):
     them are in the optimizer's state.
 
     Args:
+        model: `keras.Model` to save: that which is trained, or the student in
+            it.
         folder: Path.
         about: Optional dictionary, stored with each, see `save_model`.
         keep: Integer, how many to keep.
     """
 
-    def __init__(self, folder, about=None, keep=2):
+    def __init__(self, model, folder, about=None, keep=2):
         super().__init__()
+        self.saved = model
         self.about = about
         self.folder = pathlib.Path(folder)
         self.keep = keep
@@ -92,7 +95,7 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         path = self.folder / f"epoch_{epoch + 1:04d}.keras"
         try:
-            save_model(self.model, path, self.about)
+            save_model(self.saved, path, self.about)
         except OSError as error:
             last = self.last()
             kept = f" The last good one is {last}." if last else ""

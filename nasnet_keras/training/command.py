@@ -6,13 +6,15 @@ on from the last whole epoch to the same curve as if it had not been stopped.
 
 import argparse
 import dataclasses
+import functools
+import importlib.util
+import inspect
 import os
 import pathlib
+import re
 import sys
 
 from nasnet_keras.training.recipes import RECIPES, Recipe, get_recipe
-
-NETWORK = ("cells_per_stack", "filters")
 
 
 def add_arguments(parser):
@@ -38,11 +40,21 @@ def add_arguments(parser):
     recipe.add_argument(
         "--recipe",
         choices=RECIPES,
-        default="cifar10_small",
-        help="(default: cifar10_small)",
+        default="cifar10_short",
+        help="(default: cifar10_short)",
     )
     for field in dataclasses.fields(Recipe):
         _add_setting(recipe, field)
+    fine_tuning = parser.add_argument_group("fine-tuning and distillation")
+    fine_tuning.add_argument(
+        "--freeze-to",
+        metavar="CELL",
+        help="do not train this cell (cell_3, reduction_cell_0) nor what it is "
+        "computed from, nor any batch normalization",
+    )
+    fine_tuning.add_argument(
+        "--teacher", metavar="MODEL", help="a .keras file to learn from as well"
+    )
     run = parser.add_argument_group("run")
     run.add_argument(
         "--directory",
@@ -52,6 +64,17 @@ def add_arguments(parser):
         help="folder of this training; one stopped there is taken up again",
     )
     run.add_argument("--seed", type=int, default=0, help="of everything")
+    run.add_argument(
+        "--precision",
+        choices=("float32", "mixed_float16", "mixed_bfloat16"),
+        default="float32",
+        help="of computing; weights are kept in float32 (default: float32)",
+    )
+    run.add_argument(
+        "--distribute",
+        action="store_true",
+        help="share each batch among all devices (JAX)",
+    )
     parser.set_defaults(run=run_train)
 
 
@@ -78,15 +101,38 @@ def add_data_arguments(parser):
     )
 
 
+def check_least(args, least):
+    """Raises ValueError where an argument is below the least that it may be."""
+    for name, value in least.items():
+        if getattr(args, name) < value:
+            raise ValueError(
+                f"--{name.replace('_', '-')} must be at least {value}. "
+                f"Received: {getattr(args, name)}"
+            )
+
+
 def _add_setting(group, field):
     name = f"--{field.name.replace('_', '-')}"
-    options = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+    text = {"help": _settings_help()[field.name], "default": None}
     if field.type is bool:
-        group.add_argument(name, action=argparse.BooleanOptionalAction)
-        return
-    options["type"] = _sizes if field.type is tuple else field.type
-    options["metavar"] = "SIZES" if field.type is tuple else None
-    group.add_argument(name, **options)
+        group.add_argument(name, action=argparse.BooleanOptionalAction, **text)
+    elif field.type is tuple:
+        group.add_argument(name, type=_sizes, metavar="NxSIDE,...", **text)
+    else:
+        metavar = field.type.__name__.upper()
+        group.add_argument(name, type=field.type, metavar=metavar, **text)
+
+
+@functools.cache
+def _settings_help():
+    """What the docstring of `Recipe` says of each setting."""
+    _, arguments = inspect.getdoc(Recipe).split("Args:\n")
+    texts = {}
+    for entry in re.split(r"\n(?=    \w)", arguments):
+        names, text = entry.split(":", 1)
+        text = " ".join(text.split()).replace("`", "").replace("%", "%%")
+        texts.update(dict.fromkeys(names.strip().split(", "), text))
+    return texts
 
 
 def _sizes(text):
@@ -115,6 +161,11 @@ def recipe_of(args):
 def run_train(args):
     """Runs `nasnet train`; returns the exit status."""
     recipe = recipe_of(args)
+    if not importlib.util.find_spec("sklearn"):
+        raise ImportError(
+            "Training also needs scikit-learn, which splits the data: "
+            "pip install 'nasnet-keras[train]'"
+        )
     # oneDNN's depthwise convolutions: TensorFlow has them off on some
     # processors, where they take half the time.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

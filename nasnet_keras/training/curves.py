@@ -33,7 +33,7 @@ class Curves(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         row = {"epoch": epoch + 1}
         row.update({name: float(value) for name, value in logs.items()})
-        row["learning_rate"] = float(self.model.optimizer.learning_rate)
+        row["learning_rate"] = _learning_rate(self.model.optimizer)
         row["seconds"] = round(time.monotonic() - self._began, 1)
         self.rows.append(row)
         write_atomically(self.folder / HISTORY_FILE, _table(self.rows))
@@ -54,9 +54,16 @@ class Curves(keras.callbacks.Callback):
     def _plot(self):
         try:
             from nasnet_keras.visualize import plot_curves
+
             plot_curves(self.rows, self.folder / "curves.png")
         except ImportError:  # Pictures are an extra.
             return
+
+
+def _learning_rate(optimizer):
+    """That of the classifier, where each cell has its own optimizer."""
+    optimizers = getattr(optimizer, "optimizers", [optimizer])
+    return max(float(each.learning_rate) for each in optimizers)
 
 
 def _table(rows):

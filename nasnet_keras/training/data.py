@@ -1,4 +1,4 @@
-"""Labelled images as arrays, split three ways: digits, CIFAR-10, a folder."""
+"""Labelled images, split three ways: in memory, in files, or streamed."""
 
 import dataclasses
 import hashlib
@@ -6,11 +6,23 @@ import pathlib
 
 import numpy as np
 
+from nasnet_keras.training.image_files import read_folder
 from nasnet_keras.training.resize import resize_images
+from nasnet_keras.training.sources import (
+    CIFAR_CLASSES,
+    read_cifar,
+    read_digits,
+    read_npz,
+)
+from nasnet_keras.training.tfrecords import STREAMED, open_records
 
-IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 TEST_SHARE = 0.2
-DEFAULT_SIZES = {"digits": 16, "cifar10": 32}
+DEFAULT_SIZES = {
+    "digits": 16,
+    "cifar10": 32,
+    "cifar100": 32,
+    "imagenet2012": 224,
+}
 DEFAULT_FOLDER_SIZE = 64
 
 
@@ -21,8 +33,11 @@ class Dataset:
     Args:
         name: String.
         classes: Sequence of class names, by label.
-        train, validation, test: Pairs: uint8 images
-            `(number, side, side, 3)` and integer labels `(number,)`.
+        train, validation, test: Pairs of images and integer labels
+            `(number,)`. Images are a uint8 array `(number, side, side, 3)`;
+            or `ImageFiles`, decoded when asked for; or `Records`, streamed,
+            whose labels (`None` here) come with them. All have a length and
+            such a shape.
     """
 
     name: str
@@ -38,12 +53,19 @@ class Dataset:
 
     @property
     def digest(self):
-        """SHA-256 of all images and labels, in hexadecimal."""
+        """SHA-256 of all images and labels, in hexadecimal.
+
+        Of files that are not in memory: of their names and sizes. Of a
+        streamed dataset: of its version and the lengths of its files.
+        """
         sha = hashlib.sha256()
         for part in (self.train, self.validation, self.test):
-            for array in part:
-                sha.update(str(array.shape).encode())
-                sha.update(np.ascontiguousarray(array))
+            for values in part:
+                if isinstance(values, np.ndarray):
+                    sha.update(str(values.shape).encode())
+                    sha.update(np.ascontiguousarray(values))
+                elif values is not None:
+                    sha.update(values.fingerprint())
         return sha.hexdigest()
 
 
@@ -54,22 +76,32 @@ def load_dataset(
     validation_split=0.1,
     images=None,
     seed=0,
+    in_memory=None,
 ):
     """Loads a dataset and splits it.
 
     Args:
-        name: `"digits"` (scikit-learn's 1,797 images, nothing downloaded),
-            `"cifar10"` (TensorFlow Datasets), or the path of a folder with
-            one folder of images per class. Of digits and folders a fifth is
-            the test part; CIFAR-10 has its own.
+        name: `"digits"` (scikit-learn's 1,797 images, nothing downloaded);
+            `"cifar10"` or `"cifar100"` (TensorFlow Datasets; `keras.datasets`,
+            in another order, where that is not installed); `"imagenet2012"`
+            (TensorFlow Datasets, streamed); the path of an `.npz` file of
+            `nasnet convert-data`; or the path of a folder with one folder of
+            images per class. Of digits and folders a fifth is the test part;
+            the others have their own.
         data_dir: Optional path, where TensorFlow Datasets keeps its data.
         image_size: Integer, the side to which images are resized. Defaults to
-            16 (digits), 32 (CIFAR-10), 64 (folders).
+            16 (digits), 32 (CIFAR), 224 (ImageNet), 64 (folders), that of the
+            images (`.npz`).
         validation_split: Float from 0 to below 1, the share of the training
-            images to validate on.
+            images to validate on, of each class the same (of ImageNet: the
+            last of its training images). With 0.1, CIFAR's 50,000 are split
+            45,000/5,000, as in the paper.
         images: Optional integer: use only so many images of the training part
             (drawn with `seed`), validation included.
-        seed: Integer, of the splits.
+        seed: Integer, of the splits: the same seed, the same images.
+        in_memory: Whether to hold a folder's images in memory; by default
+            where they take at most 2 GiB. Others are decoded when they are
+            asked for.
 
     Returns:
         A `Dataset`.
@@ -88,14 +120,14 @@ def load_dataset(
         raise ValueError(
             f"`image_size` must be at least 8. Received: image_size={size}"
         )
-    if name == "digits":
-        x, y, classes = _digits()
-        training, test = _split(x, y, TEST_SHARE, seed)
-    elif name == "cifar10":
-        training, test, classes = _cifar10(data_dir)
-    else:
-        x, y, classes = _folder(pathlib.Path(name), size)
-        training, test = _split(x, y, TEST_SHARE, seed)
+    if name in STREAMED:
+        *parts, classes = open_records(
+            name, data_dir, size, validation_split, images
+        )
+        return Dataset(name, tuple(classes), *((part, None) for part in parts))
+    training, test, classes = _read(name, data_dir, size, seed, in_memory)
+    if str(name).endswith(".npz") and image_size is None:
+        size = training[0].shape[1]
     if images is not None:
         training = _subset(*training, images, seed)
     train, validation = _split(*training, validation_split, seed)
@@ -108,85 +140,17 @@ def load_dataset(
     )
 
 
-def _digits():
-    from sklearn.datasets import load_digits
-
-    data = load_digits()
-    gray = np.round(data.images * (255 / 16)).astype("uint8")
-    rgb = np.repeat(gray[..., None], 3, axis=-1)
-    return rgb, data.target, [str(name) for name in data.target_names]
-
-
-def _cifar10(data_dir):
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise ValueError(
-            "The dataset 'cifar10' is read with tensorflow and "
-            f"tensorflow-datasets, which cannot be imported: {error}. Install "
-            "them, or give a folder of images."
-        ) from error
-    splits, info = tfds.load(
-        "cifar10", data_dir=data_dir, batch_size=-1, with_info=True
-    )
-    parts = [
-        (np.asarray(splits[part]["image"]), np.asarray(splits[part]["label"]))
-        for part in ("train", "test")
-    ]
-    return *parts, info.features["label"].names
-
-
-def _folder(folder, size):
-    if not folder.is_dir():
-        raise ValueError(
-            "`dataset` must be 'digits', 'cifar10' or a folder with one "
-            f"folder of images per class. Received: {folder}"
-        )
-    classes = sorted(p for p in folder.iterdir() if _visible_folder(p))
-    if len(classes) < 2:
-        raise ValueError(
-            f"{folder} must have a folder of images for each of at least two "
-            f"classes. Found: {[p.name for p in classes]}"
-        )
-    images, labels = [], []
-    for label, path in enumerate(classes):
-        files = _image_files(path)
-        images += [_read_image(file, size) for file in files]
-        labels += [label] * len(files)
-    return np.stack(images), np.array(labels), [p.name for p in classes]
-
-
-def _visible_folder(path):
-    return path.is_dir() and not path.name.startswith(".")
-
-
-def _image_files(folder):
-    files = sorted(
-        p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES
-    )
-    if len(files) < 4:
-        inner = [p.name for p in folder.iterdir() if p.is_dir()]
-        hint = f" It has folders: {inner}; give {folder}." if inner else ""
-        raise ValueError(
-            f"The class folder {folder} holds {len(files)} images "
-            f"({', '.join(IMAGE_SUFFIXES)}); at least 4 are needed to train, "
-            f"validate and test.{hint}"
-        )
-    return files
-
-
-def _read_image(file, size):
-    import keras
-
-    try:
-        image = keras.utils.load_img(
-            file, target_size=(size, size), interpolation="bilinear"
-        )
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ValueError(
-            f"{file} cannot be read as an image: {error}"
-        ) from error
-    return np.asarray(image, "uint8")
+def _read(name, data_dir, size, seed, in_memory):
+    """Training part, test part, names of the classes."""
+    if name in CIFAR_CLASSES:
+        return read_cifar(name, data_dir)
+    if str(name).endswith(".npz"):
+        return read_npz(name)
+    if name == "digits":
+        x, y, classes = read_digits()
+    else:
+        x, y, classes = read_folder(pathlib.Path(name), size, in_memory)
+    return *_split(x, y, TEST_SHARE, seed), classes
 
 
 def _split(x, y, share, seed):
@@ -215,4 +179,5 @@ def _subset(x, y, images, seed):
 
 def _resized(part, size):
     x, y = part
-    return resize_images(x, size), y.astype("int32")
+    x = resize_images(x, size) if isinstance(x, np.ndarray) else x
+    return x, y.astype("int32")

@@ -1,6 +1,7 @@
 """Batches of images in memory, augmented: tf.data, or NumPy without it.
 
 Both take what `augmentation.Sampler` drew, and give the same batches.
+`make_feed` has the right feed for any dataset.
 """
 
 import keras
@@ -14,9 +15,32 @@ from nasnet_keras.training.augmentation import (
     flip_positions,
     pad_images,
 )
+from nasnet_keras.training.pipelines import NumPyBatches
 from nasnet_keras.training.resize import resize_images
 
 KINDS = ("int32", "int32", "int32", "bool")
+
+
+def make_feed(dataset, recipe, seed, copies=1):
+    """Returns the feed of a dataset's training part.
+
+    Args:
+        dataset: `nasnet_keras.training.data.Dataset`.
+        recipe: `Recipe`.
+        seed: Integer, of order and augmentation.
+        copies: Integer, how often the labels are given.
+    """
+    from nasnet_keras.training.decoding_feed import DecodingFeed, StreamFeed
+    from nasnet_keras.training.tfrecords import Records
+
+    images = dataset.train[0]
+    if isinstance(images, Records):
+        kind = StreamFeed
+    elif isinstance(images, np.ndarray) and recipe.augmentation != "inception":
+        kind = Feed
+    else:
+        kind = DecodingFeed
+    return kind(dataset.train, len(dataset.classes), recipe, seed, copies)
 
 
 class Feed:
@@ -32,12 +56,14 @@ class Feed:
             the network.
     """
 
+    workers = 2
+
     def __init__(self, part, classes, recipe, seed, copies=1):
         self.images, self.labels = part
         self.classes = classes
         self.recipe = recipe
         self.copies = copies
-        self.sampler = Sampler(len(self.labels), recipe.batch_size, seed)
+        self.sampler = Sampler(len(self.images), recipe.batch_size, seed)
         self._canvas = (None, None)
 
     @property
@@ -53,16 +79,23 @@ class Feed:
         """Returns all images in the size from which crops are cut."""
         known, images = self._canvas
         if known != side:
-            images = self._make_canvas(side)
+            resized = resize_images(self.images, self.resized_side(side))
+            images = self.padded(resized)
             self._canvas = (side, images)
         return images
 
-    def _make_canvas(self, side):
-        if self.recipe.augmentation == "none":
-            return resize_images(self.images, side)
-        if self.recipe.upsample:
-            return resize_images(self.images, side + side // 4)
-        return pad_images(resize_images(self.images, side))
+    def resized_side(self, side):
+        """Returns the side to which images are resized before all else."""
+        recipe = self.recipe
+        upsampled = recipe.upsample and recipe.augmentation == "cifar"
+        return side + side // 4 if upsampled else side
+
+    def padded(self, images):
+        """Returns images with a border, where the recipe wants one."""
+        recipe = self.recipe
+        if recipe.augmentation == "none" or recipe.upsample:
+            return images
+        return pad_images(images)
 
     def plan(self, step):
         """Returns which pixels a step takes.
@@ -83,23 +116,23 @@ class Feed:
 
     def batch(self, step):
         """Returns the images and one-hot labels of a step, as arrays."""
-        indices, rows, columns, mask = self.plan(step)
-        canvas = self.canvas(self.side(step))
-        images = canvas[
-            indices[:, None, None], rows[:, :, None], columns[:, None, :]
-        ]
-        images = np.where(mask, images, np.uint8(GREY))
-        labels = np.eye(self.classes, dtype="float32")[self.labels[indices]]
-        return images, self._repeated(labels)
+        indices, *pixels = self.plan(step)
+        images = take_pixels(self.canvas(self.side(step)), indices, *pixels)
+        return images, self.repeated(self.one_hot(self.labels[indices]))
 
-    def _repeated(self, labels):
+    def one_hot(self, labels):
+        """Returns float32 `(batch, classes)`."""
+        return np.eye(self.classes, dtype="float32")[labels]
+
+    def repeated(self, labels):
+        """Returns labels once per output of the network."""
         return labels if self.copies == 1 else (labels,) * self.copies
 
     def batches(self, first_step=0):
         """Returns the batches from a step on, as `fit` takes them."""
         if keras.backend.backend() == "tensorflow":
             return self.tf_dataset(first_step)
-        return NumPyBatches(self, first_step)
+        return NumPyBatches(self.batch, first_step, workers=self.workers)
 
     def tf_dataset(self, first_step=0):
         """Returns a `tf.data.Dataset` of all batches from a step on."""
@@ -114,7 +147,7 @@ class Feed:
     def _stages(self):
         """Ranges of steps in which the images have one size."""
         epochs = [n for n, _ in self.recipe.growing_sizes]
-        ends = np.cumsum(epochs + [self.recipe.epochs - sum(epochs)])
+        ends = np.cumsum([*epochs, self.recipe.epochs - sum(epochs)])
         ends = [int(end) * self.steps_per_epoch for end in ends]
         return list(zip([0, *ends], ends))
 
@@ -146,29 +179,16 @@ class Feed:
             chosen.set_shape((batch, None, None, channels))
             indices.set_shape((batch,))
             one_hot = tf.one_hot(tf.gather(labels, indices), self.classes)
-            return chosen, self._repeated(one_hot)
+            return chosen, self.repeated(one_hot)
 
         return tf.data.Dataset.range(begin, end).map(
             apply, num_parallel_calls=2, deterministic=True
         )
 
 
-class NumPyBatches(keras.utils.PyDataset):
-    """The batches of a `Feed` from a step on, without end.
-
-    Args:
-        feed: `Feed`.
-        first_step: Integer.
-    """
-
-    def __init__(self, feed, first_step=0):
-        super().__init__(workers=2, max_queue_size=16)
-        self.feed = feed
-        self.first_step = first_step
-
-    @property
-    def num_batches(self):
-        return None
-
-    def __getitem__(self, index):
-        return self.feed.batch(self.first_step + index)
+def take_pixels(canvas, indices, rows, columns, mask):
+    """Returns the images that a `Feed.plan` takes out of a canvas."""
+    images = canvas[
+        indices[:, None, None], rows[:, :, None], columns[:, None, :]
+    ]
+    return np.where(mask, images, np.uint8(GREY))

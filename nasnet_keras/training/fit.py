@@ -9,18 +9,28 @@ import pathlib
 
 import keras
 
-from nasnet_keras.drop_path import ScheduledDropPath
+from nasnet_keras.drop_path import AdaptiveDropPath, ScheduledDropPath
+from nasnet_keras.model_files import save_model
 from nasnet_keras.training.callbacks import Checkpoints, Reseed, StopOnNaN
 from nasnet_keras.training.curves import Curves
-from nasnet_keras.training.feed import Feed
-from nasnet_keras.training.model_files import save_model
+from nasnet_keras.training.distill import make_distiller
+from nasnet_keras.training.evaluation import evaluation_batches
+from nasnet_keras.training.feed import make_feed
 from nasnet_keras.training.optimizers import compile_model
-from nasnet_keras.training.resize import resize_images
 
 MODEL_FILE = "model.keras"
 
 
-def fit(model, recipe, dataset, folder, seed=0, about=None, verbose=2):
+def fit(
+    model,
+    recipe,
+    dataset,
+    folder,
+    seed=0,
+    teacher=None,
+    about=None,
+    verbose=2,
+):
     """Trains a model by a recipe, or goes on where its folder ends.
 
     A training that was killed goes on from its last whole epoch, to the same
@@ -36,8 +46,10 @@ def fit(model, recipe, dataset, folder, seed=0, about=None, verbose=2):
             it has one, is evaluated after each epoch.
         folder: Path, of this training alone.
         seed: Integer, of all chance but the initial weights.
+        teacher: Optional `keras.Model` that takes the same images and tells
+            the same classes apart: the model learns from it as well.
         about: Optional dictionary, stored with the model: see
-            `nasnet_keras.training.model_files`.
+            `nasnet_keras.model_files`.
         verbose: As in Keras' `fit`.
 
     Returns:
@@ -49,25 +61,24 @@ def fit(model, recipe, dataset, folder, seed=0, about=None, verbose=2):
     """
     folder = pathlib.Path(folder)
     outputs = len(model.outputs)
-    feed = Feed(
-        dataset.train, len(dataset.classes), recipe, seed, copies=outputs
-    )
+    feed = make_feed(dataset, recipe, seed, copies=outputs)
     steps = feed.steps_per_epoch
     compile_model(model, recipe, steps)
-    checkpoints = Checkpoints(folder / "checkpoints", about)
+    trained = model if teacher is None else make_distiller(model, teacher)
+    checkpoints = Checkpoints(model, folder / "checkpoints", about)
     done = checkpoints.epoch()
     if done:
         model.load_weights(checkpoints.last())
     curves = Curves(folder, done)
     validation = _validation(dataset, recipe, outputs)
     if done < recipe.epochs:
-        model.fit(
+        trained.fit(
             feed.batches(done * steps),
             epochs=recipe.epochs,
             initial_epoch=done,
             steps_per_epoch=steps,
-            validation_data=validation and validation[:2],
-            validation_batch_size=validation and validation[2],
+            validation_data=validation,
+            shuffle=False,  # The feed has an order of its own.
             callbacks=_callbacks(recipe, steps, seed, curves, checkpoints),
             verbose=verbose,
         )
@@ -79,8 +90,10 @@ def fit(model, recipe, dataset, folder, seed=0, about=None, verbose=2):
 
 def _callbacks(recipe, steps, seed, curves, checkpoints):
     callbacks = [Reseed(seed), StopOnNaN(checkpoints)]
-    if recipe.drop_path_rate:
+    if recipe.drop_path_rate and recipe.drop_path_schedule == "linear":
         callbacks.append(ScheduledDropPath(recipe.epochs * steps))
+    if recipe.drop_path_rate and recipe.drop_path_schedule == "adaptive":
+        callbacks.append(AdaptiveDropPath(history=curves.rows))
     if recipe.ema:
         callbacks.append(keras.callbacks.SwapEMAWeights())
     # A row is written before the checkpoint of its epoch: rows that are ahead
@@ -89,11 +102,13 @@ def _callbacks(recipe, steps, seed, curves, checkpoints):
 
 
 def _validation(dataset, recipe, copies):
-    """Images, one-hot labels per output, batch size; `None` without a part."""
-    images, labels = dataset.validation
-    if not len(labels):
+    """The batches of the validation part; `None` without one."""
+    if not len(dataset.validation[0]):
         return None
-    images = resize_images(images, recipe.image_size)
-    one_hot = keras.utils.to_categorical(labels, len(dataset.classes))
-    one_hot = one_hot if copies == 1 else [one_hot] * copies
-    return images, one_hot, recipe.batch_size
+    return evaluation_batches(
+        dataset.validation,
+        recipe.image_size,
+        recipe.batch_size,
+        classes=len(dataset.classes),
+        copies=copies,
+    )

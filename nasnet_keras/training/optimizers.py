@@ -3,8 +3,12 @@
 All of it is Keras' own but the warm-up of schedules that have none.
 """
 
+import dataclasses
+
 import keras
 from keras import ops
+
+from nasnet_keras.discriminative import discriminative_optimizer
 
 KERNELS = (
     keras.layers.Conv2D,
@@ -96,6 +100,23 @@ def make_optimizer(recipe, steps_per_epoch):
     return keras.optimizers.RMSprop(rho=0.9, epsilon=1.0, **common)
 
 
+def make_optimizers(model, recipe, steps_per_epoch):
+    """Returns the optimizer of a recipe, which may be one for each cell.
+
+    Args: see `make_optimizer`.
+        model: `keras.Model` that is to be trained.
+    """
+
+    def make(factor):
+        rate = recipe.learning_rate * factor
+        scaled = dataclasses.replace(recipe, learning_rate=rate)
+        return make_optimizer(scaled, steps_per_epoch)
+
+    if recipe.depth_decay == 1:
+        return make(1)
+    return discriminative_optimizer(model, make, recipe.depth_decay)
+
+
 def decay_weights(model, weight_decay):
     """Adds `weight_decay / 2 * sum(w ** 2)` of every kernel to the loss.
 
@@ -146,7 +167,7 @@ def compile_model(model, recipe, steps_per_epoch):
     weights = [1.0, recipe.auxiliary_weight][:outputs]
     metrics = [["accuracy"]] + [[]] * (outputs - 1)
     model.compile(
-        make_optimizer(recipe, steps_per_epoch),
+        make_optimizers(model, recipe, steps_per_epoch),
         loss=losses if outputs > 1 else losses[0],
         loss_weights=weights if outputs > 1 else None,
         metrics=metrics if outputs > 1 else metrics[0],

@@ -2,17 +2,22 @@
 
 import dataclasses
 import json
+import shlex
+import sys
 import time
 
 import keras
 
 import nasnet_keras
 from nasnet_keras.files import write_atomically
+from nasnet_keras.fine_tuning import freeze_to
+from nasnet_keras.model_files import load_model, read_about
 from nasnet_keras.presets import get_preset
 from nasnet_keras.provenance import provenance
 from nasnet_keras.training.data import load_dataset
 from nasnet_keras.training.fit import MODEL_FILE, fit
 from nasnet_keras.training.network import build_network
+from nasnet_keras.training.recipes import Recipe
 
 RUN_FILE = "run.json"
 
@@ -32,6 +37,7 @@ class Session:
 
     def run(self):
         """Trains; prints what comes out."""
+        self._set_up_keras()
         self.dataset = load_dataset(
             self.args.data,
             data_dir=self.args.data_dir,
@@ -44,6 +50,8 @@ class Session:
         model = build_network(
             self.preset, self.recipe, self.dataset, **self._options()
         )
+        if self.args.freeze_to is not None:
+            freeze_to(model, self.args.freeze_to)
         self._say(model)
         began = time.monotonic()
         rows = fit(
@@ -52,9 +60,22 @@ class Session:
             self.dataset,
             self.args.directory,
             seed=self.args.seed,
+            teacher=self._teacher(),
             about=self._about(),
         )
         self._finish(rows, time.monotonic() - began)
+
+    def _set_up_keras(self):
+        keras.config.set_dtype_policy(self.args.precision)
+        if not self.args.distribute:
+            return
+        if keras.backend.backend() != "jax":
+            raise ValueError(
+                "--distribute is Keras' own distribution, which runs on JAX: "
+                "set KERAS_BACKEND=jax. Received: the backend "
+                f"{keras.backend.backend()!r}"
+            )
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
 
     def _options(self):
         options = {
@@ -66,9 +87,28 @@ class Session:
             options["genotype"] = nasnet_keras.load_genotype(self.args.genotype)
         return options
 
+    def _teacher(self):
+        if self.args.teacher is None:
+            return None
+        teacher = load_model(self.args.teacher)
+        classes = read_about(self.args.teacher).get("class_names")
+        if classes and classes != list(self.dataset.classes):
+            raise ValueError(
+                "--teacher must tell the classes of the data apart. Received: "
+                f"{self.args.teacher}, which knows {', '.join(classes)}"
+            )
+        return teacher
+
     def _configuration(self):
         """What the curve depends on."""
+        teaching = {
+            name: str(getattr(self.args, name))
+            for name in ("teacher", "freeze_to")
+            if getattr(self.args, name) is not None
+        }
         return {
+            "precision": keras.config.dtype_policy().name,
+            "fine_tuning": teaching,
             "preset": self.preset.name,
             "network": {
                 name: str(value) for name, value in self._options().items()
@@ -77,8 +117,8 @@ class Session:
             "data": {
                 "name": self.dataset.name,
                 "sha256": self.dataset.digest,
-                "training_images": len(self.dataset.train[1]),
-                "validation_images": len(self.dataset.validation[1]),
+                "training_images": len(self.dataset.train[0]),
+                "validation_images": len(self.dataset.validation[0]),
             },
             "seed": self.args.seed,
         }
@@ -90,12 +130,17 @@ class Session:
         configuration = json.loads(json.dumps(self._configuration()))
         if not path.is_file():
             content = {
+                "command": shlex.join(["nasnet", *sys.argv[1:]]),
                 "configuration": configuration,
                 "produced_by": provenance(),
             }
             write_atomically(path, json.dumps(content, indent=1) + "\n")
             return
         before = json.loads(path.read_text())["configuration"]
+        # A setting that is younger than the run has its default in it.
+        before = {"precision": "float32", "fine_tuning": {}, **before}
+        defaults = dataclasses.asdict(Recipe(1, 1, 1.0))
+        before["recipe"] = {**defaults, **before["recipe"]}
         differing = sorted(
             name
             for name in configuration
@@ -119,8 +164,8 @@ class Session:
     def _say(self, model):
         print(
             f"{self.preset.name}: {model.count_params():,} parameters; "
-            f"{self.dataset.name}: {len(self.dataset.train[1]):,} images to "
-            f"train on, {len(self.dataset.validation[1]):,} to validate",
+            f"{self.dataset.name}: {len(self.dataset.train[0]):,} images to "
+            f"train on, {len(self.dataset.validation[0]):,} to validate",
             flush=True,
         )
 

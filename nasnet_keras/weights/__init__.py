@@ -247,12 +247,16 @@ def _adapted(model, places, values):
     kernel, channels = values.get(name), stem.shape[2]
     if kernel is None or kernel.shape[2] == channels:
         return values
+    return {**values, name: _adapt_stem(kernel, channels)}
+
+
+def _adapt_stem(kernel, channels):
     LOG.warning(
         "The stem's kernel is adapted from %d channels to %d.",
         kernel.shape[2],
         channels,
     )
-    return {**values, name: adapt_kernel(kernel, channels)}
+    return adapt_kernel(kernel, channels)
 
 
 def _without_background(places, values, model):
@@ -359,15 +363,16 @@ def _check_accounts(source, missing, extra, misshapen):
     raise WeightsError("\n".join(lines), missing, extra, misshapen)
 
 
-def _load_own(model, path):
+def _load_own(model, path, fresh=(), adapt=None):
     """A file that Keras wrote of one of our networks."""
 
     def check(wanted, given):
         _check_shapes(path, wanted, given)
 
     before = [value.copy() for value in model.get_weights()]
+    names = _named(fresh)
     try:
-        passed_over = load_by_names(model, path, _is_head, check)
+        passed_over = load_by_names(model, path, _is_head, check, names, adapt)
     except WeightsError:
         raise
     except Exception as error:  # Of many kinds; whatever it is, all is kept.
@@ -376,7 +381,38 @@ def _load_own(model, path):
             f"`{path}` does not hold the weights of this network: {error} "
             "Nothing was loaded."
         ) from error
-    return Loaded(len(model.weights), passed_over=passed_over)
+    loaded = len(model.weights) - len(_ids(fresh))
+    return Loaded(loaded, fresh=names, passed_over=passed_over)
+
+
+def load_shipped(model, path, classifier=True, adapt=False):
+    """Loads a file that comes with this package.
+
+    Args:
+        model: `keras.Model` of this package.
+        path: Path of a `.weights.h5` file, without auxiliary head.
+        classifier: Whether to load the classifier, if the model has one.
+        adapt: Whether to adapt the stem's kernel to other numbers of channels
+            than the file's, see `adapt_kernel`.
+
+    Returns:
+        `Loaded`. An auxiliary head and a classifier not loaded are named in
+        `fresh`.
+
+    Raises:
+        WeightsError: If a variable is missing, left over or misshapen. The
+            model keeps the values that it had.
+    """
+    fresh = _layers(model, _is_head)
+    if classifier:
+        fresh = tuple(x for x in fresh if x.name != "predictions")
+
+    def adapted(place, value, shape):
+        if place[0] != "stem_conv" or value.shape[2] == shape[2]:
+            return value
+        return _adapt_stem(value, shape[2])
+
+    return _load_own(model, path, fresh, adapted if adapt else None)
 
 
 def _is_head(layer):
@@ -463,7 +499,7 @@ def _read(reader, prefix, names, averaged):
 
 
 def load_published(model, published, path):
-    """Loads published weights that `published.fetch` has downloaded.
+    """Loads published weights, where `published.fetch` has put them.
 
     A classifier of another number of classes is left fresh, other numbers of
     channels adapt the stem; both are said (logger `nasnet_keras`).
@@ -482,6 +518,7 @@ def load_published(model, published, path):
     load = {
         "keras_applications": load_keras_applications,
         "tf_slim": _load_archive,
+        "shipped": load_shipped,
     }[published.format]
     try:
         loaded = load(model, path, classifier=classifier, adapt=True)

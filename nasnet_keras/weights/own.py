@@ -12,8 +12,6 @@ import zipfile
 
 import h5py
 
-ROOT = "layers/"
-
 
 def layer_datasets(file):
     """Returns a dictionary: (layer, place within it) -> h5 dataset."""
@@ -42,8 +40,10 @@ def open_weights(path):
         yield stack.enter_context(h5py.File(file, "r"))
 
 
-def load_by_names(model, path, may_lack, check):
+def load_by_names(model, path, may_lack, check, fresh=(), adapt=None):
     """Loads a file into a network whose layers have the same names.
+
+    The file may be of half precision.
 
     Args:
         model: `keras.Model`.
@@ -53,6 +53,10 @@ def load_by_names(model, path, may_lack, check):
         check: Function of two dictionaries, of what the network expects and
             of what the file holds: place -> shape. It raises an error unless
             they agree.
+        fresh: Names of layers that are to stay as they are, which the file
+            may hold.
+        adapt: Optional function of a place, its value in the file and the
+            shape that the network wants, which returns what is loaded.
 
     Returns:
         Tuple of the names that were passed over.
@@ -62,16 +66,27 @@ def load_by_names(model, path, may_lack, check):
         template = pathlib.Path(folder) / "template.weights.h5"
         model.save_weights(template)
         with open_weights(path) as source, h5py.File(template, "a") as target:
-            wanted = layer_datasets(target)
+            wanted = _without(layer_datasets(target), fresh)
             layers = {layer for layer, _ in wanted}
             given = layer_datasets(source)
             left = {p for p in given if p[0] not in layers and may_lack(p[0])}
-            given = {p: d for p, d in given.items() if p not in left}
-            check(_shapes(wanted), _shapes(given))
+            values = {p: d[()] for p, d in given.items() if p not in left}
+            if adapt is not None:
+                values = {
+                    p: adapt(p, value, wanted[p].shape)
+                    if p in wanted
+                    else value
+                    for p, value in values.items()
+                }
+            check(_shapes(wanted), _shapes(values))
             for place, dataset in wanted.items():
-                dataset[...] = given[place][()]
+                dataset[...] = values[place]
         model.load_weights(template)
     return tuple(sorted(map("/".join, left)))
+
+
+def _without(datasets, layers):
+    return {p: d for p, d in datasets.items() if p[0] not in layers}
 
 
 def _shapes(datasets):

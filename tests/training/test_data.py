@@ -43,21 +43,49 @@ def test_resizing_keeps_the_picture():
     assert large.shape[1:3] == (16, 16) and error < 20
 
 
-def test_cifar10(shared_data):
-    pytest.importorskip("tensorflow_datasets")
-    dataset = load_dataset(
-        "cifar10",
-        data_dir=shared_data("tensorflow_datasets"),
-        validation_split=0.25,
-        images=400,
-    )
+def test_cifar10(shared_data, cifar10_file):
+    """The file holds what TensorFlow Datasets gives, in its order."""
+    import tensorflow_datasets as tfds
+
+    dataset = load_dataset(str(cifar10_file), validation_split=0)
     assert dataset.input_shape == (32, 32, 3)
+    assert "airplane" in dataset.classes
+    for part, name in ((dataset.train, "train"), (dataset.test, "test")):
+        few = tfds.load(
+            "cifar10",
+            split=f"{name}[-50:]",
+            data_dir=shared_data("tensorflow_datasets"),
+            batch_size=-1,
+        )
+        np.testing.assert_array_equal(part[0][-50:], few["image"])
+        np.testing.assert_array_equal(part[1][-50:], few["label"])
+
+
+def test_the_split_of_the_paper(cifar10_file):
+    """45,000 to train on, 5,000 to validate, the same for the same seed."""
+    dataset = load_dataset(str(cifar10_file))
+    again, other = (
+        load_dataset(str(cifar10_file), seed=seed) for seed in (0, 1)
+    )
+    parts = dataset.train, dataset.validation, dataset.test
+    assert [len(labels) for _, labels in parts] == [45000, 5000, 10000]
+    assert (np.bincount(dataset.validation[1]) == 500).all()
+    np.testing.assert_array_equal(dataset.validation[0], again.validation[0])
+    held, held_by_other = keys(dataset.validation), keys(other.validation)
+    # By chance a tenth of them is in both.
+    assert len(held & held_by_other) < 700
+    # CIFAR-10 has no image twice in its training part.
+    assert not held & keys(dataset.train)
+    assert len(held | keys(dataset.train)) == 50000
+
+
+def test_a_part_of_cifar10(cifar10_file):
+    dataset = load_dataset(str(cifar10_file), validation_split=0.25, images=400)
     assert [len(p[1]) for p in (dataset.train, dataset.validation)] == [
         300,
         100,
     ]
     assert len(dataset.test[1]) == 10000
-    assert "airplane" in dataset.classes
 
 
 def test_a_folder_of_real_photos(shared_data, tmp_path):

@@ -2,9 +2,16 @@
 
 import importlib
 
-from nasnet_keras.training.recipes.recipe import Recipe
+from nasnet_keras.training.recipes.recipe import Recipe as Recipe
 
-RECIPES = ("cifar10_small",)
+RECIPES = (
+    "cifar10",
+    "cifar10_short",
+    "cifar10_small",
+    "fine_tuning",
+    "imagenet_large",
+    "imagenet_mobile",
+)
 
 
 def get_recipe(name):

@@ -5,6 +5,7 @@ import dataclasses
 OPTIMIZERS = ("sgd", "rmsprop")
 SCHEDULES = ("cosine", "exponential", "constant")
 AUGMENTATIONS = ("none", "cifar", "inception")
+DROP_PATH_SCHEDULES = ("linear", "constant", "adaptive")
 RATES = ("drop_path_rate", "dropout_rate", "label_smoothing", "ema")
 NOT_NEGATIVE = (
     "warmup_epochs",
@@ -39,6 +40,9 @@ class Recipe:
         auxiliary_weight: Float, the auxiliary head's loss weight; 0 trains
             without the head.
         drop_path_rate: Float from 0 to below 1, the last cell's at the end.
+        drop_path_schedule: `"linear"` (the paper's: from 0 to the rate),
+            `"constant"` or `"adaptive"` (see
+            `nasnet_keras.AdaptiveDropPath`).
         dropout_rate: Float from 0 to below 1, before the classifier.
         ema: Float from 0 to below 1, momentum of the moving average of the
             weights, which is what is evaluated and saved; 0 for none.
@@ -53,6 +57,9 @@ class Recipe:
         growing_sizes: Tuple of `(epochs, side)`: the first epochs see smaller
             images, which takes a fraction of the time.
         accumulation_steps: Integer, steps whose gradients make one update.
+        depth_decay: Float above 0 and up to 1; below 1 the learning rate
+            shrinks by it from cell to cell towards the image, see
+            `nasnet_keras.discriminative_optimizer`.
     """
 
     epochs: int
@@ -70,6 +77,7 @@ class Recipe:
     label_smoothing: float = 0.0
     auxiliary_weight: float = 0.0
     drop_path_rate: float = 0.0
+    drop_path_schedule: str = "linear"
     dropout_rate: float = 0.0
     ema: float = 0.0
     image_size: int = 32
@@ -79,6 +87,7 @@ class Recipe:
     whiten: bool = False
     growing_sizes: tuple = ()
     accumulation_steps: int = 1
+    depth_decay: float = 1.0
 
     def __post_init__(self):
         for name in ("epochs", "batch_size", "image_size", "learning_rate"):
@@ -91,8 +100,11 @@ class Recipe:
         self._check_choice("optimizer", OPTIMIZERS)
         self._check_choice("schedule", SCHEDULES)
         self._check_choice("augmentation", AUGMENTATIONS)
+        self._check_choice("drop_path_schedule", DROP_PATH_SCHEDULES)
         steps = self.accumulation_steps
         self._check("accumulation_steps", steps >= 1, "1 or more")
+        within = 0 < self.depth_decay <= 1
+        self._check("depth_decay", within, "above 0 and up to 1")
         grown = sum(epochs for epochs, _ in self.growing_sizes)
         self._check(
             "growing_sizes", grown <= self.epochs, "of no more than all epochs"

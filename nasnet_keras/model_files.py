@@ -1,7 +1,7 @@
 """`.keras` files that carry what a model is for: class names, origin.
 
-Such a file is Keras' own, and `keras.saving.load_model` opens it. One member
-more, `about.json`, says what Keras has no place for.
+Such a file is Keras' own. One member more, `about.json`, says what Keras has
+no place for.
 """
 
 import json
@@ -35,6 +35,31 @@ def save_model(model, path, about=None):
         with open(partial, "rb") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
+
+
+def load_model(path, compile=False):
+    """Loads a whole model, on any backend.
+
+    `keras.saving.load_model` does the same once the layers of this package
+    are imported, which `import nasnet_keras` puts off.
+
+    Args:
+        path: Path of a `.keras` file.
+        compile: Whether to take up optimizer and losses too.
+
+    Returns:
+        A `keras.Model`.
+
+    Raises:
+        ValueError: If there is no such file, or it is not a model.
+    """
+    import keras
+
+    import nasnet_keras.models
+    import nasnet_keras.training.optimizers  # noqa: F401
+
+    read_about(path)
+    return keras.saving.load_model(path, compile=compile)
 
 
 def read_about(path):

@@ -1,0 +1,116 @@
+"""Settings compared over seeds: run what is missing, print, plot.
+
+Each result is written as soon as it is there: a benchmark that was stopped
+goes on with the next.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import time
+
+RESULTS = pathlib.Path(__file__).parent / "results"
+
+
+def parse(description, name, **arguments):
+    """Returns the command line's arguments, those of every benchmark first.
+
+    Args:
+        description: String, the script's docstring.
+        name: String, what its results are called.
+        arguments: Name -> default, of the benchmark's own integers, floats
+            and paths.
+    """
+    parser = argparse.ArgumentParser(description=description.split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--output", type=pathlib.Path, default=RESULTS / f"{name}.json"
+    )
+    for argument, default in arguments.items():
+        parser.add_argument(
+            f"--{argument.replace('_', '-')}",
+            type=type(default),
+            default=default,
+        )
+    return parser.parse_args()
+
+
+def run(settings, args):
+    """Runs every setting with every seed, but what the file already holds.
+
+    Args:
+        settings: Dictionary, name -> function of a seed that returns a
+            dictionary of results; `curve` in it is a list of numbers.
+        args: Of `parse`. Results of other arguments are not taken up.
+
+    Returns:
+        Dictionary: name -> list of results, by seed.
+    """
+    from nasnet_keras.files import write_atomically
+    from nasnet_keras.provenance import provenance
+
+    asked = {
+        name: str(value)
+        for name, value in vars(args).items()
+        if name not in ("seeds", "output")
+    }
+    content = {"arguments": asked, "results": {}}
+    if args.output.is_file():
+        before = json.loads(args.output.read_text())
+        content = before if before["arguments"] == asked else content
+    for seed in range(args.seeds):  # Seed by seed: early ends compare fairly.
+        for name, function in settings.items():
+            results = content["results"].setdefault(name, [])
+            if len(results) > seed:
+                continue
+            began = time.time()
+            result = function(seed)
+            result["seconds"] = round(time.time() - began, 1)
+            results.append(result)
+            content["produced_by"] = provenance()
+            write_atomically(args.output, json.dumps(content, indent=1) + "\n")
+            shown = {k: v for k, v in result.items() if k != "curve"}
+            print(f"seed {seed}, {name}: {shown}", flush=True)
+    return {n: r[: args.seeds] for n, r in content["results"].items()}
+
+
+def print_table(results, measures):
+    """Prints mean, deviation and single values of measures, as Markdown.
+
+    Args:
+        results: Of `run`.
+        measures: Dictionary, key of a result -> what to call it.
+    """
+    header = ["", *measures.values(), "by seed: " + next(iter(measures))]
+    print("\n| " + " | ".join(header) + " |")
+    print("|---" * len(header) + "|")
+    for name, rows in results.items():
+        cells = [name]
+        for key in measures:
+            values = [row[key] for row in rows]
+            spread = statistics.stdev(values) if len(values) > 1 else 0
+            cells.append(f"{statistics.mean(values):.2f} ± {spread:.2f}")
+        first = next(iter(measures))
+        cells.append(", ".join(f"{row[first]:.2f}" for row in rows))
+        print("| " + " | ".join(cells) + " |")
+
+
+def plot(results, path, ylabel):
+    """Draws the mean of each setting's curves, and the curves themselves."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), dpi=150, layout="constrained")
+    axes = figure.add_subplot(xlabel="epoch", ylabel=ylabel)
+    axes.grid(color="#e5e7eb", linewidth=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    for name, rows in results.items():
+        curves = [row["curve"] for row in rows]
+        epochs = range(1, len(curves[0]) + 1)
+        mean = [statistics.mean(values) for values in zip(*curves)]
+        (line,) = axes.plot(epochs, mean, label=f"{name} ({mean[-1]:.1f})")
+        for curve in curves:
+            axes.plot(epochs, curve, color=line.get_color(), alpha=0.25, lw=0.8)
+    axes.legend(frameon=False, fontsize=9)
+    figure.savefig(path)
+    print(f"\n{path}")

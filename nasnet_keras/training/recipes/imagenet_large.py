@@ -1,0 +1,30 @@
+"""NASNet-A (6 @ 4032), "Large", on ImageNet at 331 pixels.
+
+    nasnet train --preset nasnet_large --data imagenet2012 --data-dir FOLDER \
+        --recipe imagenet_large --validation-split 0 --directory runs/large
+
+Source: TF-slim's `nasnet.large_imagenet_config`; learning rate 0.015 for each
+replica of 32 images, see `imagenet_mobile` for what is ours.
+Hardware: many GPUs; `--accumulation-steps` where the batch does not fit.
+Expected: 82.7 / 96.2 % (the paper). Not run by us.
+"""
+
+from nasnet_keras.training.recipes.recipe import Recipe
+
+RECIPE = Recipe(
+    epochs=250,
+    batch_size=256,
+    learning_rate=0.12,
+    optimizer="rmsprop",
+    schedule="exponential",
+    warmup_epochs=5,
+    clip_norm=10.0,
+    weight_decay=5e-5,
+    label_smoothing=0.1,
+    auxiliary_weight=0.4,
+    drop_path_rate=0.3,
+    dropout_rate=0.5,
+    ema=0.9999,
+    image_size=331,
+    augmentation="inception",
+)

@@ -1,0 +1,1 @@
+"""Weights that we trained; they come with the package."""

@@ -1,0 +1,65 @@
+"""Real images for the tests of the pipelines, read once."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from nasnet_keras.training.recipes.recipe import Recipe
+
+
+@pytest.fixture(scope="session")
+def cifar_part(shared_data):
+    """The first 300 training images of CIFAR-10, and their labels."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+    examples = tfds.load(
+        "cifar10",
+        split="train[:300]",
+        data_dir=shared_data("tensorflow_datasets"),
+        batch_size=-1,
+    )
+    labels = np.asarray(examples["label"])
+    return np.asarray(examples["image"]), labels.astype("int32")
+
+
+@pytest.fixture
+def make_recipe():
+    """Function from settings to a small `Recipe`."""
+
+    def make(**settings):
+        return Recipe(
+            **{
+                "epochs": 4,
+                "batch_size": 64,
+                "learning_rate": 0.1,
+                "image_size": 32,
+                **settings,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def without_tensorflow(monkeypatch):
+    """Has every import of TensorFlow and TensorFlow Datasets fail."""
+    for name in ("tensorflow", "tensorflow_datasets"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+@pytest.fixture(scope="session")
+def cifar10_file(shared_data, tmp_path_factory):
+    """All of CIFAR-10, as `nasnet convert-data` writes it."""
+    pytest.importorskip("tensorflow_datasets")
+    path = tmp_path_factory.mktemp("cifar10") / "cifar10.npz"
+    data_dir = shared_data("tensorflow_datasets")
+    convert("cifar10", path, "--data-dir", data_dir)
+    return path
+
+
+def convert(*arguments):
+    """Runs `nasnet convert-data`; returns the exit status."""
+    from nasnet_keras import cli
+
+    arguments = ["convert-data", *map(str, arguments)]
+    return cli.main(cli.make_parser().parse_args(arguments))

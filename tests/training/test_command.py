@@ -1,0 +1,181 @@
+"""`nasnet train` as its user meets it: real processes, killed and taken up."""
+
+import csv
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import nasnet_keras
+from tests.support.genotypes import one_block_genotype
+
+EPOCHS = 3
+# Averages, drop path, cutout, growing sizes: all that a resumed run must keep.
+ARGUMENTS = [
+    *("--data", "digits", "--image-size", "8", "--recipe", "cifar10_short"),
+    *("--cells-per-stack", "1", "--filters", "8", "--epochs", str(EPOCHS)),
+    *("--batch-size", "8", "--ema", "0.9", "--drop-path-rate", "0.3"),
+    *("--cutout", "2", "--growing-sizes", "1x6", "--seed", "3"),
+    *("--images", "960"),
+]
+
+
+@pytest.fixture(scope="module")
+def genotype(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cells") / "genotype.json"
+    cells = one_block_genotype("sep_conv_3x3")
+    path.write_text(json.dumps(cells.to_dict()))
+    return str(path)
+
+
+def command(genotype, folder, *more):
+    return [
+        *(sys.executable, "-m", "nasnet_keras.cli", "train"),
+        *ARGUMENTS,
+        *("--genotype", genotype, "--directory", str(folder)),
+        *more,
+    ]
+
+
+def train(genotype, folder, *more):
+    return subprocess.run(
+        command(genotype, folder, *more), capture_output=True, text=True
+    )
+
+
+def history(folder):
+    with open(folder / "history.csv") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        del row["seconds"]
+    return [{k: float(v) for k, v in row.items()} for row in rows]
+
+
+@pytest.fixture(scope="module")
+def whole(genotype, tmp_path_factory):
+    """The folder of a training that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    done = train(genotype, folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def kill_in_epoch(process, folder, epoch):
+    """Kills a training after whole epochs, in the middle of the next."""
+    deadline = time.monotonic() + 240
+    while not (folder / "checkpoints" / f"epoch_{epoch:04d}.keras").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_killed_in_mid_epoch_it_goes_on_to_the_same_curve(
+    genotype, whole, tmp_path
+):
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        command(genotype, folder),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    kill_in_epoch(process, folder, epoch=1)
+    assert not (folder / "model.keras").exists()
+    assert len(history(folder)) < EPOCHS
+    done = train(genotype, folder)
+    assert done.returncode == 0, done.stderr
+    assert "Epoch 1/" not in done.stdout
+    expected, actual = history(whole), history(folder)
+    assert len(actual) == len(expected) == EPOCHS
+    for one, other in zip(expected, actual):
+        assert other == pytest.approx(one, rel=1e-5)
+    assert expected[0]["loss"] != pytest.approx(expected[1]["loss"], rel=1e-2)
+    same_weights(whole / "model.keras", folder / "model.keras")
+
+
+def same_weights(path, other):
+    pair = [nasnet_keras.load_model(p) for p in (path, other)]
+    for one, two in zip(*(model.get_weights() for model in pair)):
+        np.testing.assert_allclose(two, one, rtol=1e-4, atol=1e-6)
+
+
+def test_what_a_folder_holds(whole):
+    names = {path.name for path in whole.iterdir()}
+    assert names == {
+        *("checkpoints", "history.csv", "curves.png", "log", "logs"),
+        *("model.keras", "run.json"),
+    }
+    kept = sorted(path.name for path in (whole / "checkpoints").iterdir())
+    assert kept == ["epoch_0002.keras", "epoch_0003.keras"]
+    assert list((whole / "logs").glob("events.*"))
+    run = json.loads((whole / "run.json").read_text())
+    assert run["configuration"]["recipe"]["growing_sizes"] == [[1, 6]]
+    assert {"keras", "time", "machine"} <= set(run["produced_by"])
+
+
+def test_the_model_carries_its_classes(whole):
+    from nasnet_keras.model_files import read_about
+
+    about = read_about(whole / "model.keras")
+    assert about["class_names"] == [str(digit) for digit in range(10)]
+    assert about["image_size"] == 8
+
+
+def test_the_model_takes_raw_images_and_has_learnt(whole):
+    from nasnet_keras.training.data import load_dataset
+
+    images, labels = load_dataset("digits", image_size=8).test
+    model = nasnet_keras.load_model(whole / "model.keras")
+    right = model.predict(images, verbose=0).argmax(axis=1) == labels
+    assert right.mean() > 0.5
+
+
+def test_another_training_is_not_continued(genotype, whole):
+    before = sorted(whole.rglob("*"))
+    done = train(genotype, whole, "--learning-rate", "0.01")
+    assert done.returncode == 2
+    assert "another training: recipe differ" in done.stderr
+    assert sorted(whole.rglob("*")) == before
+
+
+def test_a_finished_training_is_left_as_it_is(genotype, whole):
+    before = (whole / "history.csv").read_bytes()
+    done = train(genotype, whole)
+    assert done.returncode == 0, done.stderr
+    assert (whole / "history.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--epochs", "0"], "`epochs` must be positive"),
+        (["--data", "nowhere"], "nowhere"),
+        (["--preset", "resnet"], "resnet"),
+        (["--growing-sizes", "16"], "EPOCHSxSIDE"),
+        (["--batch-size", "100000"], "`batch_size` must not exceed"),
+        (["--freeze-to", "cell_99"], "cell_99"),
+        (["--teacher", "none.keras"], "none.keras"),
+    ],
+)
+def test_wrong_arguments(genotype, tmp_path, capfd, arguments, message):
+    from nasnet_keras import cli
+
+    folder = tmp_path / "run"
+    words = command(genotype, folder, *arguments)[2:]
+    try:
+        args = cli._parse(words)
+        assert cli.main(args) == 2
+    except SystemExit as error:
+        assert error.code == 2
+    output = capfd.readouterr()
+    assert message in output.err
+    assert "Traceback" not in output.err
+    assert not pathlib.Path(folder, "checkpoints").exists()

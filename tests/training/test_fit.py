@@ -1,0 +1,158 @@
+"""A training in its folder, with small networks of plain layers.
+
+`tests/training/test_command.py` trains real ones, in processes that are
+killed.
+"""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from nasnet_keras.drop_path import DropPath
+from nasnet_keras.training.callbacks import TrainingError
+from nasnet_keras.training.curves import read_history
+from nasnet_keras.training.data import load_dataset
+from nasnet_keras.training.fit import fit
+from nasnet_keras.training.recipes import Recipe
+
+RECIPE = Recipe(
+    epochs=3,
+    batch_size=32,
+    learning_rate=0.2,
+    nesterov=True,
+    warmup_epochs=0.5,
+    clip_norm=5.0,
+    weight_decay=1e-4,
+    label_smoothing=0.1,
+    drop_path_rate=0.2,
+    ema=0.9,
+    image_size=8,
+    cutout=2,
+)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_dataset("digits", image_size=8, images=400)
+
+
+def network(heads=1, seed=0):
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Rescaling(1 / 127.5, -1.0)(inputs)
+    x = keras.layers.Conv2D(16, 3, activation="relu")(x)
+    x = DropPath(0.2, seed=0)(x)
+    x = keras.layers.GlobalMaxPooling2D()(x)
+    outputs = [
+        keras.layers.Dense(10, activation="softmax", name=name)(x)
+        for name in ("predictions", "auxiliary_predictions")[:heads]
+    ]
+    return keras.Model(inputs, outputs[0] if heads == 1 else outputs)
+
+
+def losses(rows):
+    return [row["loss"] for row in rows]
+
+
+def test_an_interrupted_training_joins_its_curve(digits, tmp_path):
+    whole = fit(network(), RECIPE, digits, tmp_path / "whole", verbose=0)
+    assert losses(whole)[2] < losses(whole)[0]
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
+        def on_train_batch_end(self, batch, logs=None):
+            if (self.epoch, batch) == (1, 4):
+                raise KeyboardInterrupt
+
+    folder = tmp_path / "broken"
+    with pytest.MonkeyPatch.context() as patch:
+        from nasnet_keras.training import fit as module
+
+        real = module._callbacks
+        patch.setattr(
+            module, "_callbacks", lambda *args: [*real(*args), Interrupt()]
+        )
+        with pytest.raises(KeyboardInterrupt):
+            fit(network(), RECIPE, digits, folder, verbose=0)
+    # Other initial weights: all comes from the checkpoint.
+    model = network(seed=9)
+    rows = fit(model, RECIPE, digits, folder, verbose=0)
+    assert losses(rows) == pytest.approx(losses(whole), rel=1e-5)
+    validation = [row["val_loss"] for row in rows]
+    assert validation == pytest.approx(
+        [row["val_loss"] for row in whole], rel=1e-5
+    )
+    assert read_history(folder / "history.csv") == rows
+
+
+def test_the_average_is_what_is_saved(digits, tmp_path):
+    """With a momentum of nearly 1 it stays where the first step left it."""
+    recipe = dataclasses.replace(RECIPE, ema=0.999999, drop_path_rate=0.0)
+    model = network()
+    before = [np.array(w) for w in model.get_weights()]
+    fit(model, recipe, digits, tmp_path, verbose=0)
+    saved = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    for one, other, now in zip(
+        before, saved.get_weights(), model.get_weights()
+    ):
+        np.testing.assert_allclose(other, one, atol=0.02)
+        np.testing.assert_array_equal(other, now)
+    raw = keras.saving.load_model(
+        tmp_path / "checkpoints" / "epoch_0003.keras", compile=False
+    )
+    moved = np.abs(raw.get_weights()[0] - before[0]).max()
+    assert moved > 0.05
+
+
+def test_two_heads(digits, tmp_path):
+    recipe = dataclasses.replace(RECIPE, auxiliary_weight=0.4, epochs=1)
+    rows = fit(network(heads=2), recipe, digits, tmp_path, verbose=0)
+    heads = [
+        rows[0][f"{name}_loss"]
+        for name in ("predictions", "auxiliary_predictions")
+    ]
+    assert rows[0]["loss"] > heads[0] + 0.4 * heads[1] - 1e-3
+    assert "val_predictions_accuracy" in rows[0]
+
+
+@pytest.mark.parametrize("schedule", ["constant", "adaptive"])
+def test_other_drop_path_schedules(digits, tmp_path, schedule):
+    recipe = dataclasses.replace(RECIPE, drop_path_schedule=schedule, epochs=1)
+    model = network()
+    fit(model, recipe, digits, tmp_path, verbose=0)
+    (layer,) = (x for x in model.layers if isinstance(x, DropPath))
+    expected = {"constant": 0.2, "adaptive": 0.0}[schedule]
+    assert float(layer.current_rate.state) == pytest.approx(expected)
+
+
+def test_with_a_teacher_the_student_is_saved(digits, tmp_path):
+    teacher = network(seed=5)
+    recipe = dataclasses.replace(RECIPE, epochs=2, ema=0.0)
+    whole = fit(
+        network(), recipe, digits, tmp_path / "a", teacher=teacher, verbose=0
+    )
+    saved = keras.saving.load_model(tmp_path / "a/model.keras", compile=False)
+    assert saved.count_params() == teacher.count_params()
+    alone = fit(network(), recipe, digits, tmp_path / "b", verbose=0)
+    assert losses(alone) != pytest.approx(losses(whole), rel=1e-2)
+
+
+def test_a_folder_that_is_a_file(digits, tmp_path):
+    path = tmp_path / "file"
+    path.write_text("mine")
+    with pytest.raises((TrainingError, OSError)):
+        fit(network(), RECIPE, digits, path, verbose=0)
+    assert path.read_text() == "mine"
+
+
+def test_without_validation(tmp_path):
+    digits = load_dataset(
+        "digits", image_size=8, images=100, validation_split=0
+    )
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    rows = fit(network(), recipe, digits, tmp_path, verbose=0)
+    assert not any(name.startswith("val_") for name in rows[0])

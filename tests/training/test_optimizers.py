@@ -1,0 +1,216 @@
+"""A training step against arithmetic; learning rates against formulas."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from nasnet_keras.training.optimizers import (
+    WarmUp,
+    compile_model,
+    decay_weights,
+    learning_rate,
+    make_optimizer,
+)
+from nasnet_keras.training.recipes import Recipe
+
+CLASSES = 3
+RECIPE = Recipe(
+    epochs=2,
+    batch_size=4,
+    learning_rate=0.5,
+    momentum=0.9,
+    nesterov=False,
+    clip_norm=0.25,
+    weight_decay=0.1,
+    label_smoothing=0.1,
+    auxiliary_weight=0.4,
+    ema=0.8,
+)
+STEPS = 3
+
+
+def two_headed():
+    """A 1x1 convolution, its mean, and two classifiers on it."""
+    inputs = keras.Input((2, 2, 2))
+    x = keras.layers.Conv2D(4, 1, use_bias=False, name="convolution")(inputs)
+    x = keras.layers.GlobalAveragePooling2D(data_format="channels_last")(x)
+    heads = [
+        keras.layers.Dense(CLASSES, activation="softmax", name=name)(x)
+        for name in ("predictions", "auxiliary_predictions")
+    ]
+    return keras.Model(inputs, heads)
+
+
+def softmax(x):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def loss_and_gradients(weights, x, y):
+    """Of `two_headed` under `RECIPE`, by hand."""
+    kernel, w, b, v, c = weights
+    mean = x.mean(axis=(1, 2))
+    h = mean @ kernel[0, 0]
+    p, a = softmax(h @ w + b), softmax(h @ v + c)
+    target = y * 0.9 + 0.1 / CLASSES
+    cross = -(target * np.log(p)).sum(axis=1).mean()
+    auxiliary = -(target * np.log(a)).sum(axis=1).mean()
+    decay = 0.05 * sum((k**2).sum() for k in (kernel, w, v))
+    dp, da = (p - target) / len(x), 0.4 * (a - target) / len(x)
+    dh = dp @ w.T + da @ v.T
+    gradients = [
+        (mean.T @ dh)[None, None] + 0.1 * kernel,
+        h.T @ dp + 0.1 * w,
+        dp.sum(axis=0),
+        h.T @ da + 0.1 * v,
+        da.sum(axis=0),
+    ]
+    return cross + 0.4 * auxiliary + decay, gradients
+
+
+def test_steps_by_hand():
+    """Loss, clipping, momentum, cosine, and the averages after three steps."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4, 2, 2, 2)).astype("float32")
+    y = np.eye(CLASSES, dtype="float32")[[0, 1, 2, 1]]
+    keras.utils.set_random_seed(0)
+    model = two_headed()
+    compile_model(model, RECIPE, steps_per_epoch=STEPS)
+    weights = [np.array(w, "float64") for w in model.get_weights()]
+    velocities = [np.zeros_like(w) for w in weights]
+    averages = None
+    for step in range(STEPS):
+        logs = model.train_on_batch(x, [y, y], return_dict=True)
+        loss, gradients = loss_and_gradients(weights, x, y)
+        assert float(logs["loss"]) == pytest.approx(loss, rel=1e-5)
+        norm = math.sqrt(sum((g**2).sum() for g in gradients))
+        assert norm > RECIPE.clip_norm  # Else clipping would show nothing.
+        rate = 0.25 * (1 + math.cos(math.pi * step / (2 * STEPS)))
+        for i, gradient in enumerate(gradients):
+            velocities[i] *= 0.9
+            velocities[i] -= rate * gradient * RECIPE.clip_norm / norm
+            weights[i] = weights[i] + velocities[i]
+        averages = averages or weights
+        averages = [0.8 * a + 0.2 * w for a, w in zip(averages, weights)]
+        model.reset_metrics()
+    for expected, actual in zip(weights, model.get_weights()):
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-6)
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    for expected, actual in zip(averages, model.get_weights()):
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_loss_of_a_network():
+    """Of every kernel, and of nothing else, half the square decays."""
+    from nasnet_keras import NASNet
+    from tests.support.genotypes import one_block_genotype
+
+    model = NASNet(
+        one_block_genotype("sep_conv_3x3"),
+        cells_per_stack=1,
+        filters=4,
+        stem="cifar",
+        classes=CLASSES,
+        input_shape=(32, 32, 3),
+        auxiliary_head=True,
+    )
+    count = decay_weights(model, 0.01)
+    kernels = [w for w in model.trainable_weights if len(w.shape) > 1]
+    assert count == len(kernels) > 20
+    expected = sum(0.005 * (np.asarray(k) ** 2).sum() for k in kernels)
+    losses = map(keras.ops.convert_to_numpy, model.losses)
+    actual = sum(float(loss) for loss in losses)
+    assert actual == pytest.approx(expected, rel=1e-5)
+    decay_weights(model, 0)
+    assert not model.losses
+
+
+def rates(recipe, steps_per_epoch, steps):
+    schedule = learning_rate(recipe, steps_per_epoch)
+    return [float(schedule(step)) for step in steps]
+
+
+def test_cosine():
+    recipe = Recipe(epochs=4, batch_size=1, learning_rate=0.2)
+    assert rates(recipe, 5, [0, 10, 20, 99]) == pytest.approx(
+        [0.2, 0.1, 0, 0], abs=1e-7
+    )
+
+
+def test_exponential_falls_every_2_4_epochs():
+    recipe = Recipe(
+        epochs=9, batch_size=1, learning_rate=0.1, schedule="exponential"
+    )
+    assert rates(recipe, 10, [0, 23, 24, 47, 48]) == pytest.approx(
+        [0.1, 0.1, 0.097, 0.097, 0.09409], rel=1e-6
+    )
+
+
+def test_constant():
+    recipe = Recipe(
+        epochs=9, batch_size=1, learning_rate=0.1, schedule="constant"
+    )
+    assert rates(recipe, 10, [0, 1, 80]) == pytest.approx([0.1] * 3)
+
+
+def test_warm_up_precedes_the_cosine():
+    recipe = Recipe(epochs=3, batch_size=1, learning_rate=0.2, warmup_epochs=1)
+    assert rates(recipe, 10, [0, 5, 10, 20, 30]) == pytest.approx(
+        [0, 0.1, 0.2, 0.1, 0], abs=1e-7
+    )
+
+
+def test_updates_are_counted_where_gradients_accumulate():
+    recipe = Recipe(
+        epochs=4, batch_size=1, learning_rate=0.2, accumulation_steps=5
+    )
+    assert rates(recipe, 10, [0, 4, 8]) == pytest.approx([0.2, 0.1, 0], 1e-6)
+
+
+def test_accumulated_gradients_are_those_of_one_batch():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(8, 2, 2, 2)).astype("float32")
+    y = np.eye(CLASSES, dtype="float32")[rng.integers(0, CLASSES, 8)]
+    results = []
+    for batch, accumulation in ((8, 1), (4, 2)):
+        recipe = Recipe(
+            epochs=1,
+            batch_size=batch,
+            learning_rate=0.1,
+            schedule="constant",
+            auxiliary_weight=0.4,
+            accumulation_steps=accumulation,
+        )
+        keras.utils.set_random_seed(0)
+        model = two_headed()
+        compile_model(model, recipe, steps_per_epoch=4)
+        for first in range(0, 8, batch):
+            part = slice(first, first + batch)
+            model.train_on_batch(x[part], [y[part], y[part]])
+        results.append([np.array(w) for w in model.get_weights()])
+    for whole, accumulated in zip(*results):
+        np.testing.assert_allclose(accumulated, whole, rtol=1e-5, atol=1e-6)
+
+
+def test_rmsprop_is_the_authors():
+    recipe = Recipe(
+        epochs=1, batch_size=1, learning_rate=0.04, optimizer="rmsprop"
+    )
+    optimizer = make_optimizer(recipe, 10)
+    assert isinstance(optimizer, keras.optimizers.RMSprop)
+    assert (optimizer.rho, optimizer.epsilon, optimizer.momentum) == (
+        0.9,
+        1.0,
+        0.9,
+    )
+
+
+def test_warm_up_is_saved_with_its_schedule():
+    schedule = WarmUp(keras.optimizers.schedules.CosineDecay(0.1, 20), 5)
+    config = keras.saving.serialize_keras_object(schedule)
+    again = keras.saving.deserialize_keras_object(config)
+    assert [float(again(s)) for s in (1, 9)] == [
+        float(schedule(s)) for s in (1, 9)
+    ]
