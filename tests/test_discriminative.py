@@ -21,7 +21,7 @@ def network():
 
 
 def test_each_layer_moves_at_its_own_rate(network):
-    """One step of plain descent on the sum of all weights: 1 is the gradient."""
+    """One step of descent on the sum of all weights, whose gradient is 1."""
     optimizer = discriminative_optimizer(
         network, lambda factor: keras.optimizers.SGD(factor), decay=0.5
     )

@@ -84,7 +84,8 @@ def add_data_arguments(parser):
     data.add_argument(
         "--data",
         default="cifar10",
-        help="cifar10, digits, or a folder with one folder of images per class "
+        help="cifar10, cifar100, imagenet2012, digits, an .npz file of `nasnet "
+        "convert-data`, or a folder with one folder of images per class "
         "(default: cifar10)",
     )
     data.add_argument(

@@ -17,6 +17,7 @@ from nasnet_keras.training.sources import (
 from nasnet_keras.training.tfrecords import STREAMED, open_records
 
 TEST_SHARE = 0.2
+PARTS = ("train", "test")
 DEFAULT_SIZES = {
     "digits": 16,
     "cifar10": 32,
@@ -86,8 +87,9 @@ def load_dataset(
             in another order, where that is not installed); `"imagenet2012"`
             (TensorFlow Datasets, streamed); the path of an `.npz` file of
             `nasnet convert-data`; or the path of a folder with one folder of
-            images per class. Of digits and folders a fifth is the test part;
-            the others have their own.
+            images per class, or with two folders of that kind, `train` and
+            `test`. Of digits and of folders without `test` a fifth is the
+            test part; the others have their own.
         data_dir: Optional path, where TensorFlow Datasets keeps its data.
         image_size: Integer, the side to which images are resized. Defaults to
             16 (digits), 32 (CIFAR), 224 (ImageNet), 64 (folders), that of the
@@ -146,11 +148,30 @@ def _read(name, data_dir, size, seed, in_memory):
         return read_cifar(name, data_dir)
     if str(name).endswith(".npz"):
         return read_npz(name)
+    folder = pathlib.Path(name)
+    if name != "digits" and all((folder / part).is_dir() for part in PARTS):
+        return _read_parts(folder, size, in_memory)
     if name == "digits":
         x, y, classes = read_digits()
     else:
-        x, y, classes = read_folder(pathlib.Path(name), size, in_memory)
+        x, y, classes = read_folder(folder, size, in_memory)
     return *_split(x, y, TEST_SHARE, seed), classes
+
+
+def _read_parts(folder, size, in_memory):
+    """Of a folder that has one part to train on and one to test."""
+    parts, names = [], []
+    for part in PARTS:
+        x, y, classes = read_folder(folder / part, size, in_memory)
+        parts.append((x, y))
+        names.append(classes)
+    if names[0] != names[1]:
+        differing = sorted(set(names[0]) ^ set(names[1]))
+        raise ValueError(
+            f"{folder / 'train'} and {folder / 'test'} must have the same "
+            f"classes. Only in one of them: {', '.join(differing)}"
+        )
+    return *parts, names[0]
 
 
 def _split(x, y, share, seed):

@@ -135,10 +135,10 @@ def test_the_published_network_is_another():
 
 
 def test_weights_of_another_network_are_refused():
-    with pytest.raises(ValueError, match="nothing was loaded|Nothing was"):
+    with pytest.raises(ValueError, match="Nothing was loaded"):
         nasnet_keras.NASNetCIFAR(weights="cifar10", filters=8)
 
 
 def test_no_such_weights():
-    with pytest.raises(ValueError, match="no 'cifar10' weights.*nasnet_cifar"):
+    with pytest.raises(ValueError, match=r"no 'cifar10' weights.*nasnet_cifar"):
         nasnet_keras.NASNetMobile(weights="cifar10")

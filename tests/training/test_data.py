@@ -148,3 +148,33 @@ def test_bad_arguments_are_named(folder, tmp_path):
     shutil.rmtree(folder / "dog")
     with pytest.raises(ValueError, match="at least two classes"):
         load_dataset(str(folder))
+
+
+def test_a_folder_with_train_and_test(shared_data):
+    flowers = shared_data("flowers")
+    dataset = load_dataset(flowers, image_size=8, validation_split=0.1)
+    lengths = [
+        len(part[0])
+        for part in (dataset.train, dataset.validation, dataset.test)
+    ]
+    assert lengths == [1260, 140, 200]
+    assert len(dataset.classes) == 5
+    test = load_dataset(flowers / "test", image_size=8, validation_split=0)
+    together = np.concatenate([test.train[0], test.test[0]])
+    one, other = (
+        {image.tobytes() for image in images}
+        for images in (dataset.test[0], together)
+    )
+    assert one == other
+
+
+def test_other_classes_in_test(tmp_path):
+    from PIL import Image
+
+    for folder in ("train/a", "train/b", "test/a", "test/c"):
+        (tmp_path / folder).mkdir(parents=True)
+        for number in range(4):
+            image = Image.new("RGB", (8, 8), (number, 0, 0))
+            image.save(tmp_path / folder / f"{number}.png")
+    with pytest.raises(ValueError, match="Only in one of them: b, c"):
+        load_dataset(tmp_path, image_size=8)
