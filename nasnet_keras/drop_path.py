@@ -52,7 +52,11 @@ class _CurrentRate(keras.random.SeedGenerator):
     def __init__(self, rate):
         super().__init__(seed=0)
         self.state = keras.Variable(
-            rate, dtype="float32", trainable=False, name="drop_path_rate"
+            rate,
+            dtype="float32",
+            trainable=False,
+            autocast=False,  # Also under mixed precision.
+            name="drop_path_rate",
         )
 
 

@@ -52,6 +52,35 @@ def test_dropping_whole_examples():
     assert abs(dropped.mean() - 0.25) < 4 * deviation
 
 
+def test_the_mean_of_many_draws_is_the_undropped_output():
+    x = np.random.default_rng(0).normal(size=(8, 5)).astype("float32")
+    layer = DropPath(0.4, seed=0)
+    drawn = np.asarray(layer(np.repeat(x, ROWS, axis=0), training=True))
+    means = drawn.reshape(8, ROWS, 5).mean(axis=1)
+    # A value is x / keep or 0, so its deviation is |x| sqrt(rate / keep).
+    deviation = np.abs(x) * np.sqrt(0.4 / 0.6 / ROWS)
+    assert (np.abs(means - x) < 4.5 * deviation).all()
+
+
+def test_gradients_are_those_of_what_was_kept():
+    """A step on the mean of `w x`, dropped: the gradient counts the kept."""
+    inputs = keras.Input((1,))
+    x = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")(
+        inputs
+    )
+    model = keras.Model(inputs, DropPath(0.25, seed=3)(x))
+    model.compile(
+        keras.optimizers.SGD(1.0), loss=lambda y, p: ops.mean(p * y, axis=-1)
+    )
+    model.train_on_batch(np.ones((ROWS, 1)), np.ones((ROWS, 1)))
+    (kernel,) = model.get_weights()
+    gradient = -float(kernel[0, 0])
+    kept = gradient * 0.75 * ROWS
+    assert kept == pytest.approx(round(kept), abs=0.2)
+    deviation = np.sqrt(0.25 / 0.75 / ROWS)
+    assert 0 < abs(gradient - 1) < 4.5 * deviation
+
+
 @pytest.mark.parametrize("shape", [(64,), (64, 3), (64, 2, 2, 2, 2)])
 def test_any_rank(shape):
     y = np.asarray(DropPath(0.5, seed=0)(np.ones(shape), training=True))
@@ -141,6 +170,24 @@ def test_the_rate_stays_full_after_total_steps():
     model, history = observed_model(DropPath(0.6, seed=0), steps=6)
     fit(model, steps=6, total_steps=4)
     assert_rates(history.values(), 0.6 * np.array([0, 1, 2, 3, 4, 4]) / 4, ROWS)
+
+
+def test_a_schedule_of_ones_own():
+    model, history = observed_model(DropPath(0.6, seed=0), steps=4)
+    fit(model, steps=4, schedule=lambda share: share**2)
+    assert_rates(history.values(), 0.6 * (np.arange(4) / 4) ** 2, ROWS)
+
+
+def test_with_accumulated_gradients_steps_are_counted_not_updates():
+    model, history = observed_model(DropPath(0.6, seed=0), steps=8)
+    model.compile(
+        keras.optimizers.SGD(0.0, gradient_accumulation_steps=3),
+        "mse",
+        metrics=history.recorders,
+    )
+    fit(model, steps=4, total_steps=8)
+    fit(model, steps=4, total_steps=8)
+    assert_rates(history.values(), 0.6 * np.arange(8) / 8, ROWS)
 
 
 def test_epochs_count():

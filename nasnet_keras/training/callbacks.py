@@ -58,17 +58,12 @@ class StopOnNaN(keras.callbacks.Callback):
         loss = float(logs["loss"])
         if math.isfinite(loss):
             return
+        kept = self.checkpoints.kept() if self.checkpoints else ""
         raise TrainingError(
             f"The loss is {loss} at step {batch + 1} of epoch "
-            f"{self._epoch + 1}. {self._last()} Lower the learning rate, or "
-            "clip the gradients."
+            f"{self._epoch + 1}. {kept} Lower the learning rate, or clip the "
+            "gradients."
         )
-
-    def _last(self):
-        last = self.checkpoints and self.checkpoints.last()
-        if not last:
-            return "There is no checkpoint yet."
-        return f"The last good checkpoint is {last}."
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -94,20 +89,20 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         path = self.folder / f"epoch_{epoch + 1:04d}.keras"
-        try:
-            save_model(self.saved, path, self.about)
-        except OSError as error:
-            last = self.last()
-            kept = f" The last good one is {last}." if last else ""
-            raise TrainingError(
-                f"The checkpoint {path} cannot be written: {error}.{kept}"
-            ) from error
+        save_model(self.saved, path, self.about)
         for old in self._all()[: -self.keep]:
             old.unlink()
 
     def last(self):
         """Returns the path of the newest checkpoint, or `None`."""
         return next(reversed(self._all()), None)
+
+    def kept(self):
+        """Returns a sentence that says which checkpoint is left."""
+        last = self.last()
+        if last is None:
+            return "There is no checkpoint yet."
+        return f"The last good checkpoint is {last}."
 
     def epoch(self):
         """Returns how many epochs the newest one has seen; 0 without one."""

@@ -11,7 +11,12 @@ import keras
 
 from nasnet_keras.drop_path import AdaptiveDropPath, ScheduledDropPath
 from nasnet_keras.model_files import save_model
-from nasnet_keras.training.callbacks import Checkpoints, Reseed, StopOnNaN
+from nasnet_keras.training.callbacks import (
+    Checkpoints,
+    Reseed,
+    StopOnNaN,
+    TrainingError,
+)
 from nasnet_keras.training.curves import Curves
 from nasnet_keras.training.distill import make_distiller
 from nasnet_keras.training.evaluation import evaluation_batches
@@ -56,7 +61,7 @@ def fit(
         List of dictionaries, the curve: one per epoch.
 
     Raises:
-        TrainingError: If the loss becomes NaN or infinite, or a checkpoint
+        TrainingError: If the loss becomes NaN or infinite, or the folder
             cannot be written; the message names the last good checkpoint.
     """
     folder = pathlib.Path(folder)
@@ -71,20 +76,25 @@ def fit(
         model.load_weights(checkpoints.last())
     curves = Curves(folder, done)
     validation = _validation(dataset, recipe, outputs)
-    if done < recipe.epochs:
-        trained.fit(
-            feed.batches(done * steps),
-            epochs=recipe.epochs,
-            initial_epoch=done,
-            steps_per_epoch=steps,
-            validation_data=validation,
-            shuffle=False,  # The feed has an order of its own.
-            callbacks=_callbacks(recipe, steps, seed, curves, checkpoints),
-            verbose=verbose,
-        )
-    elif recipe.ema:  # Killed after the last epoch: its average is missing.
-        model.optimizer.finalize_variable_values(model.trainable_variables)
-    save_model(model, folder / MODEL_FILE, about)
+    try:
+        if done < recipe.epochs:
+            trained.fit(
+                feed.batches(done * steps),
+                epochs=recipe.epochs,
+                initial_epoch=done,
+                steps_per_epoch=steps,
+                validation_data=validation,
+                shuffle=False,  # The feed has an order of its own.
+                callbacks=_callbacks(recipe, steps, seed, curves, checkpoints),
+                verbose=verbose,
+            )
+        elif recipe.ema:  # Killed after the last epoch, before its average.
+            model.optimizer.finalize_variable_values(model.trainable_variables)
+        save_model(model, folder / MODEL_FILE, about)
+    except OSError as error:
+        raise TrainingError(
+            f"{folder} cannot be written: {error}. {checkpoints.kept()}"
+        ) from error
     return curves.rows
 
 

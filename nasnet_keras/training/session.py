@@ -62,6 +62,7 @@ class Session:
             seed=self.args.seed,
             teacher=self._teacher(),
             about=self._about(),
+            verbose=1 if sys.stdout.isatty() else 2,
         )
         self._finish(rows, time.monotonic() - began)
 

@@ -1,8 +1,5 @@
 """What makes a training resumable, and what ends it: real fits, small."""
 
-import os
-import resource
-
 import keras
 import numpy as np
 import pytest
@@ -96,47 +93,6 @@ def test_checkpoints_keep_the_newest_two(tmp_path):
     names = sorted(path.name for path in (tmp_path / "new").iterdir())
     assert names == ["epoch_0002.keras", "epoch_0003.keras"]
     assert checkpoints.epoch() == 3
-
-
-@pytest.fixture
-def full_disk():
-    """Files of this process cannot grow beyond 10 kB."""
-    import signal
-
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, before)
-
-
-def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, full_disk):
-    model = dropping_model()
-    checkpoints = Checkpoints(model, tmp_path)
-    checkpoints.set_model(model)
-    checkpoints.on_epoch_end(0)
-    good = (tmp_path / "epoch_0001.keras").read_bytes()
-    full_disk()
-    with pytest.raises(TrainingError, match="cannot be written") as error:
-        checkpoints.on_epoch_end(1)
-    assert str(tmp_path / "epoch_0001.keras") in str(error.value)
-    assert [p.name for p in tmp_path.iterdir()] == ["epoch_0001.keras"]
-    assert (tmp_path / "epoch_0001.keras").read_bytes() == good
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-def test_a_folder_that_cannot_be_written(tmp_path):
-    tmp_path.chmod(0o500)
-    checkpoints = Checkpoints(dropping_model(), tmp_path / "new")
-    with pytest.raises(TrainingError, match="cannot be written"):
-        checkpoints.on_epoch_end(0)
-
-
-def test_a_file_in_the_place_of_the_folder(tmp_path):
-    (tmp_path / "new").write_text("mine")
-    checkpoints = Checkpoints(dropping_model(), tmp_path / "new")
-    with pytest.raises(TrainingError, match="cannot be written"):
-        checkpoints.on_epoch_end(0)
 
 
 def test_adaptive_drop_path_follows_the_gap():

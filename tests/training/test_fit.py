@@ -5,6 +5,8 @@ killed.
 """
 
 import dataclasses
+import resource
+import signal
 
 import keras
 import numpy as np
@@ -141,12 +143,53 @@ def test_with_a_teacher_the_student_is_saved(digits, tmp_path):
     assert losses(alone) != pytest.approx(losses(whole), rel=1e-2)
 
 
+@pytest.fixture
+def disk():
+    """Function that ends the growth of this process' files at 10 kB."""
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, before)
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint(digits, tmp_path, disk):
+    one = dataclasses.replace(RECIPE, schedule="constant")
+    fit(network(), dataclasses.replace(one, epochs=1), digits, tmp_path)
+    good = tmp_path / "checkpoints" / "epoch_0001.keras"
+    content, model = good.read_bytes(), (tmp_path / "model.keras").read_bytes()
+    disk()
+    with pytest.raises(TrainingError, match="cannot be written") as error:
+        fit(network(), one, digits, tmp_path, verbose=0)
+    assert str(good) in str(error.value)
+    assert good.read_bytes() == content
+    assert (tmp_path / "model.keras").read_bytes() == model
+    left = [path.name for path in good.parent.iterdir()]
+    assert left == ["epoch_0001.keras"]
+
+
 def test_a_folder_that_is_a_file(digits, tmp_path):
     path = tmp_path / "file"
     path.write_text("mine")
-    with pytest.raises((TrainingError, OSError)):
+    with pytest.raises(TrainingError, match="cannot be written"):
         fit(network(), RECIPE, digits, path, verbose=0)
     assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision(digits, tmp_path, policy):
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = network()
+        rows = fit(model, RECIPE, digits, tmp_path, verbose=0)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert losses(rows)[-1] < losses(rows)[0]
+    assert {w.dtype for w in model.weights} == {"float32"}
+    (layer,) = (x for x in model.layers if isinstance(x, DropPath))
+    steps = 3 * (len(digits.train[1]) // RECIPE.batch_size)
+    rate = float(keras.ops.convert_to_numpy(layer.current_rate.state))
+    assert rate == pytest.approx(0.2 * (steps - 1) / steps, rel=1e-5)
 
 
 def test_without_validation(tmp_path):

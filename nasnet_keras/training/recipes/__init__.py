@@ -6,6 +6,7 @@ from nasnet_keras.training.recipes.recipe import Recipe as Recipe
 
 RECIPES = (
     "cifar10",
+    "cifar10_gpu",
     "cifar10_short",
     "cifar10_small",
     "fine_tuning",
