@@ -119,12 +119,9 @@ def run(args):
     if args.directory is None:
         now = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         args.directory = pathlib.Path("runs", now)
-    _check_directory(args.directory)
-    args.directory.mkdir(parents=True, exist_ok=True)
+    from nasnet_keras.run_folder import run_folder
 
-    from nasnet_keras.quiet import chatter_to
-
-    with chatter_to(args.directory / "log"):
+    with run_folder(args.directory, "config.json", "search"):
         try:
             from nasnet_keras.search.session import Session
 
@@ -136,10 +133,6 @@ def run(args):
                 file=sys.stderr,
             )
             return 130
-        finally:
-            if not any(args.directory.glob("*.json*")):
-                (args.directory / "log").unlink()
-                args.directory.rmdir()
     return 0
 
 
@@ -167,18 +160,4 @@ def _check(args):
             raise ValueError(
                 f"--{name.replace('_', '-')} must be at least {value}. "
                 f"Received: {getattr(args, name)}"
-            )
-
-
-def _check_directory(directory):
-    """Refuses a folder that is something else than a search."""
-    if directory.exists() and not directory.is_dir():
-        raise ValueError(f"--directory {directory} is a file, not a folder.")
-    if directory.is_dir():
-        names = {path.name for path in directory.iterdir()}
-        if names - {"log"} and "config.json" not in names:
-            raise ValueError(
-                f"--directory {directory} holds other files "
-                f"({', '.join(sorted(names)[:3])}, ...) and no search. "
-                "Nothing was changed. Give a new folder."
             )

@@ -31,7 +31,9 @@ def add_arguments(parser):
     network.add_argument("--cells-per-stack", type=int, help="N in the paper")
     network.add_argument("--filters", type=int, help="F of the first stack")
     network.add_argument(
-        "--weights", help="where to start from: a preset's weights, a path"
+        "--weights",
+        help="where to start from: a preset's weights, a path (default: "
+        "random)",
     )
     add_data_arguments(parser)
     recipe = parser.add_argument_group(
@@ -170,10 +172,9 @@ def run_train(args):
     # oneDNN's depthwise convolutions: TensorFlow has them off on some
     # processors, where they take half the time.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    args.directory.mkdir(parents=True, exist_ok=True)
-    from nasnet_keras.quiet import chatter_to
+    from nasnet_keras.run_folder import run_folder
 
-    with chatter_to(args.directory / "log"):
+    with run_folder(args.directory, "run.json", "training"):
         try:
             from nasnet_keras.training.session import Session
 

@@ -24,6 +24,7 @@ from nasnet_keras.training.feed import make_feed
 from nasnet_keras.training.optimizers import compile_model
 
 MODEL_FILE = "model.keras"
+CHECKPOINTS = "checkpoints"
 
 
 def fit(
@@ -70,7 +71,7 @@ def fit(
     steps = feed.steps_per_epoch
     compile_model(model, recipe, steps)
     trained = model if teacher is None else make_distiller(model, teacher)
-    checkpoints = Checkpoints(model, folder / "checkpoints", about)
+    checkpoints = Checkpoints(model, folder / CHECKPOINTS, about)
     done = checkpoints.epoch()
     if done:
         model.load_weights(checkpoints.last())

@@ -15,7 +15,7 @@ from nasnet_keras.model_files import load_model, read_about
 from nasnet_keras.presets import get_preset
 from nasnet_keras.provenance import provenance
 from nasnet_keras.training.data import load_dataset
-from nasnet_keras.training.fit import MODEL_FILE, fit
+from nasnet_keras.training.fit import CHECKPOINTS, MODEL_FILE, fit
 from nasnet_keras.training.network import build_network
 from nasnet_keras.training.recipes import Recipe
 
@@ -45,13 +45,14 @@ class Session:
             validation_split=self.args.validation_split,
             images=self.args.images,
         )
-        self._note()
         keras.utils.set_random_seed(self.args.seed)
         model = build_network(
             self.preset, self.recipe, self.dataset, **self._options()
         )
         if self.args.freeze_to is not None:
             freeze_to(model, self.args.freeze_to)
+        teacher = self._teacher()
+        self._note()
         self._say(model)
         began = time.monotonic()
         rows = fit(
@@ -60,7 +61,7 @@ class Session:
             self.dataset,
             self.args.directory,
             seed=self.args.seed,
-            teacher=self._teacher(),
+            teacher=teacher,
             about=self._about(),
             verbose=1 if sys.stdout.isatty() else 2,
         )
@@ -129,15 +130,18 @@ class Session:
         path = self.args.directory / RUN_FILE
         # As JSON gives it back: tuples become lists.
         configuration = json.loads(json.dumps(self._configuration()))
-        if not path.is_file():
-            content = {
-                "command": shlex.join(["nasnet", *sys.argv[1:]]),
-                "configuration": configuration,
-                "produced_by": provenance(),
-            }
-            write_atomically(path, json.dumps(content, indent=1) + "\n")
+        if any((self.args.directory / CHECKPOINTS).glob("*.keras")):
+            before = json.loads(path.read_text())["configuration"]
+            self._refuse_another(before, configuration)
             return
-        before = json.loads(path.read_text())["configuration"]
+        content = {
+            "command": shlex.join(["nasnet", *sys.argv[1:]]),
+            "configuration": configuration,
+            "produced_by": provenance(),
+        }
+        write_atomically(path, json.dumps(content, indent=1) + "\n")
+
+    def _refuse_another(self, before, configuration):
         # A setting that is younger than the run has its default in it.
         before = {"precision": "float32", "fine_tuning": {}, **before}
         defaults = dataclasses.asdict(Recipe(1, 1, 1.0))

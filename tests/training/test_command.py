@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -178,4 +177,14 @@ def test_wrong_arguments(genotype, tmp_path, capfd, arguments, message):
     output = capfd.readouterr()
     assert message in output.err
     assert "Traceback" not in output.err
-    assert not pathlib.Path(folder, "checkpoints").exists()
+    assert not (folder / "checkpoints").exists()
+
+
+def test_a_folder_of_something_else_is_kept(genotype, tmp_path, capfd):
+    from nasnet_keras import cli
+
+    (tmp_path / "letter.txt").write_text("mine")
+    args = cli._parse(command(genotype, tmp_path)[2:])
+    assert cli.main(args) == 2
+    assert "holds other files" in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
