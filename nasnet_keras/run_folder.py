@@ -1,6 +1,7 @@
-"""The folder of a run: a search's, a training's."""
+"""The folder of a run, a search's or a training's, and what made it."""
 
 import contextlib
+import json
 
 from nasnet_keras.quiet import chatter_to
 
@@ -43,3 +44,21 @@ def _check(directory, marker, what):
                 f"({', '.join(sorted(names)[:3])}, ...) and no {what}. "
                 "Nothing was changed. Give a new folder."
             )
+
+
+def differences(before, now, place=""):
+    """Yields a line for each entry in which two JSON values differ."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted({*before, *now}):
+            inner = f"{place}.{key}" if place else key
+            missing = "(absent)"
+            yield from differences(
+                before.get(key, missing), now.get(key, missing), inner
+            )
+    elif before != now:
+        yield f"{place}: there {_short(before)}, now {_short(now)}"
+
+
+def _short(value):
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."

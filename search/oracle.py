@@ -18,6 +18,7 @@ import numpy as np
 from keras_tuner.engine import trial as trial_module
 
 from nasnet_keras.files import write_atomically
+from nasnet_keras.run_folder import differences
 from nasnet_keras.search.journal import Journal, uninterrupted
 
 JOURNAL = "trials.jsonl"
@@ -322,11 +323,11 @@ class SpaceOracle(keras_tuner.Oracle):
             theirs = json.loads(path.read_text())
             self.adopt(theirs)
             ours = json.loads(json.dumps(self.describe()))
-            differences = list(_differences(theirs, ours))
-            if differences:
+            differing = list(differences(theirs, ours))
+            if differing:
                 raise SearchMismatchError(
                     f"{self.folder} holds another search. It differs in:\n"
-                    + "\n".join(f"  {line}" for line in differences)
+                    + "\n".join(f"  {line}" for line in differing)
                     + "\nNothing was changed. Give another folder, or the "
                     "same settings."
                 )
@@ -359,24 +360,6 @@ class SpaceOracle(keras_tuner.Oracle):
         """Releases the folder to other processes."""
         if self._journal is not None:
             self._journal.close()
-
-
-def _differences(before, now, place=""):
-    """Yields a line for each entry in which two JSON values differ."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted({*before, *now}):
-            inner = f"{place}.{key}" if place else key
-            missing = "(absent)"
-            yield from _differences(
-                before.get(key, missing), now.get(key, missing), inner
-            )
-    elif before != now:
-        yield f"{place}: there {_short(before)}, now {_short(now)}"
-
-
-def _short(value):
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 class RandomOracle(SpaceOracle):

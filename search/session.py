@@ -78,6 +78,11 @@ class Session:
                 "images in memory. Give digits, cifar10, cifar100, a folder "
                 "or an .npz file."
             )
+        if not len(dataset.validation[1]):
+            raise ValueError(
+                "--validation-split must be above 0: the reward is the "
+                "accuracy of the validation."
+            )
         side = dataset.input_shape[0]
         sizes = ", ".join(
             f"{len(part[1])} {name}"

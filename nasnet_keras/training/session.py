@@ -14,6 +14,7 @@ from nasnet_keras.fine_tuning import freeze_to
 from nasnet_keras.model_files import load_model, read_about
 from nasnet_keras.presets import get_preset
 from nasnet_keras.provenance import provenance
+from nasnet_keras.run_folder import differences
 from nasnet_keras.training.data import load_dataset
 from nasnet_keras.training.fit import CHECKPOINTS, MODEL_FILE, fit
 from nasnet_keras.training.network import build_network
@@ -146,16 +147,12 @@ class Session:
         before = {"precision": "float32", "fine_tuning": {}, **before}
         defaults = dataclasses.asdict(Recipe(1, 1, 1.0))
         before["recipe"] = {**defaults, **before["recipe"]}
-        differing = sorted(
-            name
-            for name in configuration
-            if configuration[name] != before.get(name)
-        )
-        if differing:
+        lines = list(differences(before, configuration))
+        if lines:
             raise ValueError(
-                f"--directory {self.args.directory} holds another training: "
-                f"{', '.join(differing)} differ. Nothing was changed. Give "
-                "its own arguments to go on, or a new folder."
+                f"--directory {self.args.directory} holds another training. "
+                "Nothing was changed. Give its own arguments to go on, or a "
+                "new folder. These differ:\n  " + "\n  ".join(lines)
             )
 
     def _about(self):

@@ -366,7 +366,7 @@ def test_unknown_argument_error():
 
 
 def test_no_such_published_weights():
-    with pytest.raises(ValueError, match="No ImageNet weights are published"):
+    with pytest.raises(ValueError, match="no 'imagenet' weights for"):
         from_preset("darts_v2_imagenet", weights="imagenet")
 
 
