@@ -37,7 +37,10 @@ def write_half(model, path):
     with tempfile.TemporaryDirectory() as folder:
         whole = pathlib.Path(folder) / "whole.weights.h5"
         model.save_weights(whole)
-        with h5py.File(whole) as source, h5py.File(path, "w") as target:
+        with (
+            h5py.File(whole) as source,
+            h5py.File(path, "w", libver="latest") as target,
+        ):
             source.visititems(lambda name, item: _copy(name, item, target))
 
 

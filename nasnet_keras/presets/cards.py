@@ -46,8 +46,8 @@ def shipped_card(preset, name):
     record = weights.record()
     test, half = record["test"], record["half_precision"]
     made, configuration = record["produced_by"], record["configuration"]
-    options = [*preset.configuration.items(), *weights.configuration.items()]
-    arguments = ", ".join(f"{key}={value!r}" for key, value in options)
+    options = {**preset.configuration, **weights.configuration}
+    arguments = ", ".join(f"{k}={value!r}" for k, value in options.items())
     facts = {
         "Network": f"`NASNet({arguments})`, {record['parameters']:,} "
         "parameters",
@@ -67,7 +67,7 @@ def shipped_card(preset, name):
         "Accuracy": f"**{test['top1']:.2%}** of the {test['images']:,} test "
         f"images, at which we looked once",
         "Time": f"{record['minutes']:.0f} minutes for "
-        f"{len(record['history'])} epochs",
+        f"{len(record['history'])} epochs, beside other work on the machine",
         "Machine": f"{made['machine']}; Keras {made['keras']}, "
         f"{made['backend']} {made[made['backend']]}",
     }

@@ -130,14 +130,28 @@ def test_written_files_are_up_to_date():
 
 def test_cards():
     cards = script.cards()
-    assert len(cards) == 4
+    assert len(cards) == 5
     for name, preset in PRESETS.items():
-        for weights in preset.weights:
+        for weights, known in preset.weights.items():
             card = cards[f"{name}_{weights}.md"]
-            for fact in ("Licence", "`tf_slim`", "127.5", "not measured here"):
+            for fact in ("Licence", "`tf_slim`", "127.5"):
                 assert fact in card
-            assert preset.weights[weights].reported in card
-            assert "by the authors" in card
+            if known.format == "shipped":
+                continue
+            assert known.reported in card
+            assert "by the authors" in card and "not measured here" in card
+
+
+def test_the_card_of_weights_that_we_trained():
+    """Command, time, machine, curve, accuracy: all from the run's record."""
+    record = PRESETS["nasnet_cifar"].weights["cifar10"].record()
+    card = script.cards()["nasnet_cifar_cifar10.md"]
+    assert f"    {record['command']}\n" in card
+    assert f"**{record['test']['top1']:.2%}** of the 10,000 test" in card
+    assert f"{record['minutes']:.0f} minutes for" in card
+    assert record["produced_by"]["machine"] in card
+    picture = ROOT / "pretrained" / "shipped" / "nasnet_cifar_cifar10.png"
+    assert f"(shipped/{picture.name})" in card and picture.is_file()
 
 
 def test_the_table_shows_both_figures():
