@@ -153,6 +153,40 @@ def test_a_finished_training_is_left_as_it_is(genotype, whole):
     assert (whole / "history.csv").read_bytes() == before
 
 
+@pytest.mark.long
+def test_two_devices_train_what_one_does(genotype, tmp_path):
+    """Keras' own distribution: JAX, with two devices on one processor."""
+    pytest.importorskip("jax")
+    curves = []
+    for name, more in (("one", []), ("two", ["--distribute"])):
+        environment = {
+            **os.environ,
+            "KERAS_BACKEND": "jax",
+            "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        }
+        done = subprocess.run(
+            command(genotype, tmp_path / name, *more),
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
+        assert done.returncode == 0, done.stderr
+        curves.append([row["loss"] for row in history(tmp_path / name)])
+    assert curves[1] == pytest.approx(curves[0], rel=2e-2)
+
+
+def test_distribution_needs_jax(genotype, tmp_path, capfd):
+    import keras
+
+    from nasnet_keras import cli
+
+    if keras.backend.backend() == "jax":
+        pytest.skip("it has what it needs")
+    args = cli._parse(command(genotype, tmp_path / "run", "--distribute")[2:])
+    assert cli.main(args) == 2
+    assert "KERAS_BACKEND=jax" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
