@@ -217,7 +217,7 @@ def test_the_presets_own_activation(zoo):
             "mine",
             {"classifier_activation": given},
             8,
-            weights={"imagenet": None},
+            weights={"imagenet": Weights("keras_applications", "")},
         )
         predict.load_network(preset)
         overrides = zoo.calls[-1][2]

@@ -410,7 +410,8 @@ def load_shipped(model, path, classifier=True, adapt=False):
     def adapted(place, value, shape):
         if place[0] != "stem_conv" or value.shape[2] == shape[2]:
             return value
-        return _adapt_stem(value, shape[2])
+        # In half precision the sum over channels would be rounded again.
+        return _adapt_stem(value.astype("float32"), shape[2])
 
     return _load_own(model, path, fresh, adapted if adapt else None)
 

@@ -67,6 +67,17 @@ def test_kernels_are_of_half_precision(weights):
     assert kinds == {True: {"float16"}, False: {"float32"}}
 
 
+def test_a_tenth_of_the_test_images(weights, model, images):
+    """Within three deviations of what the card says of all of them."""
+    x, y = images[0][::10], images[1][::10]
+    right = model.predict(x, batch_size=250, verbose=0).argmax(axis=1) == y
+    noted = weights.record()["test"]["top1"]
+    deviation = (noted * (1 - noted) / len(y)) ** 0.5
+    assert len(y) == 1000
+    assert abs(right.mean() - noted) < 3 * deviation
+
+
+@pytest.mark.long
 def test_the_accuracy_of_the_card(
     weights, shared_data, tmp_path, capsys, images
 ):
