@@ -9,8 +9,7 @@ HERE = pathlib.Path(__file__).parent
 INIT = (HERE / "nasnet_keras" / "__init__.py").read_text()
 
 PLOTS = ["matplotlib>=3.8"]
-TRAIN = [*PLOTS, "scikit-learn>=1.4", "tqdm>=4.66"]
-SEARCH = TRAIN
+SEARCH = [*PLOTS, "scikit-learn>=1.4", "tqdm>=4.66"]
 HUB = ["keras-hub>=0.32"]
 BACKENDS = {"jax": ["jax>=0.4.38"], "torch": ["torch>=2.6"]}
 
@@ -56,7 +55,7 @@ setup(
     extras_require={
         "plot": PLOTS,
         "search": SEARCH,
-        "train": TRAIN,
+        "train": SEARCH,
         "hub": HUB,
         "cuda": ["tensorflow[and-cuda]>=2.21"],
         **BACKENDS,

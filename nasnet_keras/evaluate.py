@@ -8,7 +8,8 @@ import pathlib
 import sys
 import time
 
-from nasnet_keras.training.command import add_data_arguments, check_least
+from nasnet_keras.arguments import check_least
+from nasnet_keras.training.command import add_data_arguments
 
 
 def add_arguments(parser):

@@ -105,6 +105,7 @@ def _read(path, mode):
 
 
 def converted(image, mode):
+    """Returns a Pillow image in a mode, its brightness and colours kept."""
     if image.mode.startswith("I;16"):
         # Pillow's own conversion would cut off all that is above 255.
         pixels = np.round(np.asarray(image) / 257).astype("uint8")

@@ -10,6 +10,8 @@ import pathlib
 import sys
 import time
 
+from nasnet_keras.arguments import check_least
+
 
 def add_arguments(parser):
     """Adds the arguments of `nasnet predict` to a parser."""
@@ -72,12 +74,7 @@ def run(args):
 
 
 def _check(args):
-    for name in ("top", "batch_size"):
-        if getattr(args, name) < 1:
-            raise ValueError(
-                f"--{name.replace('_', '-')} must be at least 1. "
-                f"Received: {getattr(args, name)}"
-            )
+    check_least(args, {"top": 1, "batch_size": 1})
     if not 0 < args.crop <= 1:
         raise ValueError(
             f"--crop must be above 0 and up to 1. Received: {args.crop}"

@@ -10,6 +10,8 @@ import importlib.util
 import pathlib
 import sys
 
+from nasnet_keras.arguments import check_least
+
 EXTRA = ("matplotlib", "PIL", "sklearn", "tqdm")
 
 # What a search takes unless told otherwise, by dataset; a folder's are those
@@ -155,9 +157,4 @@ def _check(args):
         "batch_size": 1,
         "update_every": 2,
     }
-    for name, value in least.items():
-        if getattr(args, name) < value:
-            raise ValueError(
-                f"--{name.replace('_', '-')} must be at least {value}. "
-                f"Received: {getattr(args, name)}"
-            )
+    check_least(args, least)

@@ -1,1 +1,1 @@
-"""Training: data, and (to come) the recipes of the paper."""
+"""Training: recipes, data, and the fit that goes on where it was killed."""

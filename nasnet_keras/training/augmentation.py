@@ -11,8 +11,6 @@ import numpy as np
 
 GREY = 128  # A pixel of it is 0 once images are scaled to [-1, 1].
 PAD_SHARE = 8
-# The luminance of a colour, as TensorFlow and PIL weigh it.
-LUMA = np.array([0.299, 0.587, 0.114])
 
 
 @dataclasses.dataclass(frozen=True)

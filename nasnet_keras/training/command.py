@@ -104,16 +104,6 @@ def add_data_arguments(parser):
     )
 
 
-def check_least(args, least):
-    """Raises ValueError where an argument is below the least that it may be."""
-    for name, value in least.items():
-        if getattr(args, name) < value:
-            raise ValueError(
-                f"--{name.replace('_', '-')} must be at least {value}. "
-                f"Received: {getattr(args, name)}"
-            )
-
-
 def _add_setting(group, field):
     name = f"--{field.name.replace('_', '-')}"
     text = {"help": _settings_help()[field.name], "default": None}

@@ -25,7 +25,11 @@ class Curves(keras.callbacks.Callback):
         super().__init__()
         self.folder = pathlib.Path(folder)
         path = self.folder / HISTORY_FILE
+        self._writer = None
         self.rows = read_history(path)[:epochs] if path.is_file() else []
+
+    def on_train_begin(self, logs=None):
+        self._writer = _tensorboard(self.folder / "logs")
 
     def on_epoch_begin(self, epoch, logs=None):
         self._began = time.monotonic()
@@ -40,16 +44,16 @@ class Curves(keras.callbacks.Callback):
         self._log(row)
         self._plot()
 
+    def on_train_end(self, logs=None):
+        if self._writer is not None:
+            self._writer.close()
+
     def _log(self, row):
-        try:
-            from tensorboard.summary import Writer
-        except ImportError:
-            return
-        writer = Writer(str(self.folder / "logs"))
-        for name, value in row.items():
-            if name != "epoch":
-                writer.add_scalar(name, value, row["epoch"])
-        writer.close()
+        if self._writer is not None:
+            for name, value in row.items():
+                if name != "epoch":
+                    self._writer.add_scalar(name, value, row["epoch"])
+            self._writer.flush()
 
     def _plot(self):
         try:
@@ -58,6 +62,15 @@ class Curves(keras.callbacks.Callback):
             plot_curves(self.rows, self.folder / "curves.png")
         except ImportError:  # Pictures are an extra.
             return
+
+
+def _tensorboard(folder):
+    """A writer of TensorBoard's logs; `None` without TensorBoard."""
+    try:
+        from tensorboard.summary import Writer
+    except ImportError:
+        return None
+    return Writer(str(folder))
 
 
 def _learning_rate(optimizer):

@@ -19,7 +19,6 @@ from PIL import Image, ImageOps
 
 # What `load_image` uses; transparency, 16 bits and the like in one place.
 from nasnet_keras.images import converted
-from nasnet_keras.training.augmentation import LUMA
 
 AREA = (0.08, 1.0)
 PROPORTION = (3 / 4, 4 / 3)
@@ -28,6 +27,8 @@ BRIGHTNESS = 32.0
 SATURATION = (0.5, 1.5)
 HUE = 0.2
 CONTRAST = (0.5, 1.5)
+# The luminance of a colour, as TensorFlow and PIL weigh it.
+LUMA = np.array([0.299, 0.587, 0.114])
 # From RGB to luminance and the two axes of colour (NTSC's YIQ).
 YIQ = np.array([LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 ORIENTATION = 0x0112

@@ -53,7 +53,8 @@ class Session:
         if self.args.freeze_to is not None:
             freeze_to(model, self.args.freeze_to)
         teacher = self._teacher()
-        self._note()
+        configuration = self._configuration()
+        self._note(configuration)
         self._say(model)
         began = time.monotonic()
         rows = fit(
@@ -63,7 +64,7 @@ class Session:
             self.args.directory,
             seed=self.args.seed,
             teacher=teacher,
-            about=self._about(),
+            about=self._about(configuration),
             verbose=1 if sys.stdout.isatty() else 2,
         )
         self._finish(rows, time.monotonic() - began)
@@ -126,11 +127,11 @@ class Session:
             "seed": self.args.seed,
         }
 
-    def _note(self):
+    def _note(self, configuration):
         """Writes `run.json`; refuses a folder of another training."""
         path = self.args.directory / RUN_FILE
         # As JSON gives it back: tuples become lists.
-        configuration = json.loads(json.dumps(self._configuration()))
+        configuration = json.loads(json.dumps(configuration))
         if any((self.args.directory / CHECKPOINTS).glob("*.keras")):
             before = json.loads(path.read_text())["configuration"]
             self._refuse_another(before, configuration)
@@ -155,12 +156,12 @@ class Session:
                 "new folder. These differ:\n  " + "\n  ".join(lines)
             )
 
-    def _about(self):
+    def _about(self, configuration):
         return {
             "class_names": list(self.dataset.classes),
             "image_size": self.recipe.image_size,
             "images": "values of 0 to 255",
-            **self._configuration(),
+            **configuration,
         }
 
     def _say(self, model):

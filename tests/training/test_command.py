@@ -115,7 +115,8 @@ def test_what_a_folder_holds(whole):
     }
     kept = sorted(path.name for path in (whole / "checkpoints").iterdir())
     assert kept == ["epoch_0002.keras", "epoch_0003.keras"]
-    assert list((whole / "logs").glob("events.*"))
+    (events,) = (whole / "logs").glob("events.*")
+    assert events.stat().st_size > 500
     run = json.loads((whole / "run.json").read_text())
     assert run["configuration"]["recipe"]["growing_sizes"] == [[1, 6]]
     assert {"keras", "time", "machine"} <= set(run["produced_by"])
@@ -181,7 +182,7 @@ def test_distribution_needs_jax(genotype, tmp_path, capfd):
     from nasnet_keras import cli
 
     if keras.backend.backend() == "jax":
-        pytest.skip("it has what it needs")
+        pytest.skip("JAX distributes: there is nothing to refuse")
     args = cli._parse(command(genotype, tmp_path / "run", "--distribute")[2:])
     assert cli.main(args) == 2
     assert "KERAS_BACKEND=jax" in capfd.readouterr().err

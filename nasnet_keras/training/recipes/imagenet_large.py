@@ -9,22 +9,14 @@ Hardware: many GPUs; `--accumulation-steps` where the batch does not fit.
 Expected: 82.7 / 96.2 % (the paper). Not run by us.
 """
 
-from nasnet_keras.training.recipes.recipe import Recipe
+import dataclasses
 
-RECIPE = Recipe(
-    epochs=250,
-    batch_size=256,
+from nasnet_keras.training.recipes import imagenet_mobile
+
+RECIPE = dataclasses.replace(
+    imagenet_mobile.RECIPE,
     learning_rate=0.12,
-    optimizer="rmsprop",
-    schedule="exponential",
-    warmup_epochs=5,
-    clip_norm=10.0,
     weight_decay=5e-5,
-    label_smoothing=0.1,
-    auxiliary_weight=0.4,
     drop_path_rate=0.3,
-    dropout_rate=0.5,
-    ema=0.9999,
     image_size=331,
-    augmentation="inception",
 )

@@ -1,0 +1,62 @@
+"""What the benchmarks that train small networks share.
+
+Import it before Keras: TensorFlow reads the variable set here once, and its
+oneDNN kernels make a step on a CPU some 1.8 times as fast.
+"""
+
+import dataclasses
+import os
+import tempfile
+
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+import keras
+
+from nasnet_keras.evaluate import measure
+from nasnet_keras.training.evaluation import evaluation_batches
+from nasnet_keras.training.fit import fit
+from nasnet_keras.training.recipes import get_recipe
+
+
+def plain_recipe(**settings):
+    """The short recipe without what regularizes, for comparisons of it."""
+    return dataclasses.replace(
+        get_recipe("cifar10_short"),
+        label_smoothing=0.0,
+        drop_path_rate=0.0,
+        ema=0.0,
+        **settings,
+    )
+
+
+def train_and_test(build, recipe, dataset, seed, teacher=None):
+    """Trains a network in a folder that is thrown away, and tests it.
+
+    Args:
+        build: Function that returns the network; called once the seed is set.
+        recipe, dataset, seed, teacher: Of `nasnet_keras.training.fit.fit`.
+
+    Returns:
+        Dictionary: `test` and `training`, the final accuracies in percent, and
+        `curve`, the validation accuracy of each epoch in percent.
+    """
+    keras.utils.set_random_seed(seed)
+    model = build()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = fit(
+            model,
+            recipe,
+            dataset,
+            folder,
+            seed=seed,
+            teacher=teacher,
+            verbose=0,
+        )
+    batches = evaluation_batches(dataset.test, recipe.image_size, 100)
+    test = 100 * measure(model, batches)["top1"]
+    keras.utils.clear_session()
+    return {
+        "test": test,
+        "training": 100 * rows[-1]["accuracy"],
+        "curve": [100 * row["val_accuracy"] for row in rows],
+    }
