@@ -6,6 +6,7 @@ epoch), `history.csv`, `curves.png`, `logs/` for TensorBoard and, in the end,
 """
 
 import pathlib
+import tempfile
 
 import keras
 
@@ -78,6 +79,7 @@ def fit(
     curves = Curves(folder, done)
     validation = _validation(dataset, recipe, outputs)
     try:
+        _check_writable(checkpoints.folder)  # Now, not after an epoch.
         if done < recipe.epochs:
             trained.fit(
                 feed.batches(done * steps),
@@ -97,6 +99,12 @@ def fit(
             f"{folder} cannot be written: {error}. {checkpoints.kept()}"
         ) from error
     return curves.rows
+
+
+def _check_writable(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def _callbacks(recipe, steps, seed, curves, checkpoints):
