@@ -158,8 +158,11 @@ def test_a_finished_training_is_left_as_it_is(genotype, whole):
 def test_two_devices_train_what_one_does(genotype, tmp_path):
     """Keras' own distribution: JAX, with two devices on one processor."""
     pytest.importorskip("jax")
+    # Few and small steps: sums in another order are all that differs, and a
+    # long training would magnify it.
+    short = ["--epochs", "1", "--images", "160", "--learning-rate", "0.01"]
     curves = []
-    for name, more in (("one", []), ("two", ["--distribute"])):
+    for name, more in (("one", short), ("two", [*short, "--distribute"])):
         environment = {
             **os.environ,
             "KERAS_BACKEND": "jax",
@@ -173,7 +176,7 @@ def test_two_devices_train_what_one_does(genotype, tmp_path):
         )
         assert done.returncode == 0, done.stderr
         curves.append([row["loss"] for row in history(tmp_path / name)])
-    assert curves[1] == pytest.approx(curves[0], rel=2e-2)
+    assert curves[1] == pytest.approx(curves[0], rel=1e-4)
 
 
 def test_distribution_needs_jax(genotype, tmp_path, capfd):
