@@ -6,6 +6,7 @@ oneDNN kernels make a step on a CPU some 1.8 times as fast.
 
 import dataclasses
 import os
+import pathlib
 import tempfile
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -16,6 +17,8 @@ from nasnet_keras.evaluate import measure
 from nasnet_keras.training.evaluation import evaluation_batches
 from nasnet_keras.training.fit import fit
 from nasnet_keras.training.recipes import get_recipe
+
+RESULTS = pathlib.Path(__file__).parent / "results"
 
 
 def plain_recipe(**settings):

@@ -11,6 +11,7 @@ import pathlib
 import sys
 
 from nasnet_keras.arguments import check_least
+from nasnet_keras.search.names import COSTS, ORACLES, SPACES
 
 EXTRA = ("matplotlib", "PIL", "sklearn", "tqdm")
 
@@ -48,7 +49,9 @@ def add_arguments(parser):
     """Adds the arguments of `nasnet search` to a parser."""
     data = parser.add_argument_group("data")
     data.add_argument(
+        "--data",
         "--dataset",
+        dest="dataset",
         default="digits",
         help="digits, cifar10, or a folder with one folder of images per class",
     )
@@ -63,22 +66,102 @@ def add_arguments(parser):
     search = parser.add_argument_group("search")
     search.add_argument(
         "--oracle",
-        choices=("ppo", "random"),
+        choices=tuple(ORACLES),
         default="ppo",
         help="how to search",
     )
-    _optional(search, "--trials", int, "children to train in all")
     search.add_argument(
-        "--blocks", type=int, default=5, help="blocks in each cell"
+        "--space",
+        default="nasnet",
+        help=f"one of {', '.join(SPACES)}, or your own as MODULE:NAME",
     )
-    _optional(search, "--update-every", int, "trials per update of the policy")
+    _optional(search, "--trials", int, "children to evaluate in all")
+    search.add_argument(
+        "--blocks", type=int, help="blocks in each cell, if not the space's own"
+    )
+    search.add_argument(
+        "--also",
+        type=_decision,
+        action="append",
+        metavar="NAME=VALUE,...",
+        help="a setting of the children's recipe that is searched as well, "
+        "such as learning_rate=0.05,0.1",
+    )
+    search.add_argument(
+        "--enqueue",
+        action="append",
+        default=[],
+        metavar="GENOTYPE",
+        help="a cell of the space to evaluate first: a name or a JSON file",
+    )
+    search.add_argument(
+        "--warm-start",
+        type=pathlib.Path,
+        metavar="RUN",
+        help="learn from the trials of an earlier search first",
+    )
     search.add_argument("--seed", type=int, default=0, help="of everything")
+    oracle = parser.add_argument_group("oracles")
+    _optional(
+        oracle,
+        "--update-every",
+        int,
+        "trials per update of the policy, and children of a round of shared "
+        "weights",
+    )
+    oracle.add_argument(
+        "--population-size", type=int, default=20, help="of evolution"
+    )
+    oracle.add_argument(
+        "--sample-size",
+        type=int,
+        default=5,
+        help="of evolution: the best of so many becomes the parent",
+    )
+    reward = parser.add_argument_group("reward and limits")
+    reward.add_argument(
+        "--cost",
+        choices=COSTS,
+        help="what the reward weighs against the accuracy",
+    )
+    reward.add_argument("--target", type=float, help="of the cost, in its unit")
+    reward.add_argument(
+        "--max-parameters", type=int, help="of a child; none above is trained"
+    )
+    reward.add_argument(
+        "--max-macs", type=int, help="multiply-adds of a child, likewise"
+    )
     child = parser.add_argument_group("children")
     _optional(child, "--epochs", int, "of training for each child")
     _optional(child, "--cells-per-stack", int, "N of a child")
     _optional(child, "--filters", int, "F of a child")
     child.add_argument(
         "--batch-size", type=int, default=64, help="images per training step"
+    )
+    child.add_argument(
+        "--augmentation",
+        choices=("none", "cifar"),
+        default="none",
+        help="of their training images",
+    )
+    child.add_argument(
+        "--evaluator",
+        choices=("scratch", "shared"),
+        default="scratch",
+        help="train each child from scratch, or all as one network that "
+        "shares its weights among them",
+    )
+    child.add_argument(
+        "--stop-early",
+        action="store_true",
+        help="stop a child that is worse than the median of those before it",
+    )
+    child.add_argument(
+        "--trials-per-process",
+        type=int,
+        default=10,
+        help="children trained from scratch before their process is replaced; "
+        "0 trains them in the search's own",
     )
     output = parser.add_argument_group("output")
     output.add_argument(
@@ -94,6 +177,26 @@ def add_arguments(parser):
         "NASNet-A trained longer (default: with digits only)",
     )
     parser.set_defaults(run=run)
+
+
+def _decision(text):
+    """Reads `learning_rate=0.05,0.1`: a name and its options."""
+    name, _, options = text.partition("=")
+    if not name or not options:
+        raise argparse.ArgumentTypeError(
+            f"must be NAME=VALUE,VALUE. Received: {text!r}"
+        )
+    return name.replace("-", "_"), [_value(part) for part in options.split(",")]
+
+
+def _value(text):
+    """The number that a text is, or the text."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _optional(group, name, kind, text):
@@ -153,8 +256,11 @@ def _check(args):
         "epochs": 1,
         "filters": 1,
         "cells_per_stack": 1,
-        "blocks": 1,
         "batch_size": 1,
         "update_every": 2,
+        "trials_per_process": 0,
     }
+    for name in ("blocks", "max_parameters", "max_macs"):
+        if getattr(args, name) is not None:
+            least[name] = 1
     check_least(args, least)

@@ -35,18 +35,13 @@ def add_arguments(parser):
         help="where to start from: a preset's weights, a path (default: "
         "random)",
     )
+    network.add_argument(
+        "--model",
+        help="a .keras file to start from, in place of all this; it gets a "
+        "new classifier where the classes are others",
+    )
     add_data_arguments(parser)
-    recipe = parser.add_argument_group(
-        "recipe", "Each setting of the recipe can be given another value."
-    )
-    recipe.add_argument(
-        "--recipe",
-        choices=RECIPES,
-        default="cifar10_short",
-        help="(default: cifar10_short)",
-    )
-    for field in dataclasses.fields(Recipe):
-        _add_setting(recipe, field)
+    add_recipe_arguments(parser)
     fine_tuning = parser.add_argument_group("fine-tuning and distillation")
     fine_tuning.add_argument(
         "--freeze-to",
@@ -102,6 +97,21 @@ def add_data_arguments(parser):
     data.add_argument(
         "--images", type=int, help="use only so many training images"
     )
+
+
+def add_recipe_arguments(parser):
+    """Adds the choice of a recipe, and of each of its settings."""
+    recipe = parser.add_argument_group(
+        "recipe", "Each setting of the recipe can be given another value."
+    )
+    recipe.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        default="cifar10_short",
+        help="(default: cifar10_short)",
+    )
+    for field in dataclasses.fields(Recipe):
+        _add_setting(recipe, field)
 
 
 def _add_setting(group, field):

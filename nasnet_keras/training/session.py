@@ -10,7 +10,7 @@ import keras
 
 import nasnet_keras
 from nasnet_keras.files import write_atomically
-from nasnet_keras.fine_tuning import freeze_to
+from nasnet_keras.fine_tuning import freeze_to, replace_head
 from nasnet_keras.model_files import load_model, read_about
 from nasnet_keras.presets import get_preset
 from nasnet_keras.provenance import provenance
@@ -47,9 +47,7 @@ class Session:
             images=self.args.images,
         )
         keras.utils.set_random_seed(self.args.seed)
-        model = build_network(
-            self.preset, self.recipe, self.dataset, **self._options()
-        )
+        model = self._network()
         if self.args.freeze_to is not None:
             freeze_to(model, self.args.freeze_to)
         teacher = self._teacher()
@@ -69,6 +67,22 @@ class Session:
         )
         self._finish(rows, time.monotonic() - began)
 
+    def _network(self):
+        if self.args.model is None:
+            return build_network(
+                self.preset, self.recipe, self.dataset, **self._options()
+            )
+        given = [name for name in self._options() if name != "model"]
+        if given:
+            raise ValueError(
+                "--model has its own network and weights. Received with it: "
+                f"{', '.join('--' + n.replace('_', '-') for n in given)}"
+            )
+        model = load_model(self.args.model)
+        names = read_about(self.args.model).get("class_names")
+        classes = list(self.dataset.classes)
+        return model if names == classes else replace_head(model, len(classes))
+
     def _set_up_keras(self):
         keras.config.set_dtype_policy(self.args.precision)
         if not self.args.distribute:
@@ -84,7 +98,7 @@ class Session:
     def _options(self):
         options = {
             name: getattr(self.args, name)
-            for name in ("cells_per_stack", "filters", "weights")
+            for name in ("cells_per_stack", "filters", "weights", "model")
             if getattr(self.args, name) is not None
         }
         if self.args.genotype is not None:

@@ -1,4 +1,4 @@
-"""The oracles: contract with KerasTuner, resuming, failures."""
+"""What all oracles share: contract with KerasTuner, resuming, failures."""
 
 import dataclasses
 import json
@@ -14,9 +14,12 @@ import keras_tuner
 import pytest
 
 from nasnet_keras.search import (
+    EvolutionOracle,
     NASNetSpace,
     PPOOracle,
+    PredictorOracle,
     RandomOracle,
+    ReinforceOracle,
     SearchMismatchError,
     SearchSpace,
 )
@@ -24,11 +27,19 @@ from nasnet_keras.search.ppo import SETTINGS
 
 SPACE = NASNetSpace(blocks=2, operations=("identity", "conv_1x1", "conv_3x3"))
 QUICK = dataclasses.replace(SETTINGS["small"], batch_size=4, epochs=2)
+POLICY = {"settings": QUICK, "units": 8}
 MAKERS = {
     "random": lambda **kw: RandomOracle(SPACE, **kw),
-    "ppo": lambda **kw: PPOOracle(SPACE, settings=QUICK, units=8, **kw),
+    "ppo": lambda **kw: PPOOracle(SPACE, **POLICY, **kw),
+    "reinforce": lambda **kw: ReinforceOracle(SPACE, **POLICY, **kw),
+    "evolution": lambda **kw: EvolutionOracle(
+        SPACE, population_size=5, sample_size=2, **kw
+    ),
+    "predictor": lambda **kw: PredictorOracle(
+        SPACE, first=6, trees=5, samples=20, mutations=10, **kw
+    ),
 }
-both = pytest.mark.parametrize("kind", MAKERS)
+every = pytest.mark.parametrize("kind", MAKERS)
 
 
 def reward(values):
@@ -64,7 +75,7 @@ def outcome(oracle):
     return [{k: r.get(k) for k in kept} for r in oracle.records]
 
 
-@both
+@every
 def test_an_ordinary_tuner_searches(kind, tmp_path):
     oracle = search(kind, tmp_path, 12)
     assert [record["trial"] for record in oracle.records] == list(range(12))
@@ -75,7 +86,7 @@ def test_an_ordinary_tuner_searches(kind, tmp_path):
     assert [json.loads(line) for line in lines] == oracle.records
 
 
-@both
+@every
 def test_the_seed_decides(kind, tmp_path):
     runs = [
         proposals(search(kind, tmp_path / str(i), 10, seed=seed))
@@ -84,13 +95,13 @@ def test_the_seed_decides(kind, tmp_path):
     assert runs[0] == runs[1] != runs[2]
 
 
-@both
+@every
 def test_resumed_equals_uninterrupted(kind, tmp_path):
     whole = search(kind, tmp_path / "whole", 21)
     for trials in (3, 4, 10, 21):  # between, at and after policy updates
         parts = search(kind, tmp_path / "parts", trials)
     assert outcome(parts) == outcome(whole)
-    if kind == "ppo":
+    if kind in ("ppo", "reinforce"):
         # Without its snapshot the policy is learnt again from the journal.
         (tmp_path / "parts" / "run" / "controller.npz").unlink()
         longer = search(kind, tmp_path / "parts", 25)
@@ -133,7 +144,7 @@ def test_the_default_settings_follow_the_number_of_trials(tmp_path):
     assert later.settings == SETTINGS["small"]
 
 
-@both
+@every
 def test_another_search_in_the_folder_is_refused(kind, tmp_path):
     search(kind, tmp_path, 3, context={"data": {"sha256": "a"}})
     before = (tmp_path / "run" / "trials.jsonl").read_bytes()
@@ -141,7 +152,7 @@ def test_another_search_in_the_folder_is_refused(kind, tmp_path):
         search(kind, tmp_path, 9, seed=5, context={"data": {"sha256": "b"}})
     assert 'data.sha256: there "a", now "b"' in str(error.value)
     assert "seed: there 0, now 5" in str(error.value)
-    other = {"random": "ppo", "ppo": "random"}[kind]
+    other = "ppo" if kind == "random" else "random"
     with pytest.raises(SearchMismatchError, match="oracle: there"):
         search(other, tmp_path, 9, context={"data": {"sha256": "a"}})
     assert (tmp_path / "run" / "trials.jsonl").read_bytes() == before
@@ -220,7 +231,7 @@ def test_a_result_that_comes_twice_counts_once(tmp_path):
     assert proposed.hyperparameters.values == other.hyperparameters.values
 
 
-@both
+@every
 def test_gaps_that_a_parallel_search_left_are_filled(kind, tmp_path):
     oracle = MAKERS[kind](max_trials=6)
     Tuner(oracle, directory=tmp_path, project_name="run")
@@ -289,7 +300,7 @@ SCRIPT = """
     import sys, time
     import keras_tuner
     sys.path.insert(0, {root!r})
-    from tests.search.test_oracle import MAKERS, Tuner
+    from tests.search.oracles.test_base import MAKERS, Tuner
 
     class Slow(Tuner):
         def run_trial(self, trial):
@@ -305,7 +316,7 @@ SCRIPT = """
 """
 
 
-@both
+@pytest.mark.parametrize("kind", ["ppo", "predictor"])
 def test_killed_at_random_moments(kind, tmp_path):
     """SIGKILL, again and again: no trial is lost, none counts twice."""
     code = textwrap.dedent(SCRIPT).format(

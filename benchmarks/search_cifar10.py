@@ -1,0 +1,212 @@
+"""A search on CIFAR-10, against random search and NASNet-A; under an hour.
+
+    python benchmarks/search_cifar10.py --data-dir DATA
+
+1. A search with shared weights, and a random search of as many cells, each
+   with shared weights of its own.
+2. The best cell of each, and NASNet-A, trained from scratch under one recipe
+   at about equal parameters, 3 seeds: test accuracy.
+3. Random cells trained from scratch: Kendall's rank correlation of their
+   validation accuracy with the reward that the shared weights gave them.
+
+What is done is kept in `--directory`: stopped, it goes on. Prints its tables;
+writes its JSON and its plot to `benchmarks/results/`.
+"""
+
+import argparse
+import dataclasses
+import json
+import pathlib
+import time
+
+import training  # Before Keras: it sets how TensorFlow computes.
+
+from nasnet_keras import NASNET_A, Genotype
+from nasnet_keras.files import write_atomically
+from nasnet_keras.provenance import provenance
+from nasnet_keras.search import (
+    ChildRecipe,
+    Network,
+    Rounds,
+    SharedWeights,
+    find_space,
+    search,
+)
+from nasnet_keras.search.comparison import choose_filters
+from nasnet_keras.training.data import load_dataset
+
+ORACLES = {"searched": "predictor", "random": "random"}
+
+
+class Benchmark:
+    """What the parts of the benchmark share.
+
+    Args:
+        args: The parsed arguments.
+    """
+
+    def __init__(self, args):
+        self.args = args
+        self.space = find_space(args.space, args.blocks)
+        self.dataset = load_dataset(
+            "cifar10",
+            data_dir=args.data_dir,
+            image_size=args.image_size,
+            validation_split=0.2,
+            images=args.images,
+        )
+        self.recipe = training.plain_recipe(
+            epochs=args.epochs, image_size=args.image_size
+        )
+        self.network = Network(
+            cells_per_stack=1,
+            filters=args.filters,
+            side=args.image_size,
+            classes=10,
+        )
+        self.path = args.directory / "trained.json"
+        self.trained = {}
+        if self.path.is_file():
+            self.trained = json.loads(self.path.read_text())
+
+    def search(self, label):
+        """Returns what a search has found, and the minutes that it took."""
+        began = time.time()
+        evaluator = SharedWeights(
+            self.space,
+            self.dataset,
+            ChildRecipe(
+                filters=self.args.filters,
+                learning_rate=0.05,
+                augmentation="cifar",
+            ),
+            Rounds(warm_up_steps=self.args.warm_up, steps=self.args.steps),
+        )
+        found = search(
+            self.dataset,
+            self.args.directory / label,
+            self.args.trials,
+            self.space,
+            ORACLES[label],
+            evaluator,
+        )
+        return found, (time.time() - began) / 60
+
+    def train(self, genotype, filters, seed, epochs):
+        """Returns the results of a training; an earlier one if there is."""
+        recipe = dataclasses.replace(self.recipe, epochs=epochs)
+        key = json.dumps([genotype.to_dict(), filters, seed, epochs])
+        if key not in self.trained:
+            network = dataclasses.replace(self.network, filters=filters)
+            began = time.time()
+            result = training.train_and_test(
+                lambda: network.build(genotype, include_preprocessing=True),
+                recipe,
+                self.dataset,
+                seed,
+            )
+            result["parameters"] = network.count(genotype).parameters
+            result["seconds"] = round(time.time() - began, 1)
+            self.trained[key] = result
+            write_atomically(self.path, json.dumps(self.trained) + "\n")
+        return self.trained[key]
+
+    def compare(self, cells):
+        """Returns label -> results by seed, at NASNet-A's parameters."""
+        target = self.network.count(NASNET_A).parameters
+        results = {}
+        for label, genotype in cells.items():
+            filters = choose_filters(genotype, self.network, target)
+            results[label] = [
+                self.train(genotype, filters, seed, self.args.epochs)
+                for seed in range(self.args.seeds)
+            ]
+        return results
+
+    def correlation(self, found):
+        """Returns Kendall's tau and the pairs that it is of."""
+        from scipy.stats import kendalltau
+
+        records = found.records[: self.args.ranked]
+        epochs = self.args.ranked_epochs
+        pairs = []
+        for record in records:
+            genotype = Genotype(*self.space.make_cells(record["values"]))
+            result = self.train(genotype, self.args.filters, 0, epochs)
+            pairs.append((record["score"], result["curve"][-1] / 100))
+        tau, p = kendalltau(*zip(*pairs))
+        return {"tau": float(tau), "p": float(p), "pairs": pairs}
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data-dir")
+    parser.add_argument("--space", default="nasnet_a")
+    for name, default in {
+        "blocks": 5,
+        "image-size": 16,
+        "images": 10000,
+        "filters": 8,
+        "trials": 200,
+        "warm-up": 600,
+        "steps": 60,
+        "epochs": 6,
+        "seeds": 3,
+        "ranked": 16,
+        "ranked-epochs": 3,
+    }.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument(
+        "--directory", type=pathlib.Path, default="runs/search_cifar10"
+    )
+    parser.add_argument(
+        "--output",
+        type=pathlib.Path,
+        default=training.RESULTS / "search_cifar10.json",
+    )
+    return parser.parse_args()
+
+
+def main():
+    import seeds
+
+    args, began = parse(), time.time()
+    benchmark = Benchmark(args)
+    found, minutes = {}, {}
+    for label in ORACLES:
+        found[label], minutes[label] = benchmark.search(label)
+        (best,) = found[label].best()
+        print(
+            f"{label}: best reward {best['score']:.3f} of "
+            f"{len(found[label].records)} cells, {minutes[label]:.1f} min",
+            flush=True,
+        )
+    cells = {label: f.genotypes()[0] for label, f in found.items()}
+    results = benchmark.compare({**cells, "NASNet-A": NASNET_A})
+    measures = {"test": "test accuracy, %", "parameters": "parameters"}
+    seeds.print_table(results, measures)
+    correlation = benchmark.correlation(found["random"])
+    print(
+        f"\nKendall's tau over {len(correlation['pairs'])} cells: "
+        f"{correlation['tau']:.2f} (p = {correlation['p']:.2f})"
+    )
+    print(f"{(time.time() - began) / 60:.0f} min in all")
+    content = {
+        "arguments": {k: str(v) for k, v in vars(args).items()},
+        "search_minutes": minutes,
+        "cells": {k: g.to_dict() for k, g in cells.items()},
+        "results": results,
+        "correlation": correlation,
+        "minutes": (time.time() - began) / 60,
+        "produced_by": provenance("keras-tuner", "scikit-learn"),
+    }
+    for name in ("data_dir", "directory", "output"):
+        del content["arguments"][name]
+    write_atomically(args.output, json.dumps(content, indent=1) + "\n")
+    seeds.plot(
+        results, args.output.with_suffix(".png"), "validation accuracy, %"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The contract of evaluators: genotype in, an `Evaluation` out."""
+
+import dataclasses
+from typing import NamedTuple
+
+from nasnet_keras.search.rewards import Reward
+
+
+class Evaluation(NamedTuple):
+    """What an evaluator says of a genotype.
+
+    Args:
+        reward: Float, larger is better.
+        measurements: Dictionary, name -> number; `val_accuracy` (0 to 1)
+            among them.
+        curve: List of floats, `val_accuracy` after each epoch; empty where
+            there are none.
+    """
+
+    reward: float
+    measurements: dict
+    curve: list
+
+
+class Evaluator:
+    """Evaluates genotypes; it knows nothing of the oracle that proposes them.
+
+    Subclasses implement `measure(genotype, **settings)`.
+
+    Args:
+        network: `nasnet_keras.search.Network`, of which parameters and
+            multiply-adds are counted; `None` counts nothing.
+        reward: `Reward`. Defaults to the accuracy alone.
+
+    Call arguments:
+        genotype: `nasnet_keras.Genotype`.
+        settings: What the decisions that ride along take, by name.
+
+    Returns:
+        An `Evaluation`.
+    """
+
+    def __init__(self, network=None, reward=Reward()):
+        self.network = network
+        self.reward = reward
+
+    def __call__(self, genotype, **settings):
+        measurements, curve = self.measure(genotype, **settings)
+        network = self._network(settings)
+        if network is not None:
+            measurements |= network.count(genotype)._asdict()
+        if self.reward.measures_latency:
+            measurements["latency_ms"] = network.latency(genotype)
+        return Evaluation(self.reward(measurements), measurements, curve)
+
+    def _network(self, settings):
+        """The network with what its own decisions take."""
+        if self.network is None:
+            return None
+        known = {field.name for field in dataclasses.fields(self.network)}
+        own = {name: settings[name] for name in known.intersection(settings)}
+        return dataclasses.replace(self.network, **own)
+
+    def measure(self, genotype, **settings):
+        """Returns measurements (a dictionary) and the curve (a list)."""
+        raise NotImplementedError
+
+    def resume(self, folder, records):
+        """Called once before the first genotype of a search, or of its rest.
+
+        Args:
+            folder: `pathlib.Path` of the search.
+            records: List of its ended trials, in order, see `SpaceOracle`.
+                More are appended to it as they end.
+        """
+
+    def describe(self):
+        """Returns what the rewards depend on, as JSON can hold it."""
+        network = self.network and dataclasses.asdict(self.network)
+        return {
+            "evaluator": type(self).__name__,
+            "reward": self.reward.describe(),
+            "network": network,
+        }

@@ -1,0 +1,89 @@
+"""Children in another process: killed, failed, forgotten."""
+
+import os
+import signal
+
+import pytest
+
+from nasnet_keras import NASNET_A
+from nasnet_keras.search import Evaluator, Isolated
+
+
+class Fake(Evaluator):
+    """Stands for an evaluator; it is sent to the other process.
+
+    Args:
+        folder: Path, where it counts its children.
+        die: How many children are killed, by SIGKILL, as the system does for
+            want of memory.
+    """
+
+    def __init__(self, folder, die=0):
+        super().__init__()
+        self.folder = folder
+        self.die = die
+        self.records = []
+
+    def resume(self, folder, records):
+        self.records = records
+
+    def measure(self, genotype, **settings):
+        number = len(os.listdir(self.folder))
+        (self.folder / f"{number}").touch()
+        if number < self.die:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if settings.get("fail"):
+            raise ValueError("this child has no sense")
+        return {
+            "val_accuracy": 0.5,
+            "process": os.getpid(),
+            "curves": [record["curve"] for record in self.records],
+        }, [0.5]
+
+
+def process_of(evaluation):
+    return evaluation.measurements["process"]
+
+
+def test_a_process_serves_some_children(tmp_path):
+    isolated = Isolated(Fake(tmp_path), children_per_process=2)
+    records = []
+    isolated.resume(None, records)
+    found = []
+    for _ in range(4):
+        found.append(isolated(NASNET_A))
+        records.append({"curve": [0.1], "score": 0.1})
+    isolated.close()
+    processes = [process_of(evaluation) for evaluation in found]
+    assert os.getpid() not in processes
+    assert processes[0] == processes[1] != processes[2] == processes[3]
+    # What is known by then travels with each child.
+    curves = [len(e.measurements["curves"]) for e in found]
+    assert curves == [0, 1, 2, 3]
+
+
+def test_a_child_that_was_killed_is_tried_again(tmp_path):
+    isolated = Isolated(Fake(tmp_path, die=1))
+    assert isolated(NASNET_A).reward == 0.5
+    isolated.close()
+    assert len(os.listdir(tmp_path)) == 2
+
+
+def test_killed_twice_it_fails_and_the_next_one_runs(tmp_path):
+    isolated = Isolated(Fake(tmp_path, die=2))
+    with pytest.raises(RuntimeError, match="killed 2 times"):
+        isolated(NASNET_A)
+    assert isolated(NASNET_A).reward == 0.5
+    isolated.close()
+
+
+def test_an_error_of_the_child_is_that_of_the_call(tmp_path):
+    isolated = Isolated(Fake(tmp_path))
+    with pytest.raises(RuntimeError, match="no sense"):
+        isolated(NASNET_A, fail=True)
+    isolated.close()
+
+
+def test_arguments_out_of_range(tmp_path):
+    with pytest.raises(ValueError, match="children_per_process=0"):
+        Isolated(Fake(tmp_path), children_per_process=0)
