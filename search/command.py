@@ -34,7 +34,7 @@ DEFAULTS = {
         "epochs": 20,
         "filters": 16,
         "cells_per_stack": 2,
-        "update_every": 20,
+        "update_every": 10,
     },
 }
 

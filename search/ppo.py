@@ -55,7 +55,7 @@ SETTINGS = {
     # reward of `benchmarks/controller.py`.
     "small": Settings(
         learning_rate=0.001,
-        batch_size=20,
+        batch_size=10,
         epochs=10,
         clip=0.2,
         entropy_weight=0.00001,

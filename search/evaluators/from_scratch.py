@@ -10,7 +10,10 @@ from nasnet_keras.search.evaluators.evaluator import Evaluator
 from nasnet_keras.search.limits import Network
 from nasnet_keras.search.rewards import Reward
 from nasnet_keras.training.feed import make_feed
-from nasnet_keras.training.optimizers import compile_model
+from nasnet_keras.training.optimizers import (
+    allow_unused_weights,
+    compile_model,
+)
 from nasnet_keras.training.recipes import Recipe
 
 IMAGENET_STEM_FROM = 64
@@ -79,14 +82,15 @@ def train_child(genotype, recipe, dataset, seed, callbacks=None):
     recipe = dataclasses.replace(recipe, image_size=dataset.input_shape[0])
     feed = make_feed(dataset, recipe, seed)
     compile_model(model, recipe, feed.steps_per_epoch)
-    model.fit(
-        feed.batches(),
-        epochs=recipe.epochs,
-        steps_per_epoch=feed.steps_per_epoch,
-        shuffle=False,  # The feed has an order of its own.
-        verbose=0,
-        callbacks=callbacks,
-    )
+    with allow_unused_weights():
+        model.fit(
+            feed.batches(),
+            epochs=recipe.epochs,
+            steps_per_epoch=feed.steps_per_epoch,
+            shuffle=False,  # The feed has an order of its own.
+            verbose=0,
+            callbacks=callbacks,
+        )
     return model
 
 

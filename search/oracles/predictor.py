@@ -1,28 +1,34 @@
-"""Predictor-guided search: train what an ensemble of trees hopes most of."""
+"""Predictor-guided search: train what an ensemble hopes most of."""
 
 import numpy as np
 
 from nasnet_keras.search.oracles.base import SpaceOracle
 from nasnet_keras.search.oracles.evolution import mutate
 
-MOST_MUTATIONS = 2
+MOST_MUTATIONS = 3
+RIDGE = 0.03  # Of a reward's rank, from 0 to 1, what is taken for noise.
+# Of the degree 3: it sees which three decisions go together.
+KERNEL = {"degree": 3, "gamma": 1.0, "coef0": 1.0}
 
 
 class PredictorOracle(SpaceOracle):
-    """Searches with a random forest that predicts how trials rank.
+    """Searches with an ensemble that predicts how trials rank.
 
     The first trials are random. Then candidates, mutations of the best trials
     and random points, are ordered by an upper confidence bound: the mean of
-    the trees' predictions plus `exploration` times their deviation.
+    the members' predictions plus `exploration` times their deviation.
 
-    The forest sees each decision, and how often each option is taken in all;
-    it learns the rank of a reward, so that a few failures among the networks
-    do not hide the differences between the good ones.
+    A member is a kernel ridge regression on its own bootstrap sample of the
+    trials. Its polynomial kernel sees
+    which decisions go together, which trees learn only from many more trials.
+    It is shown each decision, and how often each option is taken in all; it
+    learns the rank of a reward, so that a few failures among the networks do
+    not hide the differences between the good ones.
 
     Args:
         space: `SearchSpace`.
         first: Integer, the random trials before the first prediction.
-        trees: Integer, of the forest.
+        members: Integer, of the ensemble.
         exploration: Float, how many deviations above the mean.
         parents: Integer, how many of the best trials are mutated.
         mutations: Integer, the mutations looked at for a trial.
@@ -37,8 +43,8 @@ class PredictorOracle(SpaceOracle):
         self,
         space,
         first=20,
-        trees=50,
-        exploration=0.5,
+        members=20,
+        exploration=2.0,
         parents=10,
         mutations=200,
         samples=1000,
@@ -47,7 +53,7 @@ class PredictorOracle(SpaceOracle):
         super().__init__(space, **kwargs)
         self.options = {
             "first": first,
-            "trees": trees,
+            "members": members,
             "exploration": exploration,
             "parents": parents,
             "mutations": mutations,
@@ -101,25 +107,35 @@ class PredictorOracle(SpaceOracle):
 
     def _bounds(self, points):
         """The upper confidence bound of each point."""
-        forest = self._fit()
-        encoded = self._encode(points)
-        trees = [tree.predict(encoded) for tree in forest.estimators_]
-        deviation = np.std(trees, axis=0)
-        return np.mean(trees, axis=0) + self.options["exploration"] * deviation
-
-    def _fit(self):
-        from sklearn.ensemble import RandomForestRegressor
-
-        forest = RandomForestRegressor(
-            self.options["trees"],
-            max_features=0.5,
-            random_state=np.random.RandomState([self.seed, len(self._points)]),
+        members = list(self._predictions(points))
+        deviation = np.std(members, axis=0)
+        return (
+            np.mean(members, axis=0) + self.options["exploration"] * deviation
         )
+
+    def _predictions(self, points):
+        """Yields what each member predicts for points."""
+        from sklearn.kernel_ridge import KernelRidge
+        from sklearn.metrics.pairwise import polynomial_kernel
+
+        rng = np.random.default_rng([self.seed, len(self._points)])
+        trials = self._encode(self._points)
+        # All members see parts of the same kernels.
+        among = polynomial_kernel(trials, **KERNEL)
+        across = polynomial_kernel(self._encode(points), trials, **KERNEL)
         _, ranks = np.unique(self._rewards, return_inverse=True)
-        return forest.fit(self._encode(self._points), ranks / len(ranks))
+        for _ in range(self.options["members"]):
+            drawn = rng.integers(len(trials), size=len(trials))
+            member = KernelRidge(alpha=RIDGE, kernel="precomputed")
+            member.fit(among[np.ix_(drawn, drawn)], ranks[drawn] / len(ranks))
+            yield member.predict(across[:, drawn])
 
     def _encode(self, points):
-        """Array `(points, features)`: options taken, and how often in all."""
+        """Array `(points, features)`: options taken, and how often in all.
+
+        Of all decisions, and of all counts, the square is at most 1.
+        """
+        number = len(self.space.sizes)
         taken = [
             np.eye(size, dtype="float32")[column]
             for size, column in zip(self.space.sizes, np.asarray(points).T)
@@ -128,4 +144,6 @@ class PredictorOracle(SpaceOracle):
         for decision, columns in zip(self.space.decisions, taken):
             for option, column in zip(decision.options, columns.T):
                 counts[option] = counts.get(option, 0) + column
-        return np.column_stack([*taken, *counts.values()])
+        taken = np.column_stack(taken) / np.sqrt(number)
+        counts = np.column_stack([*counts.values()]) / number
+        return np.hstack([taken, counts])

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import time
 
 import pytest
 
-from nasnet_keras import Genotype, load_genotype
+from nasnet_keras import Genotype, cli, load_genotype
 
 NASNET = [sys.executable, "-m", "nasnet_keras.cli", "search"]
 # Children of a few seconds.
@@ -115,6 +116,37 @@ def test_a_folder_of_other_things_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ("--space nowhere", "A space is one of nasnet, "),
+        ("--space mine:Space", "There is no space 'mine:Space'"),
+        ("--space darts --blocks 4", "has cells of one size"),
+        ("--also bogus=1,2", "bogus"),
+        ("--also learning_rate", "must be NAME=VALUE,VALUE"),
+        ("--enqueue nowhere.json", "nowhere.json"),
+        ("--enqueue NASNET_A", "blocks"),
+        ("--warm-start nowhere", "must be the folder of a search"),
+        ("--cost macs", "`cost` and `target` go together"),
+        ("--max-parameters 10", "is within the limits"),
+        ("--population-size 0", "population_size=0"),
+        ("--evaluator shared --also learning_rate=0.1,0.2", "--also"),
+        ("--trials 0", "--trials must be at least 1"),
+    ],
+)
+def test_wrong_arguments(tmp_path, capfd, options, message):
+    """Told before anything is trained."""
+    folder = tmp_path / "run"
+    command = search(folder, "--oracle", "evolution", *shlex.split(options))
+    try:
+        code = cli.main(cli._parse(["nasnet", *command[3:]]))
+    except SystemExit as error:  # argparse's own.
+        code = error.code
+    assert code == 2
+    assert message in capfd.readouterr().err
+    assert not (folder / "trials.jsonl").is_file() or not records(folder)
+
+
 def wait_for_trials(folder, number, process):
     journal = folder / "trials.jsonl"
     while process.poll() is None:
@@ -148,7 +180,7 @@ def test_ctrl_c_ends_cleanly(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "kills, trials", [(2, 4), pytest.param(6, 12, marks=pytest.mark.long)]
+    "kills, trials", [(1, 3), pytest.param(6, 12, marks=pytest.mark.long)]
 )
 def test_killed_and_started_again(tmp_path, kills, trials):
     """SIGKILL at random moments of real trainings."""

@@ -146,9 +146,9 @@ def test_export(winner, digits, tmp_path):
     arguments = ("--model", folder / "model.keras", "--output", target)
     assert not nasnet("export", *arguments)
     images = digits.test[0][:4].astype("float32")
-    served = tf.saved_model.load(target).serve(images)
+    exported = tf.saved_model.load(target)
     np.testing.assert_allclose(
-        served, model.predict(images, verbose=0), atol=1e-5
+        exported.serve(images), model.predict(images, verbose=0), atol=1e-5
     )
     names = json.loads((tmp_path / "exported.classes.json").read_text())
     assert names == [str(digit) for digit in range(10)]
