@@ -148,7 +148,7 @@ def test_ctrl_c_ends_cleanly(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "kills, trials", [(2, 4), pytest.param(6, 12, marks=pytest.mark.long)]
+    "kills, trials", [(1, 3), pytest.param(6, 12, marks=pytest.mark.long)]
 )
 def test_killed_and_started_again(tmp_path, kills, trials):
     """SIGKILL at random moments of real trainings."""
