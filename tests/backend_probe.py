@@ -31,6 +31,8 @@ from nasnet_keras.pooling import POOLING_SEMANTICS
 from tests.support.genotypes import TWO_BLOCKS
 from tests.support.recorder import observed_model
 
+# These two have all kinds of layers.
+QUICK = ["nasnet_tiny", "darts_imagenet_tiny"]
 STEPS = 6
 EXAMPLES = 1024
 
@@ -123,26 +125,23 @@ def tiny_presets():
     return [n for n in list_presets(test_sized=True) if n.endswith("_tiny")]
 
 
-def families():
-    """Every family at test size, of unknown image size."""
+def families(names):
+    """Families at test size, of unknown image size."""
     x = np.random.default_rng(0).uniform(-1, 1, (2, 33, 32, 3))
-    for name in tiny_presets():
+    for name in names:
         model = from_preset(name, weights=None, input_shape=(None, None, 3))
         yield f"presets/{name}", run(set_weights(model), x.astype("float32"))
 
 
-def channels_first():
+def channels_first(names):
     """The same with the channels first, where the backend convolves so."""
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
+    if keras.backend.backend() == "tensorflow":
         return
-    # JAX compiles each for seconds; these two have all kinds of layers.
-    quick = ["nasnet_tiny", "darts_imagenet_tiny"]
     x = np.random.default_rng(0).uniform(-1, 1, (2, 33, 32, 3))
     x = np.moveaxis(x, -1, 1).astype("float32")
     keras.config.set_image_data_format("channels_first")
     try:
-        for name in quick if backend == "jax" else tiny_presets():
+        for name in names:
             model = from_preset(name, weights=None, input_shape=(3, None, None))
             yield f"first/{name}", run(set_weights(model), x)
     finally:
@@ -223,16 +222,21 @@ def schedule():
         yield f"schedule/{name}", history.values()
 
 
-def main(folder):
+def main(folder, everything=True):
+    """Writes all results to `folder`; families only some, unless `everything`.
+
+    Building and compiling a family takes seconds on each backend.
+    """
     backend = keras.backend.backend()
+    names = tiny_presets() if everything else QUICK
     keras.initializers.VarianceScaling.__call__ = zeros
     with np.load(folder / "inputs.npz") as file:
         inputs = dict(file)
     results = {}
     parts = (
         forward(inputs),
-        families(),
-        channels_first(),
+        families(names),
+        channels_first(names if everything and backend != "jax" else QUICK),
         mixed_precision(),
         train(inputs["16x16"]),
         schedule(),

@@ -20,6 +20,7 @@ BACKENDS = ["tensorflow", "torch", "jax"]
 REFERENCE = next(filter(importlib.util.find_spec, BACKENDS))
 OTHERS = [backend for backend in BACKENDS if backend != REFERENCE]
 SIZES = ["16x16", "17x15"]
+EVERYTHING = "everything"  # A file in the folder: all families, not two.
 
 
 SCRIPT = """
@@ -27,7 +28,7 @@ import pathlib, sys
 if {blocked}:
     sys.modules["tensorflow"] = None  # Any import of it fails.
 from tests import backend_probe
-backend_probe.main(pathlib.Path(sys.argv[1]))
+backend_probe.main(pathlib.Path(sys.argv[1]), everything={everything})
 """
 
 
@@ -35,7 +36,10 @@ def probe(backend, folder):
     """Runs the probe in an interpreter of its own and returns its results."""
     results = folder / f"{backend}.npz"
     if not results.exists():
-        script = SCRIPT.format(blocked=backend != "tensorflow")
+        script = SCRIPT.format(
+            blocked=backend != "tensorflow",
+            everything=(folder / EVERYTHING).exists(),
+        )
         process = subprocess.run(
             [sys.executable, "-c", script, str(folder)],
             cwd=ROOT,
@@ -57,13 +61,15 @@ def probe(backend, folder):
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, pytestconfig):
     """Inputs for all, and a model that this process saved, with its outputs."""
     from nasnet_keras import NASNet
     from tests.support.genotypes import TWO_BLOCKS
     from tests.support.sources import perturb_batch_norm
 
     folder = tmp_path_factory.mktemp("backends")
+    if pytestconfig.getoption("--all"):
+        (folder / EVERYTHING).touch()
     rng = np.random.default_rng(1)
     inputs = {}
     for size in SIZES:
@@ -164,10 +170,10 @@ def test_training_step(reference, other):
     assert len(variances) > 20
 
 
-def test_every_preset(reference, other):
+def test_presets(reference, other, pytestconfig):
     """At test size, on images of another size than their own."""
     names = assert_equal(other, reference, "presets/")
-    assert len(names) == 8
+    assert len(names) == (8 if pytestconfig.getoption("--all") else 2)
     for name in names:
         x = reference[name]
         assert x.std(-1).min() > 1e-3, name  # The classes differ.
