@@ -16,6 +16,9 @@ class CellTuner(keras_tuner.Tuner):
             `trials.jsonl`, one line for each ended trial.
         after_trial: Optional function of the `Trial`, called when it ended.
 
+    Raises:
+        ValueError: If the evaluator does not take all that is decided.
+
     Example:
 
         dataset = load_dataset("digits")
@@ -33,6 +36,7 @@ class CellTuner(keras_tuner.Tuner):
         project_name=None,
         after_trial=None,
     ):
+        evaluator.check(oracle.space)
         self.evaluator = evaluator
         self.after_trial = after_trial
         super().__init__(oracle, directory=directory, project_name=project_name)

@@ -27,6 +27,10 @@ class Evaluator:
 
     Subclasses implement `measure(genotype, **settings)`.
 
+    Attributes:
+        settings: Names of the decisions that may ride along: the further
+            arguments of `measure`.
+
     Args:
         network: `nasnet_keras.search.Network`, of which parameters and
             multiply-adds are counted; `None` counts nothing.
@@ -39,6 +43,8 @@ class Evaluator:
     Returns:
         An `Evaluation`.
     """
+
+    settings = ()
 
     def __init__(self, network=None, reward=Reward()):
         self.network = network
@@ -64,6 +70,20 @@ class Evaluator:
     def measure(self, genotype, **settings):
         """Returns measurements (a dictionary) and the curve (a list)."""
         raise NotImplementedError
+
+    def check(self, space):
+        """Refuses a space of which it does not take all decisions.
+
+        Raises:
+            ValueError: If a decision rides along that is none of `settings`.
+        """
+        for name in space.settings:
+            if name not in self.settings:
+                known = ", ".join(sorted(self.settings)) or "none"
+                raise ValueError(
+                    f"The space decides on {name!r} as well, which "
+                    f"{type(self).__name__} does not take. It takes: {known}"
+                )
 
     def resume(self, folder, records):
         """Called once before the first genotype of a search, or of its rest.

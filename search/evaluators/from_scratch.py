@@ -119,6 +119,8 @@ class TrainFromScratch(Evaluator):
     `macs`, `epochs` trained, `train_seconds`.
     """
 
+    settings = tuple(field.name for field in dataclasses.fields(ChildRecipe))
+
     def __init__(
         self,
         dataset,
@@ -133,6 +135,15 @@ class TrainFromScratch(Evaluator):
         self.seed = seed
         self.stopping = stopping
         self._earlier = []
+
+    def check(self, space):
+        """Refuses a space with a setting that the recipe refuses."""
+        super().check(space)
+        for decision in space.decisions:
+            if decision.name in space.settings:
+                for option in decision.options:
+                    changed = {decision.name: option}
+                    dataclasses.replace(self.recipe, **changed)
 
     def resume(self, folder, records):
         """Takes the curves to which a child's is compared."""

@@ -82,6 +82,10 @@ class Isolated(Evaluator):
             self._worker.stop()
             self._worker = None
 
+    def check(self, space):
+        """Refuses what the other evaluator refuses."""
+        self.evaluator.check(space)
+
     def describe(self):
         """Returns what the rewards depend on: the other evaluator."""
         return self.evaluator.describe()

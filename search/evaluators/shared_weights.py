@@ -114,6 +114,7 @@ class SharedWeights(Evaluator):
             network = dataclasses.asdict(self.network)
             self._supernet = Supernet(self.candidates, **network)
             self._supernet.compile(self.recipe, self._feed.steps_per_epoch)
+            self._initial = self._values()
             images, labels = self.dataset.validation
             whole = min(self.rounds.reward_images, len(images))
             batch = min(self.rounds.reward_batch, whole)
@@ -141,11 +142,18 @@ class SharedWeights(Evaluator):
         }, []
 
     def resume(self, folder, records):
-        """Takes up the weights of a search at its ended trials."""
+        """Takes up the weights of a search at its ended trials.
+
+        An evaluator that has served another search begins anew, without
+        compiling again.
+        """
         self._path = folder / SNAPSHOT
         self._genotypes = [
             self.space.to_genotype(record["values"]) for record in records
         ]
+        if self._steps:
+            self._assign(self._initial)
+            self._trained = self._steps = 0
         if records:
             self._take_snapshot()
 
@@ -183,9 +191,17 @@ class SharedWeights(Evaluator):
         if self._path is None:
             return
         buffer = io.BytesIO()
-        weights = [ops.convert_to_numpy(v) for v in self.supernet.variables]
-        np.savez(buffer, *weights, state=[self._trained, self._steps])
+        state = [self._trained, self._steps]
+        np.savez(buffer, *self._values(), state=state)
         write_atomically(self._path, buffer.getvalue())
+
+    def _values(self):
+        return [ops.convert_to_numpy(v) for v in self.supernet.variables]
+
+    def _assign(self, values):
+        pairs = zip(self.supernet.variables, values, strict=True)
+        for variable, value in pairs:
+            variable.assign(value)
 
     def _take_snapshot(self):
         try:
@@ -195,10 +211,7 @@ class SharedWeights(Evaluator):
         except (OSError, KeyError, ValueError, zipfile.BadZipFile):
             return
         if trained <= len(self._genotypes):
-            for variable, value in zip(
-                self.supernet.variables, weights, strict=True
-            ):
-                variable.assign(value)
+            self._assign(weights)
             self._trained, self._steps = trained, steps
 
     def describe(self):

@@ -17,7 +17,10 @@ from nasnet_keras.genotypes import Block, Cell, Genotype
 from nasnet_keras.image_axes import divided, image_shape, join_shape
 from nasnet_keras.kernels import BatchStatisticsNormalization
 from nasnet_keras.models import NASNet, make_plan
-from nasnet_keras.training.optimizers import compile_model
+from nasnet_keras.training.optimizers import (
+    allow_unused_weights,
+    compile_model,
+)
 
 
 class BatchStatistics(Conventions):
@@ -382,7 +385,8 @@ class Supernet:
             labels: One-hot array `(batch, classes)`.
         """
         inputs = self._inputs(genotype, images)
-        self.model.train_on_batch(inputs, labels)
+        with allow_unused_weights():  # Those of all other architectures.
+            self.model.train_on_batch(inputs, labels)
 
     def predict(self, genotype, images):
         """Returns the class probabilities of a batch under a genotype."""

@@ -54,11 +54,12 @@ class PPOOracle(SpaceOracle):
         self._settings_given = settings is not None
         if settings is None:
             settings = "small" if self.max_trials < PAPER_TRIALS else "paper"
-        self.settings = _find_settings(settings)
-        if batch_size is not None:
-            self.settings = dataclasses.replace(
-                self.settings, batch_size=batch_size
-            )
+        self._batch_size = (
+            {} if batch_size is None else {"batch_size": batch_size}
+        )
+        self.settings = dataclasses.replace(
+            _find_settings(settings), **self._batch_size
+        )
         self.units = units
         self.loss = loss
         self.baseline = None
@@ -82,9 +83,8 @@ class PPOOracle(SpaceOracle):
         # More trials may be asked of a search: that must not change its
         # settings, unless they were asked for.
         if not self._settings_given and "settings" in config:
-            size = self.settings.batch_size
             self.settings = dataclasses.replace(
-                ppo.Settings(**config["settings"]), batch_size=size
+                ppo.Settings(**config["settings"]), **self._batch_size
             )
 
     @property

@@ -1,34 +1,34 @@
-"""Predictor-guided search: train what an ensemble hopes most of."""
+"""Predictor-guided search: train what an ensemble of trees hopes most of."""
+
+from collections import Counter
 
 import numpy as np
 
 from nasnet_keras.search.oracles.base import SpaceOracle
 from nasnet_keras.search.oracles.evolution import mutate
+from nasnet_keras.search.oracles.paths import count_paths
 
 MOST_MUTATIONS = 3
-RIDGE = 0.03  # Of a reward's rank, from 0 to 1, what is taken for noise.
-# Of the degree 3: it sees which three decisions go together.
-KERNEL = {"degree": 3, "gamma": 1.0, "coef0": 1.0}
+# The paths that the trees see: the most frequent ones in the trials.
+MOST_PATHS = 300
 
 
 class PredictorOracle(SpaceOracle):
-    """Searches with an ensemble that predicts how trials rank.
+    """Searches with a random forest that predicts how trials rank.
 
     The first trials are random. Then candidates, mutations of the best trials
     and random points, are ordered by an upper confidence bound: the mean of
-    the members' predictions plus `exploration` times their deviation.
+    the trees' predictions plus `exploration` times their deviation.
 
-    A member is a kernel ridge regression on its own bootstrap sample of the
-    trials. Its polynomial kernel sees
-    which decisions go together, which trees learn only from many more trials.
-    It is shown each decision, and how often each option is taken in all; it
-    learns the rank of a reward, so that a few failures among the networks do
-    not hide the differences between the good ones.
+    The forest sees each decision, how often each option is taken in all, and
+    the paths through the cells, by which it recognizes what computes the same.
+    It learns the rank of a reward, so that a few failures among the networks
+    do not hide the differences between the good ones.
 
     Args:
         space: `SearchSpace`.
         first: Integer, the random trials before the first prediction.
-        members: Integer, of the ensemble.
+        trees: Integer, of the forest.
         exploration: Float, how many deviations above the mean.
         parents: Integer, how many of the best trials are mutated.
         mutations: Integer, the mutations looked at for a trial.
@@ -43,8 +43,8 @@ class PredictorOracle(SpaceOracle):
         self,
         space,
         first=20,
-        members=20,
-        exploration=2.0,
+        trees=20,
+        exploration=1.0,
         parents=10,
         mutations=200,
         samples=1000,
@@ -53,7 +53,7 @@ class PredictorOracle(SpaceOracle):
         super().__init__(space, **kwargs)
         self.options = {
             "first": first,
-            "members": members,
+            "trees": trees,
             "exploration": exploration,
             "parents": parents,
             "mutations": mutations,
@@ -68,6 +68,7 @@ class PredictorOracle(SpaceOracle):
                 )
         self._points = []
         self._rewards = []
+        self._paths = {}  # Of each point that was looked at.
 
     def describe(self):
         return {**super().describe(), **self.options}
@@ -107,35 +108,43 @@ class PredictorOracle(SpaceOracle):
 
     def _bounds(self, points):
         """The upper confidence bound of each point."""
-        members = list(self._predictions(points))
-        deviation = np.std(members, axis=0)
-        return (
-            np.mean(members, axis=0) + self.options["exploration"] * deviation
+        from sklearn.ensemble import RandomForestRegressor
+
+        vocabulary = self._vocabulary()
+        forest = RandomForestRegressor(
+            self.options["trees"],
+            max_features=0.5,
+            random_state=np.random.RandomState([self.seed, len(self._points)]),
         )
-
-    def _predictions(self, points):
-        """Yields what each member predicts for points."""
-        from sklearn.kernel_ridge import KernelRidge
-        from sklearn.metrics.pairwise import polynomial_kernel
-
-        rng = np.random.default_rng([self.seed, len(self._points)])
-        trials = self._encode(self._points)
-        # All members see parts of the same kernels.
-        among = polynomial_kernel(trials, **KERNEL)
-        across = polynomial_kernel(self._encode(points), trials, **KERNEL)
         _, ranks = np.unique(self._rewards, return_inverse=True)
-        for _ in range(self.options["members"]):
-            drawn = rng.integers(len(trials), size=len(trials))
-            member = KernelRidge(alpha=RIDGE, kernel="precomputed")
-            member.fit(among[np.ix_(drawn, drawn)], ranks[drawn] / len(ranks))
-            yield member.predict(across[:, drawn])
+        forest.fit(self._encode(self._points, vocabulary), ranks / len(ranks))
+        encoded = self._encode(points, vocabulary)
+        trees = [tree.predict(encoded) for tree in forest.estimators_]
+        deviation = np.std(trees, axis=0)
+        return np.mean(trees, axis=0) + self.options["exploration"] * deviation
 
-    def _encode(self, points):
-        """Array `(points, features)`: options taken, and how often in all.
+    def _vocabulary(self):
+        """The paths that trials have in common: path -> its column."""
+        shared = Counter()
+        for point in self._points:
+            shared.update(self._paths_of(point).keys())
+        common = shared.most_common(MOST_PATHS)
+        return {path: column for column, (path, _) in enumerate(common)}
 
-        Of all decisions, and of all counts, the square is at most 1.
-        """
-        number = len(self.space.sizes)
+    def _paths_of(self, point):
+        """How often each path is in the cells of a point."""
+        point = tuple(point)
+        if point not in self._paths:
+            genotype = self.space.to_genotype(point)
+            self._paths[point] = {
+                (kind, *path): count
+                for kind in ("normal", "reduction")
+                for path, count in count_paths(getattr(genotype, kind)).items()
+            }
+        return self._paths[point]
+
+    def _encode(self, points, vocabulary):
+        """Array `(points, features)`: options, how often in all, paths."""
         taken = [
             np.eye(size, dtype="float32")[column]
             for size, column in zip(self.space.sizes, np.asarray(points).T)
@@ -144,6 +153,9 @@ class PredictorOracle(SpaceOracle):
         for decision, columns in zip(self.space.decisions, taken):
             for option, column in zip(decision.options, columns.T):
                 counts[option] = counts.get(option, 0) + column
-        taken = np.column_stack(taken) / np.sqrt(number)
-        counts = np.column_stack([*counts.values()]) / number
-        return np.hstack([taken, counts])
+        paths = np.zeros((len(points), len(vocabulary)), "float32")
+        for row, point in zip(paths, points):
+            for path, count in self._paths_of(point).items():
+                if path in vocabulary:
+                    row[vocabulary[path]] = count
+        return np.column_stack([*taken, *counts.values(), paths])

@@ -59,12 +59,23 @@ class SearchSpace:
         return tuple(len(decision.options) for decision in self.decisions)
 
     def to_values(self, actions):
-        """Returns the dictionary name -> option of a tuple of indices."""
+        """Returns the dictionary name -> option of a tuple of indices.
+
+        Raises:
+            ValueError: If there are more or fewer than decisions, or one of
+                them has no such option.
+        """
         if len(actions) != len(self.decisions):
             raise ValueError(
                 f"This space has {len(self.decisions)} decisions. "
                 f"Received: {len(actions)} actions"
             )
+        for decision, action in zip(self.decisions, actions):
+            if not 0 <= action < len(decision.options):
+                raise ValueError(
+                    f"{decision.name!r} has {len(decision.options)} options, "
+                    f"counted from 0. Received: {action}"
+                )
         return {
             decision.name: decision.options[action]
             for decision, action in zip(self.decisions, actions)
@@ -153,7 +164,7 @@ class SearchSpace:
 
 def _check_decisions(decisions):
     decisions = tuple(
-        Decision(name, tuple(options)) for name, options in decisions
+        Decision(name, _alike(name, options)) for name, options in decisions
     )
     names = [decision.name for decision in decisions]
     if len(set(names)) != len(names) or not names:
@@ -165,6 +176,19 @@ def _check_decisions(decisions):
         if not decision.options:
             raise ValueError(f"The decision {decision.name!r} has no option.")
     return decisions
+
+
+def _alike(name, options):
+    """Options of one type, which KerasTuner asks for: 1 beside 0.5 is 1.0."""
+    options = tuple(options)
+    kinds = {type(option) for option in options}
+    if kinds == {int, float}:
+        return tuple(map(float, options))
+    if len(kinds) > 1:
+        raise ValueError(
+            f"The options of {name!r} must be of one type. Received: {options}"
+        )
+    return options
 
 
 def _sorted(cell):

@@ -122,7 +122,8 @@ def test_a_folder_of_other_things_is_refused(tmp_path):
         ("--space nowhere", "A space is one of nasnet, "),
         ("--space mine:Space", "There is no space 'mine:Space'"),
         ("--space darts --blocks 4", "has cells of one size"),
-        ("--also bogus=1,2", "bogus"),
+        ("--also bogus=1,2", "It takes: accumulation_steps, augmentation,"),
+        ("--also learning_rate=-1,0.1", "learning_rate"),
         ("--also learning_rate", "must be NAME=VALUE,VALUE"),
         ("--enqueue nowhere.json", "nowhere.json"),
         ("--enqueue NASNET_A", "blocks"),
@@ -130,7 +131,7 @@ def test_a_folder_of_other_things_is_refused(tmp_path):
         ("--cost macs", "`cost` and `target` go together"),
         ("--max-parameters 10", "is within the limits"),
         ("--population-size 0", "population_size=0"),
-        ("--evaluator shared --also learning_rate=0.1,0.2", "--also"),
+        ("--evaluator shared --also epochs=2,3", "It takes: none"),
         ("--trials 0", "--trials must be at least 1"),
     ],
 )

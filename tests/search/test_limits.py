@@ -22,7 +22,7 @@ MAKERS = {
         *a, population_size=4, sample_size=2, **kw
     ),
     "predictor": lambda *a, **kw: PredictorOracle(
-        *a, first=4, members=5, samples=20, **kw
+        *a, first=4, trees=5, samples=20, **kw
     ),
 }
 

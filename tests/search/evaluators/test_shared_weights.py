@@ -75,18 +75,24 @@ def test_the_same_weights_evaluate_alike(whole):
     np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("snapshot", [True, False])
-@pytest.mark.parametrize("done", [4, 6])
-def test_resumed_equals_uninterrupted(whole, digits, tmp_path, done, snapshot):
-    first = make(digits)
-    first.resume(tmp_path, [])
+@pytest.mark.parametrize(
+    "done, snapshot, another",
+    [(4, True, True), (4, False, False), (6, True, False), (6, False, False)],
+)
+def test_resumed_equals_uninterrupted(
+    whole, digits, tmp_path, done, snapshot, another
+):
+    """In another process's evaluator, or in one that served other searches."""
+    evaluator = whole[0]
+    evaluator.resume(tmp_path, [])
     for genotype in GENOTYPES[:done]:
-        first(genotype)
+        evaluator(genotype)
     if not snapshot:
         (tmp_path / "shared_weights.npz").unlink()
-    second = make(digits)
-    second.resume(tmp_path, records(done))
-    found = [second(genotype).reward for genotype in GENOTYPES[done:]]
+    if another:
+        evaluator = make(digits)
+    evaluator.resume(tmp_path, records(done))
+    found = [evaluator(genotype).reward for genotype in GENOTYPES[done:]]
     assert found == [e.reward for e in whole[1][done:]]
 
 

@@ -28,7 +28,9 @@ from nasnet_keras.search import (
 from nasnet_keras.search.ppo import SETTINGS
 
 SPACE = NASNetSpace(blocks=2, operations=("identity", "conv_1x1", "conv_3x3"))
-QUICK = dataclasses.replace(SETTINGS["small"], batch_size=4, epochs=2)
+QUICK = dataclasses.replace(
+    SETTINGS["small"], learning_rate=0.02, batch_size=4, epochs=4
+)
 POLICY = {"settings": QUICK, "units": 8}
 MAKERS = {
     "random": lambda **kw: RandomOracle(SPACE, **kw),
@@ -38,7 +40,7 @@ MAKERS = {
         SPACE, population_size=5, sample_size=2, **kw
     ),
     "predictor": lambda **kw: PredictorOracle(
-        SPACE, first=6, members=5, samples=20, mutations=10, **kw
+        SPACE, first=6, trees=5, samples=20, mutations=10, **kw
     ),
 }
 every = pytest.mark.parametrize("kind", MAKERS)
@@ -128,7 +130,7 @@ def test_what_is_enqueued_comes_first(kind, tmp_path):
 
 
 def test_what_is_enqueued_must_be_of_the_space(tmp_path):
-    with pytest.raises(ValueError, match="operation"):
+    with pytest.raises(ValueError, match="options, counted from 0"):
         search("random", tmp_path, 1, enqueue=[(7,) * len(SPACE.sizes)])
 
 

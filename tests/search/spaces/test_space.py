@@ -99,6 +99,20 @@ def test_unknown_spaces(name, named):
         find_space(name)
 
 
+def test_options_are_of_one_type():
+    """As KerasTuner's choices are."""
+    space = ChainSpace().with_settings(learning_rate=(1, 0.5))
+    assert space.decisions[-1].options == (1.0, 0.5)
+    with pytest.raises(ValueError, match="options of 'epochs' must be"):
+        ChainSpace().with_settings(epochs=(1, "many"))
+
+
+def test_actions_that_are_no_options():
+    for action in (-1, 3):
+        with pytest.raises(ValueError, match="has 3 options"):
+            ChainSpace().to_values((0, 0, action))
+
+
 def test_sizes_of_spaces():
     assert len(find_space("nasnet").decisions) == 50
     assert len(find_space("nasnet_b").decisions) == 40
