@@ -21,12 +21,15 @@ Where there is a GPU, all of CIFAR-10 in its own size, without TensorFlow:
 """
 
 import argparse
+import concurrent.futures
 import dataclasses
 import json
+import multiprocessing
+import os
 import pathlib
 import time
 
-import training  # Before Keras: it sets how TensorFlow computes.
+import training as networks  # Before Keras: it sets how TensorFlow computes.
 
 from nasnet_keras import NASNET_A, Genotype
 from nasnet_keras.files import write_atomically
@@ -43,6 +46,31 @@ from nasnet_keras.search.comparison import choose_filters
 from nasnet_keras.training.data import load_dataset
 
 ORACLES = {"searched": "predictor", "random": "random"}
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """One network to train.
+
+    Args:
+        genotype: `Genotype`.
+        filters: Integer, F.
+        seed: Integer.
+        epochs: Integer.
+    """
+
+    genotype: Genotype
+    filters: int
+    seed: int
+    epochs: int
+
+    @property
+    def key(self):
+        """What its result is kept under."""
+        cells = self.genotype.to_dict()
+        cells.pop("name", None)
+        return json.dumps([cells, self.filters, self.seed, self.epochs])
 
 
 class Benchmark:
@@ -62,7 +90,7 @@ class Benchmark:
             validation_split=0.2,
             images=args.images,
         )
-        self.recipe = training.plain_recipe(
+        self.recipe = networks.plain_recipe(
             epochs=args.epochs, image_size=args.image_size
         )
         self.network = Network(
@@ -99,36 +127,70 @@ class Benchmark:
         )
         return found, (time.time() - began) / 60
 
-    def train(self, genotype, filters, seed, epochs):
-        """Returns the results of a training; an earlier one if there is."""
-        recipe = dataclasses.replace(self.recipe, epochs=epochs)
-        key = json.dumps([genotype.to_dict(), filters, seed, epochs])
-        if key not in self.trained:
-            network = dataclasses.replace(self.network, filters=filters)
-            began = time.time()
-            result = training.train_and_test(
-                lambda: network.build(genotype, include_preprocessing=True),
-                recipe,
-                self.dataset,
-                seed,
+    def train(self, trainings):
+        """Trains what has not been trained yet, one process a core.
+
+        Networks as small as these do not keep two cores busy.
+
+        Args:
+            trainings: List of `Training`.
+
+        Returns:
+            List of their results, in order.
+        """
+        missing = {t.key: t for t in trainings if t.key not in self.trained}
+        if missing:
+            os.environ.update(dict.fromkeys(THREADS, "1"))
+            pool = concurrent.futures.ProcessPoolExecutor(
+                self.args.processes,
+                multiprocessing.get_context("spawn"),
+                _begin,
+                [self.args],
             )
-            result["parameters"] = network.count(genotype).parameters
-            result["seconds"] = round(time.time() - began, 1)
-            self.trained[key] = result
-            write_atomically(self.path, json.dumps(self.trained) + "\n")
-        return self.trained[key]
+            with pool:
+                futures = {
+                    pool.submit(_train, training): key
+                    for key, training in missing.items()
+                }
+                for future in concurrent.futures.as_completed(futures):
+                    self.trained[futures[future]] = future.result()
+                    content = json.dumps(self.trained) + "\n"
+                    write_atomically(self.path, content)
+        return [self.trained[training.key] for training in trainings]
+
+    def train_one(self, training):
+        """Returns the results of a training."""
+        network = dataclasses.replace(self.network, filters=training.filters)
+        began = time.time()
+        result = networks.train_and_test(
+            lambda: network.build(
+                training.genotype, include_preprocessing=True
+            ),
+            dataclasses.replace(self.recipe, epochs=training.epochs),
+            self.dataset,
+            training.seed,
+        )
+        result["parameters"] = network.count(training.genotype).parameters
+        result["seconds"] = round(time.time() - began, 1)
+        return result
 
     def compare(self, cells):
         """Returns label -> results by seed, at NASNet-A's parameters."""
         target = self.network.count(NASNET_A).parameters
-        results = {}
-        for label, genotype in cells.items():
-            filters = choose_filters(genotype, self.network, target)
-            results[label] = [
-                self.train(genotype, filters, seed, self.args.epochs)
+        trainings = {
+            label: [
+                Training(
+                    genotype,
+                    choose_filters(genotype, self.network, target),
+                    seed,
+                    self.args.epochs,
+                )
                 for seed in range(self.args.seeds)
             ]
-        return results
+            for label, genotype in cells.items()
+        }
+        self.train([t for alike in trainings.values() for t in alike])
+        return {label: self.train(alike) for label, alike in trainings.items()}
 
     def correlation(self, found):
         """Returns Kendall's tau and the pairs that it is of."""
@@ -136,14 +198,34 @@ class Benchmark:
 
         # The last: the weights that judged them were trained for longest.
         records = found.records[-self.args.ranked :]
-        epochs = self.args.ranked_epochs
-        pairs = []
-        for record in records:
-            genotype = Genotype(*self.space.make_cells(record["values"]))
-            result = self.train(genotype, self.args.filters, 0, epochs)
-            pairs.append((record["score"], result["curve"][-1] / 100))
+        args = self.args
+        results = self.train(
+            [
+                Training(
+                    Genotype(*self.space.make_cells(record["values"])),
+                    args.filters,
+                    0,
+                    args.ranked_epochs,
+                )
+                for record in records
+            ]
+        )
+        pairs = [
+            (record["score"], result["curve"][-1] / 100)
+            for record, result in zip(records, results)
+        ]
         tau, p = kendalltau(*zip(*pairs))
         return {"tau": float(tau), "p": float(p), "pairs": pairs}
+
+
+def _begin(args):
+    """Prepares a process that trains."""
+    global _benchmark
+    _benchmark = Benchmark(args)
+
+
+def _train(training):
+    return _benchmark.train_one(training)
 
 
 def parse():
@@ -163,6 +245,7 @@ def parse():
         "seeds": 3,
         "ranked": 16,
         "ranked-epochs": 3,
+        "processes": 2,
     }.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument(
@@ -171,7 +254,7 @@ def parse():
     parser.add_argument(
         "--output",
         type=pathlib.Path,
-        default=training.RESULTS / "search_cifar10.json",
+        default=networks.RESULTS / "search_cifar10.json",
     )
     return parser.parse_args()
 

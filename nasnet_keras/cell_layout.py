@@ -34,6 +34,9 @@ LABELS = {
     "skip_connect": ("skip", "identity"),
     "factorized_identity": ("identity", "identity"),
     "none": ("none", "identity"),
+    "linear_conv_1x1": ("linear 1x1", "conv"),
+    "layer_norm": ("layer norm", "identity"),
+    "instance_norm": ("inst. norm", "identity"),
 }
 # What is written where a block's two sides meet.
 MEETINGS = {"add_layer_norm": "add, LN", "add_instance_norm": "add, IN"}

@@ -334,7 +334,10 @@ def _group_norm(groups):
     """NASNet-B and C: all channels together (1), or each alone (-1)."""
 
     def layers(slot):
-        return [slot.conventions.group_norm(groups)]
+        norm = slot.conventions.group_norm(groups)
+        return (
+            [norm] if slot.strides == 1 else [_every_second_pixel(slot), norm]
+        )
 
     return layers
 

@@ -132,6 +132,10 @@ RELATIVES = {
     "dil_sep_conv_5x5": (25 * 8 + 8 * 8 + 4 * 8,) * 2,
     "skip_connect": (0, 8 * 8 + 4 * 8),
     "factorized_identity": (0, 8 * 8 + 4 * 8),
+    "none": (0, 0),
+    "linear_conv_1x1": (8 * 8 + 4 * 8,) * 2,
+    "layer_norm": (2 * 8,) * 2,
+    "instance_norm": (2 * 8,) * 2,
 }
 
 

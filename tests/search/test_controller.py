@@ -152,7 +152,7 @@ def test_gradients_are_those_of_finite_differences(loss):
     model.train_on_batch(tokens, targets)
     after = [keras.ops.convert_to_numpy(w) for w in weights]
     gradients = [b - a for b, a in zip(before, after)]
-    scale = max(np.abs(gradient).max() for gradient in gradients)
+    scale = float(max(np.abs(gradient).max() for gradient in gradients))
     for place, weight in enumerate(weights):
         index = np.unravel_index(
             np.abs(gradients[place]).argmax(), weight.shape
@@ -166,4 +166,5 @@ def test_gradients_are_those_of_finite_differences(loss):
             weight.assign(shifted)
             sides.append(value())
         found = (sides[0] - sides[1]) / 2e-2
-        assert found == pytest.approx(gradients[place][index], abs=1e-2 * scale)
+        expected = float(gradients[place][index])
+        assert found == pytest.approx(expected, abs=1e-2 * scale)
