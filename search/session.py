@@ -108,6 +108,10 @@ class Session:
         args = self.args
         reward = Reward(args.cost, args.target)
         if args.evaluator == "shared":
+            tell(
+                "children  share their weights: before the first, minutes to "
+                "compile their network and to warm it up"
+            )
             return SharedWeights(
                 self.space,
                 self.dataset,

@@ -19,6 +19,7 @@ TINY = (
     "--blocks 1 --images 300 --epochs 1 --filters 2 --update-every 2 "
     "--no-compare"
 )
+IN_ONE_PROCESS = ("--trials-per-process", 0)  # It starts sooner.
 OUR_LINES = re.compile(
     r"|(ppo|random) +\S+: .*|trial \d+/\d+: reward \S+, best \S+, \d+:\d\d left"
     r"|For comparison: .*|training  .*|Stopped\. .*"
@@ -160,7 +161,7 @@ def wait_for_trials(folder, number, process):
 def test_ctrl_c_ends_cleanly(tmp_path):
     folder = tmp_path / "run"
     process = subprocess.Popen(
-        search(folder, trials=500),
+        search(folder, *IN_ONE_PROCESS, trials=500),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -175,22 +176,26 @@ def test_ctrl_c_ends_cleanly(tmp_path):
     assert json.loads((folder / "best.json").read_text())["trials"] == len(
         ended
     )
-    again = run(folder, trials=len(ended) + 1)
+    again = run(folder, *IN_ONE_PROCESS, trials=len(ended) + 1)
     assert f"{len(ended)} of {len(ended) + 1} trials are done" in again.stderr
     assert [r["trial"] for r in records(folder)] == list(range(len(ended) + 1))
 
 
 @pytest.mark.parametrize(
-    "kills, trials", [(1, 3), pytest.param(6, 12, marks=pytest.mark.long)]
+    "kills, trials, options",
+    [
+        (1, 3, IN_ONE_PROCESS),
+        pytest.param(6, 12, (), marks=pytest.mark.long),
+    ],
 )
-def test_killed_and_started_again(tmp_path, kills, trials):
+def test_killed_and_started_again(tmp_path, kills, trials, options):
     """SIGKILL at random moments of real trainings."""
     folder = tmp_path / "run"
     rng = random.Random(kills)
     first_values = {}
     for kill in range(kills):
         process = subprocess.Popen(
-            search(folder, trials=trials),
+            search(folder, *options, trials=trials),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -202,7 +207,7 @@ def test_killed_and_started_again(tmp_path, kills, trials):
         for record in records(folder):
             kept = first_values.setdefault(record["trial"], record)
             assert kept == record  # What was on disk stays as it was.
-    result = run(folder, trials=trials)
+    result = run(folder, *options, trials=trials)
     assert result.returncode == 0, result.stderr
     assert [record["trial"] for record in records(folder)] == list(
         range(trials)

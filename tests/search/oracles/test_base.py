@@ -394,7 +394,9 @@ SCRIPT = """
 """
 
 
-@pytest.mark.parametrize("kind", ["ppo", "predictor"])
+@pytest.mark.parametrize(
+    "kind", ["ppo", pytest.param("predictor", marks=pytest.mark.long)]
+)
 def test_killed_at_random_moments(kind, tmp_path):
     """SIGKILL, again and again: no trial is lost, none counts twice."""
     code = textwrap.dedent(SCRIPT).format(
