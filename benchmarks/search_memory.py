@@ -59,7 +59,7 @@ class Recorder:
 
 
 def measure(folder, trials, isolated):
-    """Returns megabytes after every ten trials: the search's, the children's."""
+    """Returns megabytes after every ten trials, of search and children."""
     dataset = load_dataset(
         "digits", image_size=8, validation_split=0.2, images=200
     )
