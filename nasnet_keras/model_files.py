@@ -67,8 +67,8 @@ def load_with_preset(path, image_size=None):
 
     Args:
         path: Path of a `.keras` file.
-        image_size: Optional integer, where the file does not tell for which
-            side of images the model was trained.
+        image_size: Optional integer, the side of its images. Defaults to
+            that for which the model was trained.
 
     Returns:
         Pair: the model, which takes images of 0 to 255; a

@@ -31,7 +31,8 @@ def add_arguments(parser):
     parser.add_argument(
         "--image-size",
         type=int,
-        help="side in pixels, where a model does not tell its own",
+        help="side in pixels to which the images of a --model are cropped "
+        "(default: its own)",
     )
     parser.add_argument(
         "--weights",
@@ -93,6 +94,11 @@ def _network(args):
             )
         model, preset = load_with_preset(args.model, args.image_size)
         return preset, model, None
+    if args.image_size is not None:
+        raise ValueError(
+            "--image-size is for --model: a preset has its own. Received: "
+            f"--image-size {args.image_size}"
+        )
     preset = get_preset(args.preset)
     return preset, load_network(preset, args.weights), preprocess_input
 

@@ -7,6 +7,7 @@ ending in a comparison and in the ImageNet networks made of the best cell.
 import argparse
 import datetime
 import importlib.util
+import os
 import pathlib
 import sys
 
@@ -132,11 +133,17 @@ def add_arguments(parser):
         "--max-macs", type=int, help="multiply-adds of a child, likewise"
     )
     child = parser.add_argument_group("children")
-    _optional(child, "--epochs", int, "of training for each child")
+    _optional(child, "--epochs", int, "of each child trained from scratch")
     _optional(child, "--cells-per-stack", int, "N of a child")
     _optional(child, "--filters", int, "F of a child")
     child.add_argument(
         "--batch-size", type=int, default=64, help="images per training step"
+    )
+    child.add_argument(
+        "--learning-rate",
+        type=float,
+        help="the highest of a child trained from scratch (default: 0.1), or "
+        "that of shared weights (default: 0.05)",
     )
     child.add_argument(
         "--augmentation",
@@ -162,6 +169,19 @@ def add_arguments(parser):
         default=10,
         help="children trained from scratch before their process is replaced; "
         "0 trains them in the search's own",
+    )
+    shared = parser.add_argument_group("shared weights")
+    shared.add_argument(
+        "--warm-up-steps",
+        type=int,
+        default=2000,
+        help="training steps on random cells before the first child",
+    )
+    shared.add_argument(
+        "--round-steps",
+        type=int,
+        default=60,
+        help="training steps on proposed cells after each round of children",
     )
     output = parser.add_argument_group("output")
     output.add_argument(
@@ -213,17 +233,23 @@ def _optional(group, name, kind, text):
 
 def run(args):
     """Runs `nasnet search`; returns the exit status."""
+    args.demonstration = _is_demonstration(args)
     defaults = DEFAULTS.get(args.dataset, DEFAULTS["cifar10"])
     for key, value in defaults.items():
         if not hasattr(args, key):
             setattr(args, key, value)
     if args.compare is None:
         args.compare = args.dataset == "digits"
+    if args.learning_rate is None:
+        args.learning_rate = 0.05 if args.evaluator == "shared" else 0.1
     _check(args)
     _check_installed()
     if args.directory is None:
         now = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         args.directory = pathlib.Path("runs", now)
+    # The search's process and that of its children share a GPU's memory.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     from nasnet_keras.run_folder import run_folder
 
     with run_folder(args.directory, "config.json", "search"):
@@ -239,6 +265,16 @@ def run(args):
             )
             return 130
     return 0
+
+
+def _is_demonstration(args):
+    """Whether nothing was asked for that a command to go on must repeat."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    given, defaults = vars(args), vars(parser.parse_args([]))
+    names = defaults.keys() | DEFAULTS["digits"].keys()
+    names -= {"directory", "trials", "compare"}
+    return all(given.get(name) == defaults.get(name) for name in names)
 
 
 def _check_installed():
@@ -259,8 +295,15 @@ def _check(args):
         "batch_size": 1,
         "update_every": 2,
         "trials_per_process": 0,
+        "warm_up_steps": 0,
+        "round_steps": 1,
     }
     for name in ("blocks", "max_parameters", "max_macs"):
         if getattr(args, name) is not None:
             least[name] = 1
     check_least(args, least)
+    if args.stop_early and args.evaluator == "shared":
+        raise ValueError(
+            "--stop-early is for children trained from scratch: those that "
+            "share their weights have no epochs."
+        )

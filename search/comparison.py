@@ -9,9 +9,9 @@ from nasnet_keras.files import write_atomically
 from nasnet_keras.search.evaluators.from_scratch import (
     accuracy,
     child_network,
-    free_memory,
     train_child,
 )
+from nasnet_keras.search.memory import free_memory
 from nasnet_keras.search.progress import say
 
 LONGER = 2  # times the epochs of a child

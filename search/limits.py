@@ -10,6 +10,7 @@ import numpy as np
 from nasnet_keras.counting import count
 from nasnet_keras.image_axes import image_shape
 from nasnet_keras.models import NASNet
+from nasnet_keras.search.memory import free_memory
 
 LATENCY_RUNS = 10
 
@@ -33,6 +34,16 @@ class Network:
     classes: int
     stem: str = "cifar"
     channels: int = 3
+
+    def with_settings(self, settings):
+        """Returns this network with those of the settings that are its own.
+
+        Args:
+            settings: Dictionary, what decisions that ride along take.
+        """
+        known = {field.name for field in dataclasses.fields(self)}
+        own = {name: settings[name] for name in known.intersection(settings)}
+        return dataclasses.replace(self, **own)
 
     def count(self, genotype):
         """Returns its parameters and multiply-adds, see `count`."""
@@ -67,6 +78,8 @@ class Network:
             began = time.perf_counter()
             model.predict_on_batch(image)
             seconds.append(time.perf_counter() - began)
+        del model
+        free_memory()
         return 1000 * statistics.median(seconds)
 
 
@@ -81,6 +94,7 @@ class Limits:
 
     Call arguments:
         genotype: `Genotype`.
+        settings: What the decisions that ride along take, by name.
 
     Raises:
         ValueError: If a limit is not positive.
@@ -98,8 +112,8 @@ class Limits:
                     f"`{name}` must be positive. Received: {name}={value!r}"
                 )
 
-    def __call__(self, genotype):
-        found = self.network.count(genotype)
+    def __call__(self, genotype, **settings):
+        found = self.network.with_settings(settings).count(genotype)
         return not (
             self.max_parameters and found.parameters > self.max_parameters
         ) and not (self.max_macs and found.macs > self.max_macs)

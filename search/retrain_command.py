@@ -42,6 +42,11 @@ def add_arguments(parser):
 def run(args):
     """Runs `nasnet retrain`."""
     check_least(args, {"top": 1, "cells_per_stack": 1, "filters": 1})
+    if args.image_size is not None:
+        raise ValueError(
+            "--image-size is that of the search. Received: --image-size "
+            f"{args.image_size}"
+        )
     recipe = recipe_of(args)
     asked = read_arguments(args.directory)
     if args.data_dir is not None:
@@ -51,26 +56,38 @@ def run(args):
     from nasnet_keras.run_folder import LOG
 
     with chatter_to(args.directory / LOG):
-        from nasnet_keras.search.retraining import CARD, retrain
-        from nasnet_keras.search.run import open_search
-        from nasnet_keras.search.session import Session
-
-        session = Session(asked)
-        session.load()
-        found = open_search(args.directory, session.space)
-        _check_data(found, session.dataset, args.directory)
-        retrain(
-            found,
-            session.dataset,
-            recipe,
-            args.top,
-            args.cells_per_stack,
-            args.filters,
-            args.seed,
-            verbose=1 if sys.stdout.isatty() else 2,
-        )
-        print("\n" + (args.directory / CARD).read_text())
+        try:
+            _retrain(args, asked, recipe)
+        except KeyboardInterrupt:
+            print(
+                "\nStopped. The same command goes on from the last whole "
+                f"epoch in {args.directory}.",
+                file=sys.stderr,
+            )
+            return 130
     return 0
+
+
+def _retrain(args, asked, recipe):
+    from nasnet_keras.search.retraining import CARD, retrain
+    from nasnet_keras.search.run import open_search
+    from nasnet_keras.search.session import Session
+
+    session = Session(asked)
+    session.load()
+    found = open_search(args.directory, session.space)
+    _check_data(found, session.dataset, args.directory)
+    retrain(
+        found,
+        session.dataset,
+        recipe,
+        args.top,
+        args.cells_per_stack,
+        args.filters,
+        args.seed,
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
+    print("\n" + (args.directory / CARD).read_text())
 
 
 def write_arguments(args):

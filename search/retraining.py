@@ -122,13 +122,19 @@ def _side(recipe, network):
 
 def _refuse_another(path, about):
     text = json.dumps(about, indent=1) + "\n"
-    if path.is_file() and path.read_text() != text:
+    if path.is_file() and _unnamed(path.read_text()) != _unnamed(text):
         raise ValueError(
             f"{path.parent} holds a training with other settings (see "
             f"{path.name} there). Nothing was changed. Remove the folder, or "
             "give the same settings."
         )
     write_atomically(path, text)
+
+
+def _unnamed(text):
+    """A training without its cell's name, which is that of the folder."""
+    about = json.loads(text)
+    return {**about, "genotype": {**about["genotype"], "name": None}}
 
 
 def _accuracy(model, part, recipe):

@@ -44,13 +44,12 @@ class Found:
         done.sort(key=lambda record: -record["score"])
         unique = {}
         for record in done:
-            point = self.space.to_actions(record["values"])
-            unique.setdefault(point, record)
+            unique.setdefault(self.space.to_genotype(record["values"]), record)
         return list(unique.values())[:number]
 
     def genotype(self, record):
         """Returns the `Genotype` of a record, named after search and trial."""
-        name = f"{self.folder.name}-{record['trial']:05d}"
+        name = f"{self.folder.resolve().name}-{record['trial']:05d}"
         return self.space.to_genotype(record["values"], name)
 
     def genotypes(self, number=1):
@@ -62,6 +61,7 @@ class Found:
         (best,) = self.best()
         result = {
             "genotype": self.genotype(best).to_dict(),
+            "settings": self.space.to_settings(best["values"]),
             "reward": best["score"],
             "measurements": best["metrics"],
             "trial": best["trial"],

@@ -43,6 +43,7 @@ class Session:
             filters=args.filters,
             epochs=args.epochs,
             batch_size=args.batch_size,
+            learning_rate=args.learning_rate,
             augmentation=args.augmentation,
         )
 
@@ -116,7 +117,11 @@ class Session:
                 self.space,
                 self.dataset,
                 self.recipe,
-                Rounds(children=args.update_every),
+                Rounds(
+                    args.warm_up_steps,
+                    children=args.update_every,
+                    steps=args.round_steps,
+                ),
                 seed=args.seed,
                 reward=reward,
             )
@@ -153,15 +158,13 @@ class Session:
 
     def _options(self, kind):
         args = self.args
-        options = {
-            "enqueue": [
-                self.space.from_genotype(load_genotype(source))
-                for source in args.enqueue
-            ],
-            "limits": self._limits(),
-        }
+        options = {"limits": self._limits()}
         if kind == args.oracle:  # Not in the random search to compare with.
             options["warm_start"] = args.warm_start
+            options["enqueue"] = [
+                self.space.from_genotype(load_genotype(source))
+                for source in args.enqueue
+            ]
         if kind in ("ppo", "reinforce"):
             options["batch_size"] = args.update_every
         if kind == "evolution":
@@ -215,11 +218,13 @@ class Session:
     def _say_commands(self):
         run = shlex.quote(str(self.args.directory))
         more = 2 * self.args.trials
-        again = [] if self.args.dataset == "digits" else ["<the same options>"]
-        again = " ".join(["nasnet search", *again])
+        again = "nasnet search"
+        if not self.args.demonstration:
+            again += " <the same options>"
         tell(
             "\nGo on with:\n"
             f"  {again} --directory {run} --trials {more}\n"
+            f"  nasnet retrain {run}   # the best cells, for longer\n"
             f"  nasnet summary nasnet_large --genotype {run}/best.json\n"
             f"  nasnet plot {run}/best.json --output cells.svg\n"
             "  nasnet search --dataset FOLDER   # one folder of images a class"

@@ -22,7 +22,6 @@ def add_arguments(parser):
     network = parser.add_argument_group("network")
     network.add_argument(
         "--preset",
-        default="nasnet_cifar",
         help="a preset, or its folder (default: nasnet_cifar)",
     )
     network.add_argument(

@@ -51,21 +51,18 @@ class Evaluator:
         self.reward = reward
 
     def __call__(self, genotype, **settings):
-        measurements, curve = self.measure(genotype, **settings)
-        network = self._network(settings)
-        if network is not None:
-            measurements |= network.count(genotype)._asdict()
-        if self.reward.measures_latency:
-            measurements["latency_ms"] = network.latency(genotype)
+        measurements, curve = self.examine(genotype, **settings)
         return Evaluation(self.reward(measurements), measurements, curve)
 
-    def _network(self, settings):
-        """The network with what its own decisions take."""
-        if self.network is None:
-            return None
-        known = {field.name for field in dataclasses.fields(self.network)}
-        own = {name: settings[name] for name in known.intersection(settings)}
-        return dataclasses.replace(self.network, **own)
+    def examine(self, genotype, **settings):
+        """Returns what `measure` returns, with what the network costs."""
+        measurements, curve = self.measure(genotype, **settings)
+        if self.network is not None:
+            network = self.network.with_settings(settings)
+            measurements |= network.count(genotype)._asdict()
+            if self.reward.measures_latency:
+                measurements["latency_ms"] = network.latency(genotype)
+        return measurements, curve
 
     def measure(self, genotype, **settings):
         """Returns measurements (a dictionary) and the curve (a list)."""

@@ -1,13 +1,13 @@
 """Children trained from scratch, as in the paper."""
 
 import dataclasses
-import gc
 import time
 
 import keras
 
 from nasnet_keras.search.evaluators.evaluator import Evaluator
 from nasnet_keras.search.limits import Network
+from nasnet_keras.search.memory import free_memory
 from nasnet_keras.search.rewards import Reward
 from nasnet_keras.training.feed import make_feed
 from nasnet_keras.training.optimizers import (
@@ -221,9 +221,3 @@ def describe_data(dataset):
         },
         "backend": keras.backend.backend(),
     }
-
-
-def free_memory():
-    """Lets go of what a discarded model still holds."""
-    keras.utils.clear_session(free_memory=False)
-    gc.collect()

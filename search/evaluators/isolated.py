@@ -4,10 +4,13 @@ TensorFlow does not give back the memory of the networks that it traced; a
 process that ends does.
 """
 
+import contextlib
+import importlib
 import multiprocessing
 import signal
 import traceback
 
+from nasnet_keras.operations import OPERATIONS
 from nasnet_keras.search.evaluators.evaluator import Evaluator
 
 ATTEMPTS = 2
@@ -48,8 +51,8 @@ class Isolated(Evaluator):
         """Keeps the records, which each child is given."""
         self._records = records
 
-    def measure(self, genotype, **settings):
-        """Measures in the other process.
+    def examine(self, genotype, **settings):
+        """Measures in the other process, costs too.
 
         Raises:
             RuntimeError: If that was killed twice, or the child failed.
@@ -100,7 +103,9 @@ class _Worker:
         self.children = 0
         self._line, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(theirs, evaluator), daemon=True
+            target=_serve,
+            args=(_modules_of_operations(), theirs, evaluator),
+            daemon=True,
         )
         self._process.start()
         theirs.close()  # So that the line ends when the process does.
@@ -120,8 +125,20 @@ class _Worker:
         self._line.close()
 
 
-def _serve(line, evaluator):
+def _modules_of_operations():
+    """The modules that register operations: the other process needs them.
+
+    A script it runs anyhow, as Python does in spawned processes.
+    """
+    return sorted({f.__module__ for f in OPERATIONS.values()} - {"__main__"})
+
+
+def _serve(modules, line, evaluator):
     """Answers until nobody asks."""
+    for name in modules:
+        # What is missed, the child's error names.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the search.
     while True:
         try:
@@ -130,7 +147,7 @@ def _serve(line, evaluator):
             return
         evaluator.resume(None, curves)
         try:
-            answer = evaluator.measure(genotype, **settings), None
+            answer = evaluator.examine(genotype, **settings), None
         except Exception:
             answer = None, traceback.format_exc()
         line.send(answer)

@@ -149,7 +149,9 @@ class SharedWeights(Evaluator):
         """
         self._path = folder / SNAPSHOT
         self._genotypes = [
-            self.space.to_genotype(record["values"]) for record in records
+            self.space.to_genotype(record["values"])
+            for record in records
+            if record["score"] is not None
         ]
         if self._steps:
             self._assign(self._initial)

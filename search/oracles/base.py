@@ -27,10 +27,8 @@ CONFIG = "config.json"
 EARLIER = "warm_start.jsonl"
 # The metric of which a trial's record keeps each step.
 CURVE = "curve"
-# Candidates that are looked at for one trial, and random ones in their place
-# where none of them is within the limits.
-CANDIDATES = 200
-RANDOM_CANDIDATES = 20000
+# How many candidates are looked at for one trial.
+CANDIDATES = 20000
 _Status = trial_module.TrialStatus
 
 
@@ -42,7 +40,8 @@ class SpaceOracle(keras_tuner.Oracle):
     """Proposes points of a `SearchSpace`, and resumes after a kill.
 
     Subclasses implement `candidates(number)` and may implement
-    `observe(record)`. No point is proposed twice, as long as there are others.
+    `observe(record)`. A point is proposed a second time only where all
+    candidates are known.
     Works with any `keras_tuner.Tuner`. It differs from KerasTuner's own
     oracles where those lose trials: an unfinished trial is proposed again
     after a restart, with the same values; a result that comes twice counts
@@ -62,9 +61,10 @@ class SpaceOracle(keras_tuner.Oracle):
         warm_start: Optional path of an earlier search of the same space and
             objective, whose trials this one has learnt from before its first.
             They are copied into its folder.
-        limits: Optional function of a `Genotype` that tells whether it may be
-            proposed, with a method `describe()` that JSON can hold; see
-            `Limits`. It holds for what is enqueued, too.
+        limits: Optional function of a `Genotype`, and of what rides along as
+            keyword arguments, that tells whether it may be proposed, with a
+            method `describe()` that JSON can hold; see `Limits`. It holds for
+            what is enqueued, too.
         max_retries_per_trial: Integer, how often a crashed trial is repeated.
         max_consecutive_failed_trials: Integer; as many failures in a row stop
             the search with the last one's message.
@@ -129,7 +129,8 @@ class SpaceOracle(keras_tuner.Oracle):
     def candidates(self, number):
         """Yields proposals for the trial of that number, the best first.
 
-        The first that is new and within the limits is taken.
+        The first that is new and within the limits is taken; if none of them
+        is new, the first within the limits.
 
         Args:
             number: Integer from 0.
@@ -231,32 +232,35 @@ class SpaceOracle(keras_tuner.Oracle):
         if number < len(self.enqueued):
             actions = self.enqueued[number]
             return actions, {"enqueued": True, **self.notes_of(actions)}
-        allowed = None
+        allowed, looked_at = None, 0
         for actions, notes in itertools.islice(
             self.candidates(number), CANDIDATES
         ):
+            looked_at += 1
             new = self.repeats or actions not in self._known
             if (new or allowed is None) and self._within(actions):
                 if new:
                     return actions, notes
                 allowed = actions, notes
-        return allowed or self._any_within(number)
+        return allowed or self._any_within(number, CANDIDATES - looked_at)
 
     def _within(self, actions):
-        return self.limits is None or self.limits(
-            self.space.to_genotype(actions)
-        )
+        if self.limits is None:
+            return True
+        values = self.space.to_values(actions)
+        genotype = self.space.to_genotype(values)
+        return self.limits(genotype, **self.space.to_settings(values))
 
-    def _any_within(self, number):
+    def _any_within(self, number, attempts):
         """A random point, where the search finds none within the limits."""
-        for attempt in range(RANDOM_CANDIDATES):
+        for attempt in range(attempts):
             actions = random_actions(self.space, [self.seed, number, attempt])
             if self._within(actions):
                 return actions, self.notes_of(actions)
         raise ValueError(
-            f"None of {RANDOM_CANDIDATES:,} random architectures is within "
-            f"the limits {self.limits.describe()}. Raise them, or make the "
-            "networks smaller."
+            f"None of {CANDIDATES:,} architectures is within the limits "
+            f"{self.limits.describe()}. Raise them, or make the networks "
+            "smaller."
         )
 
     @staticmethod

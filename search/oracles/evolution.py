@@ -4,6 +4,9 @@ import numpy as np
 
 from nasnet_keras.search.oracles.base import SpaceOracle
 
+# Children that are looked at for one trial.
+CHILDREN = 200
+
 
 class EvolutionOracle(SpaceOracle):
     """Regularized evolution (Real et al. 2019, arXiv 1802.01548, section 3).
@@ -60,14 +63,14 @@ class EvolutionOracle(SpaceOracle):
         del self.population[: -self.population_size]
 
     def candidates(self, number):
-        """Yields children; random points while the population grows."""
+        """Yields children; random points while the population grows, and
+        where all its children are known."""
         rng = np.random.default_rng([self.seed, number])
-        grown = len(self.population) == self.population_size
-        while True:
-            if grown:
+        if len(self.population) == self.population_size:
+            for _ in range(CHILDREN):
                 yield mutate(self._parent(rng), self.space.sizes, rng), {}
-            else:
-                yield tuple(int(rng.integers(n)) for n in self.space.sizes), {}
+        while True:
+            yield tuple(int(rng.integers(n)) for n in self.space.sizes), {}
 
     def _parent(self, rng):
         chosen = rng.choice(

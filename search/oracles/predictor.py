@@ -1,5 +1,6 @@
 """Predictor-guided search: train what an ensemble of trees hopes most of."""
 
+import functools
 from collections import Counter
 
 import numpy as np
@@ -11,6 +12,8 @@ from nasnet_keras.search.oracles.paths import count_paths
 MOST_MUTATIONS = 3
 # The paths that the trees see: the most frequent ones in the trials.
 MOST_PATHS = 300
+# The points whose paths are remembered, some kilobytes each.
+REMEMBERED = 16384
 
 
 class PredictorOracle(SpaceOracle):
@@ -68,7 +71,7 @@ class PredictorOracle(SpaceOracle):
                 )
         self._points = []
         self._rewards = []
-        self._paths = {}  # Of each point that was looked at.
+        self._paths_of = functools.lru_cache(REMEMBERED)(self._count_paths)
 
     def describe(self):
         return {**super().describe(), **self.options}
@@ -127,21 +130,18 @@ class PredictorOracle(SpaceOracle):
         """The paths that trials have in common: path -> its column."""
         shared = Counter()
         for point in self._points:
-            shared.update(self._paths_of(point).keys())
+            shared.update(self._paths_of(tuple(point)).keys())
         common = shared.most_common(MOST_PATHS)
         return {path: column for column, (path, _) in enumerate(common)}
 
-    def _paths_of(self, point):
+    def _count_paths(self, point):
         """How often each path is in the cells of a point."""
-        point = tuple(point)
-        if point not in self._paths:
-            genotype = self.space.to_genotype(point)
-            self._paths[point] = {
-                (kind, *path): count
-                for kind in ("normal", "reduction")
-                for path, count in count_paths(getattr(genotype, kind)).items()
-            }
-        return self._paths[point]
+        genotype = self.space.to_genotype(point)
+        return {
+            (kind, *path): count
+            for kind in ("normal", "reduction")
+            for path, count in count_paths(getattr(genotype, kind)).items()
+        }
 
     def _encode(self, points, vocabulary):
         """Array `(points, features)`: options, how often in all, paths."""
@@ -155,7 +155,7 @@ class PredictorOracle(SpaceOracle):
                 counts[option] = counts.get(option, 0) + column
         paths = np.zeros((len(points), len(vocabulary)), "float32")
         for row, point in zip(paths, points):
-            for path, count in self._paths_of(point).items():
+            for path, count in self._paths_of(tuple(point)).items():
                 if path in vocabulary:
                     row[vocabulary[path]] = count
         return np.column_stack([*taken, *counts.values(), paths])

@@ -1,6 +1,8 @@
 """Search spaces, and those that have a name."""
 
 import importlib
+import os
+import sys
 
 from nasnet_keras.search.names import SPACES
 from nasnet_keras.search.spaces.darts import DARTSSpace
@@ -108,6 +110,9 @@ def find_space(name, blocks=None):
 
 def _import_space(name):
     module, _, attribute = name.partition(":")
+    # As with `python -m`: an installed command does not look here.
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:

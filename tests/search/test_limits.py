@@ -64,6 +64,16 @@ def test_either_limit_refuses():
     assert not Limits(NETWORK, max_macs=found.macs - 1)(genotype)
 
 
+def test_they_hold_for_what_rides_along(tmp_path):
+    space = SPACE.with_settings(filters=(4, 64))
+    most = 2 * NETWORK.count(space.to_genotype((1,) * 20)).parameters
+    oracle = RandomOracle(
+        space, max_trials=10, limits=Limits(NETWORK, max_parameters=most)
+    )
+    sizes(oracle, tmp_path)
+    assert {r["values"]["filters"] for r in oracle.records} == {4}
+
+
 def test_limits_that_nothing_keeps(tmp_path):
     oracle = RandomOracle(SPACE, limits=Limits(NETWORK, max_parameters=1))
     with pytest.raises(ValueError, match="max_parameters': 1"):

@@ -1,5 +1,6 @@
 """A search in one call, and the model at its end, on real digits."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -55,6 +56,17 @@ def test_what_was_found(found):
     assert again.genotypes(2) == found.genotypes(2)
 
 
+def test_a_cell_is_there_once_whatever_rides_along(found):
+    (record,) = found.best()
+    rate = record["values"]["learning_rate"]
+    best = json.loads((found.folder / "best.json").read_text())
+    assert best["settings"] == {"learning_rate": rate}
+    twin = {**record["values"], "learning_rate": 0.15 - rate}
+    twice = [*found.records, {**record, "values": twin, "score": 0.0}]
+    again = dataclasses.replace(found, records=twice)
+    assert again.best(99) == found.best(99)
+
+
 def test_the_front_is_kept(found):
     front = json.loads((found.folder / "pareto.json").read_text())
     costs = [point["parameters"] for point in front]
@@ -105,6 +117,20 @@ def test_the_model_has_the_accuracy_of_its_card(winner, digits):
     np.testing.assert_allclose(
         returned.predict(images[:8], verbose=0), scores[:8], atol=1e-6
     )
+
+
+def test_it_is_trained_on(winner, tmp_path):
+    """`nasnet train --model`: its cells and its size, no preset's."""
+    folder, _ = winner
+    options = ("--data", "digits", "--images", 100, "--epochs", 1)
+    options += ("--batch-size", 50, "--directory", tmp_path / "run")
+    given = ("--model", folder / "model.keras")
+    assert nasnet("train", *given, "--preset", "nasnet_cifar", *options) == 2
+    assert nasnet("train", *given, *options) == 0
+    before = read_about(folder / "model.keras")
+    after = read_about(tmp_path / "run" / "model.keras")
+    assert after["genotype"] == before["genotype"]
+    assert after["image_size"] == 8 and after["preset"] is None
 
 
 def test_a_second_retraining_trains_nothing_again(winner, found, digits):

@@ -1,11 +1,13 @@
 """Children in another process: killed, failed, forgotten."""
 
+import importlib
 import os
 import signal
 
 import pytest
 
 from nasnet_keras import NASNET_A
+from nasnet_keras.operations import OPERATIONS
 from nasnet_keras.search import Evaluator, Isolated
 
 
@@ -37,6 +39,7 @@ class Fake(Evaluator):
         return {
             "val_accuracy": 0.5,
             "process": os.getpid(),
+            "operations": list(OPERATIONS),
             "curves": [record["curve"] for record in self.records],
         }, [0.5]
 
@@ -82,6 +85,31 @@ def test_an_error_of_the_child_is_that_of_the_call(tmp_path):
     with pytest.raises(RuntimeError, match="no sense"):
         isolated(NASNET_A, fail=True)
     isolated.close()
+
+
+OPERATION = """
+import nasnet_keras
+
+
+@nasnet_keras.register_operation("conv_9x9_of_mine")
+def conv_9x9(slot):
+    return [slot.conv(9), slot.batch_norm()]
+"""
+
+
+def test_operations_of_ones_own_are_there(tmp_path, monkeypatch):
+    children = tmp_path / "children"
+    children.mkdir()
+    (tmp_path / "operations_of_mine.py").write_text(OPERATION)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("operations_of_mine")
+    isolated = Isolated(Fake(children))
+    try:
+        known = isolated(NASNET_A).measurements["operations"]
+    finally:
+        del OPERATIONS["conv_9x9_of_mine"]
+        isolated.close()
+    assert "conv_9x9_of_mine" in known
 
 
 def test_arguments_out_of_range(tmp_path):

@@ -51,7 +51,7 @@ def whole(digits, tmp_path_factory):
 
 def records(number):
     return [
-        {"values": SPACE.to_values(random_actions(SPACE, i))}
+        {"values": SPACE.to_values(random_actions(SPACE, i)), "score": 0.5}
         for i in range(number)
     ]
 

@@ -188,6 +188,23 @@ def test_warm_starts_that_cannot_be(tmp_path):
         )
 
 
+@pytest.mark.parametrize("oracle", [RandomOracle, EvolutionOracle])
+def test_a_small_space_is_searched_whole(oracle, tmp_path):
+    """Each point once, and only then one of them again."""
+    space = SearchSpace([(f"{i} operation", ("a", "b")) for i in range(5)])
+
+    class Counter(keras_tuner.Tuner):
+        def run_trial(self, trial):
+            values = list(trial.hyperparameters.values.values())
+            return {"val_accuracy": values.count("a")}
+
+    oracle = oracle(space, max_trials=33)
+    oracle.verbose = 0
+    Counter(oracle, directory=tmp_path, project_name="run").search()
+    points = [space.to_actions(record["values"]) for record in oracle.records]
+    assert len(set(points[:32])) == 32 and points[32] in points[:32]
+
+
 def test_a_damaged_snapshot_is_no_loss(tmp_path):
     whole = search("ppo", tmp_path / "whole", 14)
     search("ppo", tmp_path / "parts", 9)

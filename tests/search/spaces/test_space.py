@@ -1,5 +1,7 @@
 """What all spaces share, and one that a user writes."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,17 @@ def test_a_users_own_space():
     with pytest.raises(NotImplementedError, match="read_cells"):
         space.from_genotype(genotype)
     assert find_space(f"{__name__}:ChainSpace").sizes == space.sizes
+
+
+def test_a_space_of_a_module_in_the_current_folder(tmp_path, monkeypatch):
+    """Where an installed command, unlike `python -m`, does not look."""
+    (tmp_path / "space_of_mine.py").write_text(
+        "from nasnet_keras.search import NASNetSpace\n"
+        "space = NASNetSpace(blocks=3)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
+    assert find_space("space_of_mine:space").blocks == 3
 
 
 def test_settings_ride_along():
