@@ -6,7 +6,8 @@ The table is a CSV with the columns `architecture` and `validation_accuracy`.
 Every oracle runs through its public interface (`create_trial`, `end_trial`),
 journal included, in one setting for all budgets. Prints the mean over the
 seeds of the best accuracy found after 100, 200 and 500 evaluations; writes its
-JSON and its plot to `benchmarks/results/`. `--warm` compares cold starts with
+JSON and its plot to `benchmarks/results/`, with what is there of oracles that
+were not asked for. `--warm` compares cold starts with
 starts from an earlier search.
 """
 
@@ -145,6 +146,13 @@ def compare_oracles(names, table, args):
     return results
 
 
+def results_of(path, asked):
+    """Returns what a file holds of other oracles, if the same was asked."""
+    content = json.loads(path.read_text()) if path.is_file() else {}
+    same = all(content.get(name) == value for name, value in asked.items())
+    return content["results"] if same else {}
+
+
 def plot(results, optimum, path):
     """Draws how far each oracle is from the optimum."""
     from matplotlib.figure import Figure
@@ -177,13 +185,20 @@ def main():
     optimum = max(table.values())
     print(f"{len(table)} architectures, optimum {optimum:.3f}")
     compare = compare_starts if args.warm else compare_oracles
-    results = compare(args.oracles, table, args)
     name = "nasbench201_warm" if args.warm else "nasbench201"
     path = args.output or RESULTS / f"{name}.json"
-    content = {
+    asked = {
         "table": args.table.name,
         "optimum": optimum,
         "seeds": args.seeds,
+    }
+    known = results_of(path, asked)
+    found = compare(args.oracles, table, args)
+    # In one order, whatever was asked for.
+    known |= found
+    results = {name: known[name] for name in ORACLES if name in known}
+    content = {
+        **asked,
         "results": results,
         "produced_by": provenance("keras-tuner", "scikit-learn"),
     }

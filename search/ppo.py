@@ -65,6 +65,16 @@ SETTINGS = {
 }
 
 
+# A plain policy gradient takes one step on a batch: a second one would be off
+# the policy that sampled it. Chosen on NAS-Bench-201.
+REINFORCE_SETTINGS = {
+    "paper": SETTINGS["paper"],
+    "small": dataclasses.replace(
+        SETTINGS["small"], epochs=1, learning_rate=0.006
+    ),
+}
+
+
 def log_probability(log_probs, actions):
     """log p(A): the sum of the log-probabilities of the decisions taken.
 

@@ -41,6 +41,9 @@ class PPOOracle(SpaceOracle):
         ValueError: If `settings` names nothing.
     """
 
+    # What `settings` may name.
+    known_settings = ppo.SETTINGS
+
     def __init__(
         self,
         space,
@@ -58,7 +61,7 @@ class PPOOracle(SpaceOracle):
             {} if batch_size is None else {"batch_size": batch_size}
         )
         self.settings = dataclasses.replace(
-            _find_settings(settings), **self._batch_size
+            self._find_settings(settings), **self._batch_size
         )
         self.units = units
         self.loss = loss
@@ -69,6 +72,16 @@ class PPOOracle(SpaceOracle):
         self._worst = None
         self._cached = (None, None)
         self._controller = None
+
+    def _find_settings(self, settings):
+        if isinstance(settings, ppo.Settings):
+            return settings
+        if settings not in self.known_settings:
+            raise ValueError(
+                f"`settings` must be one of {sorted(self.known_settings)} or "
+                f"a Settings. Received: settings={settings!r}"
+            )
+        return self.known_settings[settings]
 
     def describe(self):
         return {
@@ -217,19 +230,11 @@ class ReinforceOracle(PPOOracle):
 
     Williams 1992, as Zoph and Le 2017 (arXiv 1611.01578) trained theirs.
 
-    Args: those of `PPOOracle` but `loss`.
+    Args: those of `PPOOracle` but `loss`. In its settings a batch is learnt
+    in one step.
     """
+
+    known_settings = ppo.REINFORCE_SETTINGS
 
     def __init__(self, space, **kwargs):
         super().__init__(space, loss="reinforce", **kwargs)
-
-
-def _find_settings(settings):
-    if isinstance(settings, ppo.Settings):
-        return settings
-    if settings not in ppo.SETTINGS:
-        raise ValueError(
-            f"`settings` must be one of {sorted(ppo.SETTINGS)} or a Settings. "
-            f"Received: settings={settings!r}"
-        )
-    return ppo.SETTINGS[settings]

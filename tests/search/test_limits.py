@@ -66,7 +66,7 @@ def test_either_limit_refuses():
 
 def test_they_hold_for_what_rides_along(tmp_path):
     space = SPACE.with_settings(filters=(4, 64))
-    most = 2 * NETWORK.count(space.to_genotype((1,) * 20)).parameters
+    most = 2 * NETWORK.count(SPACE.to_genotype((1,) * 20)).parameters
     oracle = RandomOracle(
         space, max_trials=10, limits=Limits(NETWORK, max_parameters=most)
     )
