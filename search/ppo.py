@@ -70,7 +70,7 @@ SETTINGS = {
 REINFORCE_SETTINGS = {
     "paper": SETTINGS["paper"],
     "small": dataclasses.replace(
-        SETTINGS["small"], epochs=1, learning_rate=0.006
+        SETTINGS["small"], epochs=1, learning_rate=0.01
     ),
 }
 
