@@ -40,11 +40,14 @@ def largest_difference(net, genotype, images):
     return np.abs(ours - theirs).max()
 
 
-def test_fifty_architectures(images):
+@pytest.mark.parametrize(
+    "seeds", [range(10), pytest.param(range(10, 50), marks=pytest.mark.long)]
+)
+def test_random_architectures(seeds, images):
     """Two cells a stack: inputs that need no fitting are among them."""
     net = make(SPACE)
     concats = set()
-    for seed in range(50):
+    for seed in seeds:
         genotype = SPACE.to_genotype(random_actions(SPACE, seed))
         concats.add((genotype.normal.concat, genotype.reduction.concat))
         assert largest_difference(net, genotype, images) < 1e-4
