@@ -28,7 +28,7 @@ EARLIER = "warm_start.jsonl"
 # The metric of which a trial's record keeps each step.
 CURVE = "curve"
 # How many candidates are looked at for one trial.
-CANDIDATES = 20000
+CANDIDATES = 10000
 _Status = trial_module.TrialStatus
 
 
