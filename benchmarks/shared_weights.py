@@ -9,6 +9,7 @@ grows over the shared children; writes its JSON to `benchmarks/results/`.
 """
 
 import argparse
+import dataclasses
 import json
 import pathlib
 import time
@@ -18,12 +19,12 @@ import training  # Before Keras: it sets how TensorFlow computes.
 from nasnet_keras.files import write_atomically
 from nasnet_keras.provenance import provenance
 from nasnet_keras.search import (
-    ChildRecipe,
     Rounds,
     SharedWeights,
     TrainFromScratch,
     find_space,
 )
+from nasnet_keras.search.evaluators.shared_weights import SHARED
 from nasnet_keras.search.oracles.base import random_actions
 from nasnet_keras.training.data import load_dataset
 
@@ -69,7 +70,7 @@ def main():
         images=args.images,
     )
     space = find_space(args.space, args.blocks)
-    recipe = ChildRecipe(filters=args.filters, epochs=1, learning_rate=0.05)
+    recipe = dataclasses.replace(SHARED, filters=args.filters, epochs=1)
     evaluator = SharedWeights(space, dataset, recipe, Rounds())
     first, rest, memory = shared(evaluator, space, args.children)
     alone = TrainFromScratch(dataset, recipe)

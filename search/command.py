@@ -240,8 +240,6 @@ def run(args):
             setattr(args, key, value)
     if args.compare is None:
         args.compare = args.dataset == "digits"
-    if args.learning_rate is None:
-        args.learning_rate = 0.05 if args.evaluator == "shared" else 0.1
     _check(args)
     _check_installed()
     if args.directory is None:

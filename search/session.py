@@ -1,5 +1,6 @@
 """What `nasnet search` does, step by step, in its folder."""
 
+import dataclasses
 import functools
 import shlex
 
@@ -15,7 +16,11 @@ from nasnet_keras.search.evaluators.from_scratch import (
     choose_stem,
 )
 from nasnet_keras.search.evaluators.isolated import Isolated
-from nasnet_keras.search.evaluators.shared_weights import Rounds, SharedWeights
+from nasnet_keras.search.evaluators.shared_weights import (
+    SHARED,
+    Rounds,
+    SharedWeights,
+)
 from nasnet_keras.search.evaluators.stopping import MedianStopping
 from nasnet_keras.search.limits import Limits
 from nasnet_keras.search.progress import Progress, say
@@ -38,12 +43,14 @@ class Session:
 
     def __init__(self, args):
         self.args = args
-        self.recipe = ChildRecipe(
+        recipe = SHARED if args.evaluator == "shared" else ChildRecipe()
+        self.recipe = dataclasses.replace(
+            recipe,
             cells_per_stack=args.cells_per_stack,
             filters=args.filters,
             epochs=args.epochs,
             batch_size=args.batch_size,
-            learning_rate=args.learning_rate,
+            learning_rate=args.learning_rate or recipe.learning_rate,
             augmentation=args.augmentation,
         )
 
