@@ -119,15 +119,18 @@ class Benchmark:
         Those of runs that were stopped are counted.
         """
         began = time.time()
-        found = search(
-            self.dataset,
-            self.args.directory / label,
-            self.args.trials,
-            self.space,
-            ORACLES[label],
-            self.evaluator,
-        )
-        return found, self._add_minutes(label, time.time() - began)
+        try:
+            found = search(
+                self.dataset,
+                self.args.directory / label,
+                self.args.trials,
+                self.space,
+                ORACLES[label],
+                self.evaluator,
+            )
+        finally:
+            minutes = self._add_minutes(label, time.time() - began)
+        return found, minutes
 
     def _add_minutes(self, label, seconds):
         path = self.args.directory / "minutes.json"
