@@ -64,6 +64,7 @@ class Session:
             f"\nBest cell, reward {best['score']:.4f} (trial {best['trial']}):"
         )
         tell(found.genotype(best))
+        self._warn_of_chance(best)
         if self.args.compare:
             self._compare(found)
         self._assemble(found.genotype(best))
@@ -187,6 +188,20 @@ class Session:
             self.args.max_parameters,
             self.args.max_macs,
         )
+
+    def _warn_of_chance(self, best):
+        """Says so if shared weights have not learned what orders cells."""
+        chance = 1 / len(self.dataset.classes)
+        if (
+            self.args.evaluator == "shared"
+            and best["metrics"]["val_accuracy"] < 2 * chance
+        ):
+            tell(
+                "\nThe shared weights classify hardly better than chance: "
+                "these rewards order nothing yet. Search anew with more steps, "
+                f"--warm-up-steps {4 * self.args.warm_up_steps or 2000}, or "
+                "with fewer --blocks."
+            )
 
     def _compare(self, found):
         """Trains the best cells and NASNet-A alike; prints test accuracies."""

@@ -153,6 +153,17 @@ def test_wrong_arguments(tmp_path, capfd, options, message):
     assert not (folder / "trials.jsonl").is_file() or not records(folder)
 
 
+def test_shared_weights_that_know_nothing_are_said_to(tmp_path, capfd):
+    folder = tmp_path / "run"
+    options = "--evaluator shared --space nasnet_a --warm-up-steps 0"
+    assert call(folder, *options.split(), "--oracle", "evolution") == 0
+    output = capfd.readouterr().out
+    assert "children  share their weights" in output
+    assert "hardly better than chance" in output
+    assert "--warm-up-steps 2000" in output
+    assert len(records(folder)) == 3
+
+
 def wait_for_trials(folder, number, process):
     journal = folder / "trials.jsonl"
     while process.poll() is None:
