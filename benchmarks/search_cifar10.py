@@ -2,8 +2,9 @@
 
     python benchmarks/search_cifar10.py --data-dir DATA
 
-1. A search with shared weights, and a random search of as many cells; the
-   weights begin anew for each, and are compiled once.
+1. A search with shared weights, and a random search of as many cells with
+   shared weights of its own, side by side. The cells are wired as the first
+   blocks of NASNet-A's.
 2. The best cell of each, and NASNet-A, trained from scratch under one recipe
    at about equal parameters, 3 seeds: test accuracy.
 3. Random cells trained from scratch: Kendall's rank correlation of their
@@ -39,6 +40,7 @@ from nasnet_keras.search import (
     Rounds,
     SharedWeights,
     find_space,
+    open_search,
     search,
 )
 from nasnet_keras.search.comparison import choose_filters
@@ -79,10 +81,12 @@ class Benchmark:
 
     Args:
         args: The parsed arguments.
+        pool: Optional executor, whose processes train.
     """
 
-    def __init__(self, args):
+    def __init__(self, args, pool=None):
         self.args = args
+        self.pool = pool
         self.space = find_space(args.space, args.blocks)
         self.dataset = load_dataset(
             args.data,
@@ -114,35 +118,30 @@ class Benchmark:
             self.trained = json.loads(self.path.read_text())
 
     def search(self, label):
-        """Returns what a search has found, and the minutes that it took.
+        """Runs a search, or goes on with it; returns the minutes it took.
 
         Those of runs that were stopped are counted.
         """
+        folder = self.args.directory / label
         began = time.time()
         try:
-            found = search(
+            search(
                 self.dataset,
-                self.args.directory / label,
+                folder,
                 self.args.trials,
                 self.space,
                 ORACLES[label],
                 self.evaluator,
             )
         finally:
-            minutes = self._add_minutes(label, time.time() - began)
-        return found, minutes
-
-    def _add_minutes(self, label, seconds):
-        path = self.args.directory / "minutes.json"
-        minutes = json.loads(path.read_text()) if path.is_file() else {}
-        minutes[label] = minutes.get(label, 0) + seconds / 60
-        write_atomically(path, json.dumps(minutes) + "\n")
-        return minutes[label]
+            path = folder / "minutes.json"
+            minutes = json.loads(path.read_text()) if path.is_file() else 0
+            minutes += (time.time() - began) / 60
+            write_atomically(path, f"{minutes}\n")
+        return minutes
 
     def train(self, trainings):
-        """Trains what has not been trained yet, one process a core.
-
-        Networks as small as these do not keep two cores busy.
+        """Trains what has not been trained yet.
 
         Args:
             trainings: List of `Training`.
@@ -151,23 +150,14 @@ class Benchmark:
             List of their results, in order.
         """
         missing = {t.key: t for t in trainings if t.key not in self.trained}
-        if missing:
-            os.environ.update(dict.fromkeys(THREADS, "1"))
-            pool = concurrent.futures.ProcessPoolExecutor(
-                self.args.processes,
-                multiprocessing.get_context("spawn"),
-                _begin,
-                [self.args],
-            )
-            with pool:
-                futures = {
-                    pool.submit(_train, training): key
-                    for key, training in missing.items()
-                }
-                for future in concurrent.futures.as_completed(futures):
-                    self.trained[futures[future]] = future.result()
-                    content = json.dumps(self.trained) + "\n"
-                    write_atomically(self.path, content)
+        futures = {
+            self.pool.submit(_train, training): key
+            for key, training in missing.items()
+        }
+        for future in concurrent.futures.as_completed(futures):
+            self.trained[futures[future]] = future.result()
+            content = json.dumps(self.trained) + "\n"
+            write_atomically(self.path, content)
         return [self.trained[training.key] for training in trainings]
 
     def train_one(self, training):
@@ -236,27 +226,44 @@ def _begin(args):
     _benchmark = Benchmark(args)
 
 
+def _search(label):
+    return _benchmark.search(label)
+
+
 def _train(training):
     return _benchmark.train_one(training)
+
+
+def make_pool(args):
+    """Returns processes of one thread each.
+
+    Networks as small as these do not keep two cores busy.
+    """
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    # On a GPU they share its memory.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    return concurrent.futures.ProcessPoolExecutor(
+        args.processes, multiprocessing.get_context("spawn"), _begin, [args]
+    )
 
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", default="cifar10")
     parser.add_argument("--data-dir")
-    parser.add_argument("--space", default="nasbench201")
-    parser.add_argument("--blocks", type=int)
+    parser.add_argument("--space", default="nasnet_a_wired")
+    parser.add_argument("--blocks", type=int, default=3)
     for name, default in {
         "image-size": 16,
         "images": 10000,
         "filters": 8,
         "trials": 200,
-        "warm-up": 3000,
-        "steps": 100,
-        "epochs": 12,
+        "warm-up": 1200,
+        "steps": 60,
+        "epochs": 8,
         "seeds": 3,
-        "ranked": 24,
-        "ranked-epochs": 6,
+        "ranked": 16,
+        "ranked-epochs": 4,
         "processes": 2,
     }.items():
         parser.add_argument(f"--{name}", type=int, default=default)
@@ -272,13 +279,21 @@ def parse():
 
 
 def main():
+    args, began = parse(), time.time()
+    with make_pool(args) as pool:
+        report(args, Benchmark(args, pool), began)
+
+
+def report(args, benchmark, began):
+    """Runs the parts, prints and writes what comes out."""
     import seeds
 
-    args, began = parse(), time.time()
-    benchmark = Benchmark(args)
-    found, minutes = {}, {}
+    minutes = dict(zip(ORACLES, benchmark.pool.map(_search, ORACLES)))
+    found = {
+        label: open_search(args.directory / label, benchmark.space)
+        for label in ORACLES
+    }
     for label in ORACLES:
-        found[label], minutes[label] = benchmark.search(label)
         (best,) = found[label].best()
         print(
             f"{label}: best reward {best['score']:.3f} of "

@@ -17,6 +17,7 @@ _HOMES = {
     "NASBench201Space": "spaces",
     "NASNetSpace": "spaces",
     "SearchSpace": "spaces",
+    "WiredSpace": "spaces",
     "find_space": "spaces",
     "Controller": "controller",
     "Settings": "ppo",

@@ -9,6 +9,14 @@ ORACLES = {
     "predictor": ("predictor", "PredictorOracle"),
 }
 # See `nasnet_keras.search.find_space`.
-SPACES = ("nasnet", "nasnet_a", "nasnet_b", "enas", "darts", "nasbench201")
+SPACES = (
+    "nasnet",
+    "nasnet_a",
+    "nasnet_a_wired",
+    "nasnet_b",
+    "enas",
+    "darts",
+    "nasbench201",
+)
 # See `nasnet_keras.search.Reward`.
 COSTS = ("parameters", "macs", "latency_ms")

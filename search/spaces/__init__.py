@@ -4,11 +4,13 @@ import importlib
 import os
 import sys
 
+from nasnet_keras.published import NASNET_A
 from nasnet_keras.search.names import SPACES
 from nasnet_keras.search.spaces.darts import DARTSSpace
 from nasnet_keras.search.spaces.nasbench201 import NASBench201Space
 from nasnet_keras.search.spaces.nasnet import NASNetSpace
 from nasnet_keras.search.spaces.space import Decision, SearchSpace
+from nasnet_keras.search.spaces.wired import WiredSpace
 
 __all__ = [
     "SPACES",
@@ -17,6 +19,7 @@ __all__ = [
     "NASBench201Space",
     "NASNetSpace",
     "SearchSpace",
+    "WiredSpace",
     "find_space",
 ]
 
@@ -50,6 +53,10 @@ def _nasnet_a(blocks):
     )
 
 
+def _nasnet_a_wired(blocks):
+    return WiredSpace(NASNET_A, NASNET_A_OPERATIONS, blocks)
+
+
 def _nasnet_b(blocks):
     """Four input states; all blocks go on; sums may be normalized."""
     return NASNetSpace(
@@ -74,6 +81,7 @@ def _enas(blocks):
 _MAKERS = {
     "nasnet": _nasnet,
     "nasnet_a": _nasnet_a,
+    "nasnet_a_wired": _nasnet_a_wired,
     "nasnet_b": _nasnet_b,
     "enas": _enas,
     "darts": lambda blocks: DARTSSpace(),
