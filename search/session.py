@@ -199,8 +199,8 @@ class Session:
             tell(
                 "\nThe shared weights classify hardly better than chance: "
                 "these rewards order nothing yet. Search anew with more steps, "
-                f"--warm-up-steps {4 * self.args.warm_up_steps or 2000}, or "
-                "with fewer --blocks."
+                f"--warm-up-steps {4 * self.args.warm_up_steps or 2000}, or in "
+                "a space of known wiring, --space nasnet_a_wired."
             )
 
     def _compare(self, found):

@@ -70,8 +70,8 @@ class SharedWeights(Evaluator):
     The reward is the accuracy on a fixed part of the validation images, each
     batch normalized by its own statistics. It orders children; it is not the
     accuracy that they reach by themselves. The more a space varies, the more
-    steps the weights need before it orders anything: of a cell of five blocks
-    with free inputs, thousands.
+    steps the weights need before it orders anything: of a `WiredSpace` a
+    thousand, of cells whose blocks read what they like many thousands.
 
     Args:
         space: `SearchSpace` of the genotypes.

@@ -10,7 +10,7 @@ class WiredSpace(SearchSpace):
     """What each block reads and how it combines is given.
 
     Shared weights learn such a space in a thousand steps: a weight sees ever
-    the same states. Where blocks read what they like it takes many thousands.
+    the same states. Where blocks read what they like it takes far more.
 
     Args:
         genotype: `Genotype`, whose wiring the cells take.
