@@ -23,6 +23,7 @@ Where there is a GPU, all of CIFAR-10 in its own size, without TensorFlow:
 
 import argparse
 import concurrent.futures
+import contextlib
 import dataclasses
 import json
 import multiprocessing
@@ -48,6 +49,7 @@ from nasnet_keras.search.evaluators.shared_weights import SHARED
 from nasnet_keras.training.data import load_dataset
 
 ORACLES = {"searched": "predictor", "random": "random"}
+MINUTES = "minutes.json"
 PAPER_HOURS = 48_000  # 500 GPUs for four days.
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 
@@ -61,19 +63,40 @@ class Training:
         filters: Integer, F.
         seed: Integer.
         epochs: Integer.
+        test: Boolean, whether it is tested.
     """
 
     genotype: Genotype
     filters: int
     seed: int
     epochs: int
+    test: bool = True
 
     @property
     def key(self):
         """What its result is kept under."""
         cells = self.genotype.to_dict()
         cells.pop("name", None)
-        return json.dumps([cells, self.filters, self.seed, self.epochs])
+        return json.dumps(
+            [cells, self.filters, self.seed, self.epochs, self.test]
+        )
+
+
+@contextlib.contextmanager
+def timed(folder):
+    """Adds the minutes that something takes to those of stopped runs."""
+    began = time.time()
+    try:
+        yield
+    finally:
+        minutes = minutes_of(folder) + (time.time() - began) / 60
+        write_atomically(folder / MINUTES, f"{minutes}\n")
+
+
+def minutes_of(folder):
+    """Returns the minutes that what is in a folder took so far."""
+    path = folder / MINUTES
+    return json.loads(path.read_text()) if path.is_file() else 0
 
 
 class Benchmark:
@@ -118,13 +141,9 @@ class Benchmark:
             self.trained = json.loads(self.path.read_text())
 
     def search(self, label):
-        """Runs a search, or goes on with it; returns the minutes it took.
-
-        Those of runs that were stopped are counted.
-        """
+        """Runs a search, or goes on with it; returns the minutes it took."""
         folder = self.args.directory / label
-        began = time.time()
-        try:
+        with timed(folder):
             search(
                 self.dataset,
                 folder,
@@ -133,12 +152,7 @@ class Benchmark:
                 ORACLES[label],
                 self.evaluator,
             )
-        finally:
-            path = folder / "minutes.json"
-            minutes = json.loads(path.read_text()) if path.is_file() else 0
-            minutes += (time.time() - began) / 60
-            write_atomically(path, f"{minutes}\n")
-        return minutes
+        return minutes_of(folder)
 
     def train(self, trainings):
         """Trains what has not been trained yet.
@@ -171,6 +185,7 @@ class Benchmark:
             dataclasses.replace(self.recipe, epochs=training.epochs),
             self.dataset,
             training.seed,
+            test=training.test,
         )
         result["parameters"] = network.count(training.genotype).parameters
         result["seconds"] = round(time.time() - began, 1)
@@ -208,6 +223,7 @@ class Benchmark:
                     args.filters,
                     0,
                     args.ranked_epochs,
+                    test=False,
                 )
                 for record in records
             ]
@@ -263,7 +279,7 @@ def parse():
         "epochs": 8,
         "seeds": 3,
         "ranked": 16,
-        "ranked-epochs": 4,
+        "ranked-epochs": 2,
         "processes": 2,
     }.items():
         parser.add_argument(f"--{name}", type=int, default=default)
@@ -278,14 +294,8 @@ def parse():
     return parser.parse_args()
 
 
-def main():
-    args, began = parse(), time.time()
-    with make_pool(args) as pool:
-        report(args, Benchmark(args, pool), began)
-
-
-def report(args, benchmark, began):
-    """Runs the parts, prints and writes what comes out."""
+def run(args, benchmark):
+    """Runs the parts; prints and returns what comes out."""
     import seeds
 
     minutes = dict(zip(ORACLES, benchmark.pool.map(_search, ORACLES)))
@@ -310,25 +320,33 @@ def report(args, benchmark, began):
         f"{correlation['tau']:.2f} (p = {correlation['p']:.2f})"
     )
     print(
-        f"The search took {minutes['searched'] / 60:.2f} hours on this machine;"
-        f" the paper's {PAPER_HOURS:,} GPU-hours."
+        f"The search took {minutes['searched'] / 60:.2f} hours on this machine; "
+        f"the paper's {PAPER_HOURS:,} GPU-hours."
     )
-    print(f"{(time.time() - began) / 60:.0f} min in this run")
-    content = {
-        "arguments": {k: str(v) for k, v in vars(args).items()},
+    return {
         "search_minutes": minutes,
         "cells": {k: g.to_dict() for k, g in cells.items()},
         "results": results,
         "correlation": correlation,
-        "minutes": (time.time() - began) / 60,
-        "produced_by": provenance("keras-tuner", "scikit-learn"),
     }
+
+
+def main():
+    import seeds
+
+    args = parse()
+    with timed(args.directory), make_pool(args) as pool:
+        content = run(args, Benchmark(args, pool))
+    content["minutes"] = minutes_of(args.directory)
+    print(f"{content['minutes']:.0f} min in all")
+    arguments = {k: str(v) for k, v in vars(args).items()}
     for name in ("data", "data_dir", "directory", "output"):
-        del content["arguments"][name]
+        del arguments[name]
+    content["arguments"] = arguments
+    content["produced_by"] = provenance("keras-tuner", "scikit-learn")
     write_atomically(args.output, json.dumps(content, indent=1) + "\n")
-    seeds.plot(
-        results, args.output.with_suffix(".png"), "validation accuracy, %"
-    )
+    picture = args.output.with_suffix(".png")
+    seeds.plot(content["results"], picture, "validation accuracy, %")
 
 
 if __name__ == "__main__":
