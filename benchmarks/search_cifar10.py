@@ -320,8 +320,8 @@ def run(args, benchmark):
         f"{correlation['tau']:.2f} (p = {correlation['p']:.2f})"
     )
     print(
-        f"The search took {minutes['searched'] / 60:.2f} hours on this machine; "
-        f"the paper's {PAPER_HOURS:,} GPU-hours."
+        f"The search took {minutes['searched'] / 60:.2f} hours on this "
+        f"machine; the paper's {PAPER_HOURS:,} GPU-hours."
     )
     return {
         "search_minutes": minutes,
