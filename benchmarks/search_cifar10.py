@@ -279,7 +279,7 @@ def parse():
         "epochs": 8,
         "seeds": 3,
         "ranked": 16,
-        "ranked-epochs": 2,
+        "ranked-epochs": 3,
         "processes": 2,
     }.items():
         parser.add_argument(f"--{name}", type=int, default=default)
