@@ -53,8 +53,8 @@ def shared(evaluator, space, children):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data-dir")
-    parser.add_argument("--space", default="nasnet_a")
-    parser.add_argument("--blocks", type=int, default=5)
+    parser.add_argument("--space", default="nasnet_a_wired")
+    parser.add_argument("--blocks", type=int, default=3)
     parser.add_argument("--image-size", type=int, default=16)
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--filters", type=int, default=8)
