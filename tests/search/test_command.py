@@ -153,6 +153,7 @@ def test_wrong_arguments(tmp_path, capfd, options, message):
     assert not (folder / "trials.jsonl").is_file() or not records(folder)
 
 
+@pytest.mark.long
 def test_shared_weights_that_know_nothing_are_said_to(tmp_path, capfd):
     folder = tmp_path / "run"
     options = "--evaluator shared --space nasnet_a --warm-up-steps 0"

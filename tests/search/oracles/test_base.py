@@ -412,7 +412,12 @@ SCRIPT = """
 
 
 @pytest.mark.parametrize(
-    "kind", ["ppo", pytest.param("predictor", marks=pytest.mark.long)]
+    "kind",
+    [
+        "random",
+        pytest.param("ppo", marks=pytest.mark.long),
+        pytest.param("predictor", marks=pytest.mark.long),
+    ],
 )
 def test_killed_at_random_moments(kind, tmp_path):
     """SIGKILL, again and again: no trial is lost, none counts twice."""
