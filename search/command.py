@@ -9,9 +9,9 @@ import datetime
 import importlib.util
 import os
 import pathlib
-import sys
 
 from nasnet_keras.arguments import check_least
+from nasnet_keras.interrupts import run_until_interrupted
 from nasnet_keras.search.names import COSTS, ORACLES, SPACES
 
 EXTRA = ("matplotlib", "PIL", "sklearn", "tqdm")
@@ -250,19 +250,17 @@ def run(args):
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     from nasnet_keras.run_folder import run_folder
 
-    with run_folder(args.directory, "config.json", "search"):
-        try:
-            from nasnet_keras.search.session import Session
+    def search():
+        from nasnet_keras.search.session import Session
 
-            Session(args).run()
-        except KeyboardInterrupt:
-            print(
-                "\nStopped. Every finished trial is kept: the same command "
-                f"with --directory {args.directory} goes on.",
-                file=sys.stderr,
-            )
-            return 130
-    return 0
+        Session(args).run()
+
+    with run_folder(args.directory, "config.json", "search"):
+        return run_until_interrupted(
+            search,
+            "Every finished trial is kept: the same command with --directory "
+            f"{args.directory} goes on.",
+        )
 
 
 def _is_demonstration(args):

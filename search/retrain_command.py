@@ -12,6 +12,7 @@ import pathlib
 import sys
 
 from nasnet_keras.arguments import check_least
+from nasnet_keras.interrupts import run_until_interrupted
 from nasnet_keras.training.command import add_recipe_arguments, recipe_of
 
 ARGUMENTS = "arguments.json"
@@ -56,16 +57,11 @@ def run(args):
     from nasnet_keras.run_folder import LOG
 
     with chatter_to(args.directory / LOG):
-        try:
-            _retrain(args, asked, recipe)
-        except KeyboardInterrupt:
-            print(
-                "\nStopped. The same command goes on from the last whole "
-                f"epoch in {args.directory}.",
-                file=sys.stderr,
-            )
-            return 130
-    return 0
+        return run_until_interrupted(
+            lambda: _retrain(args, asked, recipe),
+            "The same command goes on from the last whole epoch in "
+            f"{args.directory}.",
+        )
 
 
 def _retrain(args, asked, recipe):

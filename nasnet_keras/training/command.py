@@ -12,8 +12,8 @@ import inspect
 import os
 import pathlib
 import re
-import sys
 
+from nasnet_keras.interrupts import run_until_interrupted
 from nasnet_keras.training.recipes import RECIPES, Recipe, get_recipe
 
 
@@ -173,16 +173,14 @@ def run_train(args):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     from nasnet_keras.run_folder import run_folder
 
-    with run_folder(args.directory, "run.json", "training"):
-        try:
-            from nasnet_keras.training.session import Session
+    def train():
+        from nasnet_keras.training.session import Session
 
-            Session(args, recipe).run()
-        except KeyboardInterrupt:
-            print(
-                "\nStopped. The same command goes on from the last whole "
-                f"epoch in {args.directory}.",
-                file=sys.stderr,
-            )
-            return 130
-    return 0
+        Session(args, recipe).run()
+
+    with run_folder(args.directory, "run.json", "training"):
+        return run_until_interrupted(
+            train,
+            "The same command goes on from the last whole epoch in "
+            f"{args.directory}.",
+        )
