@@ -9,23 +9,8 @@ import sys
 import pytest
 
 import nasnet_keras
-from nasnet_keras import NASNET_A, cli
-
-NASNET = [sys.executable, "-m", "nasnet_keras.cli"]
-
-
-def nasnet(*args, **kwargs):
-    return subprocess.run(
-        [*NASNET, *map(str, args)], capture_output=True, text=True, **kwargs
-    )
-
-
-def call(*args):
-    """The same in this process, in a fraction of the time; the exit status."""
-    try:
-        return cli.main(cli._parse(["nasnet", *map(str, args)]))
-    except SystemExit as error:  # argparse's own.
-        return error.code
+from nasnet_keras import NASNET_A
+from tests.support.commands import call, nasnet
 
 
 def test_help_loads_no_backend():

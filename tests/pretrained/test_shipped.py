@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import nasnet_keras
-from nasnet_keras import cli
 from nasnet_keras.presets import PRESETS
+from tests.support.commands import call
 
 SHIPPED = [
     (name, weights)
@@ -83,15 +83,12 @@ def test_the_accuracy_of_the_card(
 ):
     """All 10,000 test images, by the command that the card gives."""
     output = tmp_path / "result.json"
-    args = cli._parse(
-        [
-            *("nasnet", "evaluate", "--preset", "nasnet_cifar"),
-            *("--weights", "cifar10", "--data", "cifar10"),
-            *("--data-dir", str(shared_data("tensorflow_datasets"))),
-            *("--batch-size", "250", "--output", str(output)),
-        ]
+    assert not call(
+        *("evaluate", "--preset", "nasnet_cifar", "--weights", "cifar10"),
+        *("--data", "cifar10"),
+        *("--data-dir", shared_data("tensorflow_datasets")),
+        *("--batch-size", 250, "--output", output),
     )
-    assert not cli.main(args)
     noted = weights.record()["test"]["top1"]
     result = json.loads(output.read_text())
     assert result["images"] == 10_000

@@ -6,14 +6,13 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 
-from nasnet_keras import Genotype, cli, load_genotype
+from nasnet_keras import Genotype, load_genotype
+from tests.support.commands import NASNET, call, nasnet
 
-NASNET = [sys.executable, "-m", "nasnet_keras.cli", "search"]
 # Children of a few seconds.
 TINY = (
     "--blocks 1 --images 300 --epochs 1 --filters 2 --update-every 2 "
@@ -27,22 +26,8 @@ OUR_LINES = re.compile(
 
 
 def search(folder, *more, trials=3):
-    command = [*NASNET, *TINY.split(), "--directory", str(folder)]
-    return [*command, "--trials", str(trials), *map(str, more)]
-
-
-def run(*args, **kwargs):
-    return subprocess.run(
-        search(*args, **kwargs), capture_output=True, text=True
-    )
-
-
-def call(*args, **kwargs):
-    """The same in this process, in a fraction of the time; the exit status."""
-    try:
-        return cli.main(cli._parse(["nasnet", *search(*args, **kwargs)[3:]]))
-    except SystemExit as error:  # argparse's own.
-        return error.code
+    words = ["search", *TINY.split(), "--directory", str(folder)]
+    return [*words, "--trials", str(trials), *map(str, more)]
 
 
 def records(folder):
@@ -53,7 +38,7 @@ def records(folder):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("search") / "run"
-    result = run(folder)
+    result = nasnet(*search(folder))
     assert result.returncode == 0, result.stderr
     return folder, result
 
@@ -101,7 +86,7 @@ def test_what_it_writes(finished):
 def test_a_finished_search_says_so(finished, capfd):
     folder, _ = finished
     before = (folder / "trials.jsonl").read_bytes()
-    assert call(folder) == 0
+    assert call(*search(folder)) == 0
     errors = capfd.readouterr().err
     assert "finished, 3 of 3 trials; --trials 6" in errors
     assert (folder / "trials.jsonl").read_bytes() == before
@@ -110,7 +95,7 @@ def test_a_finished_search_says_so(finished, capfd):
 def test_another_search_in_the_folder_is_refused(finished, capfd):
     folder, _ = finished
     before = {p: p.read_bytes() for p in folder.iterdir() if p.name != "log"}
-    assert call(folder, "--filters", 3, "--seed", 7, trials=9) == 2
+    assert call(*search(folder, "--filters", 3, "--seed", 7, trials=9)) == 2
     errors = capfd.readouterr().err
     assert "recipe.filters: there 2, now 3" in errors
     assert "seed: there 0, now 7" in errors
@@ -120,7 +105,7 @@ def test_another_search_in_the_folder_is_refused(finished, capfd):
 
 def test_a_folder_of_other_things_is_refused(tmp_path, capfd):
     (tmp_path / "thesis.txt").write_text("important")
-    assert call(tmp_path) == 2
+    assert call(*search(tmp_path)) == 2
     assert "thesis.txt" in capfd.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
@@ -148,7 +133,8 @@ def test_a_folder_of_other_things_is_refused(tmp_path, capfd):
 def test_wrong_arguments(tmp_path, capfd, options, message):
     """Told before anything is trained."""
     folder = tmp_path / "run"
-    assert call(folder, "--oracle", "evolution", *shlex.split(options)) == 2
+    options = ["--oracle", "evolution", *shlex.split(options)]
+    assert call(*search(folder, *options)) == 2
     assert message in capfd.readouterr().err
     assert not (folder / "trials.jsonl").is_file() or not records(folder)
 
@@ -157,7 +143,7 @@ def test_wrong_arguments(tmp_path, capfd, options, message):
 def test_shared_weights_that_know_nothing_are_said_to(tmp_path, capfd):
     folder = tmp_path / "run"
     options = "--evaluator shared --space nasnet_a --warm-up-steps 0"
-    assert call(folder, *options.split(), "--oracle", "evolution") == 0
+    assert call(*search(folder, *options.split(), "--oracle", "evolution")) == 0
     output = capfd.readouterr().out
     assert "children  share their weights" in output
     assert "hardly better than chance" in output
@@ -174,10 +160,10 @@ def wait_for_trials(folder, number, process):
     raise AssertionError(process.stderr.read())
 
 
-def test_ctrl_c_ends_cleanly(tmp_path):
+def test_ctrl_c_ends_cleanly(tmp_path, capfd):
     folder = tmp_path / "run"
     process = subprocess.Popen(
-        search(folder, *IN_ONE_PROCESS, trials=500),
+        [*NASNET, *search(folder, *IN_ONE_PROCESS, trials=500)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -192,8 +178,9 @@ def test_ctrl_c_ends_cleanly(tmp_path):
     assert json.loads((folder / "best.json").read_text())["trials"] == len(
         ended
     )
-    again = run(folder, *IN_ONE_PROCESS, trials=len(ended) + 1)
-    assert f"{len(ended)} of {len(ended) + 1} trials are done" in again.stderr
+    assert call(*search(folder, *IN_ONE_PROCESS, trials=len(ended) + 1)) == 0
+    errors = capfd.readouterr().err
+    assert f"{len(ended)} of {len(ended) + 1} trials are done" in errors
     assert [r["trial"] for r in records(folder)] == list(range(len(ended) + 1))
 
 
@@ -211,7 +198,7 @@ def test_killed_and_started_again(tmp_path, kills, trials, options):
     first_values = {}
     for kill in range(kills):
         process = subprocess.Popen(
-            search(folder, *options, trials=trials),
+            [*NASNET, *search(folder, *options, trials=trials)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -223,8 +210,7 @@ def test_killed_and_started_again(tmp_path, kills, trials, options):
         for record in records(folder):
             kept = first_values.setdefault(record["trial"], record)
             assert kept == record  # What was on disk stays as it was.
-    result = run(folder, *options, trials=trials)
-    assert result.returncode == 0, result.stderr
+    assert call(*search(folder, *options, trials=trials)) == 0
     assert [record["trial"] for record in records(folder)] == list(
         range(trials)
     )

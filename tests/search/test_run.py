@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import nasnet_keras
-from nasnet_keras import Genotype, cli
+from nasnet_keras import Genotype
 from nasnet_keras.model_files import read_about
 from nasnet_keras.search import (
     ChildRecipe,
@@ -20,6 +20,7 @@ from nasnet_keras.search import (
 )
 from nasnet_keras.training.data import load_dataset
 from nasnet_keras.training.recipes import Recipe
+from tests.support.commands import call
 
 SPACE = NASNetSpace(
     blocks=1, operations=("conv_1x1", "conv_3x3"), combinations=("add",)
@@ -125,8 +126,8 @@ def test_it_is_trained_on(winner, tmp_path):
     options = ("--data", "digits", "--images", 100, "--epochs", 1)
     options += ("--batch-size", 50, "--directory", tmp_path / "run")
     given = ("--model", folder / "model.keras")
-    assert nasnet("train", *given, "--preset", "nasnet_cifar", *options) == 2
-    assert nasnet("train", *given, *options) == 0
+    assert call("train", *given, "--preset", "nasnet_cifar", *options) == 2
+    assert call("train", *given, *options) == 0
     before = read_about(folder / "model.keras")
     after = read_about(tmp_path / "run" / "model.keras")
     assert after["genotype"] == before["genotype"]
@@ -143,11 +144,6 @@ def test_a_second_retraining_trains_nothing_again(winner, found, digits):
         retrain(found, digits, RECIPE, 2, 1, filters=8, verbose=0)
 
 
-def nasnet(*arguments):
-    args = cli._parse(["nasnet", *map(str, arguments)])
-    return cli.main(args)
-
-
 def test_predict_evaluate_and_export_take_the_model(
     winner, digits, tmp_path, capsys
 ):
@@ -157,10 +153,10 @@ def test_predict_evaluate_and_export_take_the_model(
     path = folder / "model.keras"
     Image.fromarray(digits.test[0][0]).save(tmp_path / "digit.png")
     options = ("--model", path, "--crop", 1)
-    assert not nasnet("predict", tmp_path / "digit.png", *options)
+    assert not call("predict", tmp_path / "digit.png", *options)
     scores = model.predict(digits.test[0][:1], verbose=0)[0]
     assert f"{scores.max():.4f}  {scores.argmax()}" in capsys.readouterr().out
-    assert not nasnet("evaluate", "--model", path, "--data", "digits")
+    assert not call("evaluate", "--model", path, "--data", "digits")
     expected = read_about(path)["accuracy"]["test"]
     assert f"top-1 {expected:.2%}" in capsys.readouterr().out
 
@@ -170,7 +166,7 @@ def test_export(winner, digits, tmp_path):
     folder, model = winner
     target = tmp_path / "exported"
     arguments = ("--model", folder / "model.keras", "--output", target)
-    assert not nasnet("export", *arguments)
+    assert not call("export", *arguments)
     images = digits.test[0][:4].astype("float32")
     exported = tf.saved_model.load(target)
     np.testing.assert_allclose(
@@ -178,13 +174,13 @@ def test_export(winner, digits, tmp_path):
     )
     names = json.loads((tmp_path / "exported.classes.json").read_text())
     assert names == [str(digit) for digit in range(10)]
-    assert nasnet("export", *arguments) == 2
+    assert call("export", *arguments) == 2
 
 
 def test_folders_that_are_no_search(tmp_path, digits, found, capsys):
     with pytest.raises(ValueError, match="holds no search"):
         open_search(tmp_path, SPACE)
-    assert nasnet("retrain", tmp_path) == 2
+    assert call("retrain", tmp_path) == 2
     assert "no folder of `nasnet search`" in capsys.readouterr().err
     with pytest.raises(ValueError, match="top=0"):
         retrain(found, digits, RECIPE, top=0)
