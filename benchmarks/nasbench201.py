@@ -2,18 +2,20 @@
 
     python benchmarks/nasbench201.py ../shared/data/nasbench201_cifar10.csv
 
-The table is a CSV with the columns `architecture` and `validation_accuracy`.
+The table is a CSV with the columns `architecture` and `validation_accuracy`,
+of all 15,625 cells or of some: no other is then proposed.
 Every oracle runs through its public interface (`create_trial`, `end_trial`),
 journal included, in one setting for all budgets. Prints the mean over the
 seeds of the best accuracy found after 100, 200 and 500 evaluations; writes its
-JSON and its plot to `benchmarks/results/`, with what is there of oracles that
-were not asked for. `--warm` compares cold starts with
-starts from an earlier search.
+JSON and its plot to `benchmarks/results/`, in files named after the table, with
+what is there of oracles that were not asked for. `--warm` compares cold starts
+with starts from an earlier search.
 """
 
 import argparse
 import functools
 import json
+import math
 import pathlib
 import tempfile
 import time
@@ -33,6 +35,7 @@ from nasnet_keras.search import (
 )
 from nasnet_keras.search.spaces.nasbench201 import EDGES, read_table
 
+SPACE = NASBench201Space()
 RESULTS = pathlib.Path(__file__).parent / "results"
 BUDGETS = (100, 200, 500)
 ORACLES = {
@@ -44,14 +47,29 @@ ORACLES = {
     "predictor": PredictorOracle,
 }
 EARLIER_TRIALS = 200
+SEEDS = 20
+
+
+class WithinTable:
+    """Lets no cell be proposed of which a table has no row."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def __call__(self, genotype):
+        actions = SPACE.from_genotype(genotype)
+        return tuple(SPACE.to_values(actions).values()) in self.table
+
+    def describe(self):
+        return f"{len(self.table)} rows"
 
 
 def run(make_oracle, table, folder, trials, seed, **options):
     """Returns the accuracy of each of `trials` evaluations."""
     accuracies = []
-    oracle = make_oracle(
-        NASBench201Space(), max_trials=trials, seed=seed, **options
-    )
+    if len(table) < math.prod(SPACE.sizes):
+        options["limits"] = WithinTable(table)
+    oracle = make_oracle(SPACE, max_trials=trials, seed=seed, **options)
     oracle.verbose = 0
     oracle._set_project_dir(folder, "search")
     while (trial := oracle.create_trial("tuner")).status == "RUNNING":
@@ -153,6 +171,12 @@ def results_of(path, asked):
     return content["results"] if same else {}
 
 
+def name_of_results(args):
+    """Returns a name under which nothing else is overwritten."""
+    name = args.table.stem + ("_warm" if args.warm else "")
+    return name if args.seeds == SEEDS else f"{name}_{args.seeds}_seeds"
+
+
 def plot(results, optimum, path):
     """Draws how far each oracle is from the optimum."""
     from matplotlib.figure import Figure
@@ -176,7 +200,7 @@ def plot(results, optimum, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("table", type=pathlib.Path)
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--oracles", nargs="+", default=list(ORACLES))
     parser.add_argument("--warm", action="store_true")
     parser.add_argument("--output", type=pathlib.Path)
@@ -185,8 +209,7 @@ def main():
     optimum = max(table.values())
     print(f"{len(table)} architectures, optimum {optimum:.3f}")
     compare = compare_starts if args.warm else compare_oracles
-    name = "nasbench201_warm" if args.warm else "nasbench201"
-    path = args.output or RESULTS / f"{name}.json"
+    path = args.output or RESULTS / f"{name_of_results(args)}.json"
     asked = {
         "table": args.table.name,
         "optimum": optimum,

@@ -133,7 +133,11 @@ class Benchmark:
             dataclasses.replace(
                 SHARED, filters=args.filters, augmentation="cifar"
             ),
-            Rounds(warm_up_steps=args.warm_up, steps=args.steps),
+            Rounds(
+                warm_up_steps=args.warm_up,
+                steps=args.steps,
+                reward_images=len(self.dataset.validation[1]),
+            ),
         )
         self.path = args.directory / "trained.json"
         self.trained = {}
@@ -276,7 +280,7 @@ def parse():
         "trials": 200,
         "warm-up": 1200,
         "steps": 60,
-        "epochs": 8,
+        "epochs": 7,
         "seeds": 3,
         "ranked": 16,
         "ranked-epochs": 3,

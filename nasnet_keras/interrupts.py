@@ -37,11 +37,13 @@ def _no_interrupt_lost():
     catch it: Python reports it and goes on, and the key had no effect.
     """
     report = sys.unraisablehook
+    lost = []
 
     def hook(unraisable):
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
             # Later, by another thread: here it would be lost once more.
-            threading.Timer(0.05, _thread.interrupt_main).start()
+            lost.append(threading.Timer(0.05, _thread.interrupt_main))
+            lost[-1].start()
         else:
             report(unraisable)
 
@@ -50,3 +52,6 @@ def _no_interrupt_lost():
         yield
     finally:
         sys.unraisablehook = report
+        if lost and lost[-1].is_alive():  # The work ended before it came.
+            lost[-1].cancel()
+            raise KeyboardInterrupt

@@ -6,11 +6,11 @@ ending in a comparison and in the ImageNet networks made of the best cell.
 
 import argparse
 import datetime
-import importlib.util
 import os
 import pathlib
 
 from nasnet_keras.arguments import check_least
+from nasnet_keras.extras import require
 from nasnet_keras.interrupts import run_until_interrupted
 from nasnet_keras.search.names import COSTS, ORACLES, SPACES
 
@@ -35,7 +35,7 @@ DEFAULTS = {
         "epochs": 20,
         "filters": 16,
         "cells_per_stack": 2,
-        "update_every": 10,
+        "update_every": None,
     },
 }
 
@@ -107,8 +107,8 @@ def add_arguments(parser):
         oracle,
         "--update-every",
         int,
-        "trials per update of the policy, and children of a round of shared "
-        "weights",
+        "trials per update of the policy, in place of its setting's, and "
+        "children of a round of shared weights, in place of 10",
     )
     oracle.add_argument(
         "--population-size", type=int, default=20, help="of evolution"
@@ -210,7 +210,9 @@ def _decision(text):
 
 
 def _value(text):
-    """The number that a text is, or the text."""
+    """The number or the truth value that a text is, or the text."""
+    if text in ("true", "false"):
+        return text == "true"
     for kind in (int, float):
         try:
             return kind(text)
@@ -241,7 +243,7 @@ def run(args):
     if args.compare is None:
         args.compare = args.dataset == "digits"
     _check(args)
-    _check_installed()
+    require("The search", EXTRA, "search")
     if args.directory is None:
         now = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         args.directory = pathlib.Path("runs", now)
@@ -273,15 +275,6 @@ def _is_demonstration(args):
     return all(given.get(name) == defaults.get(name) for name in names)
 
 
-def _check_installed():
-    missing = [name for name in EXTRA if not importlib.util.find_spec(name)]
-    if missing:
-        raise ImportError(
-            f"The search also needs {', '.join(missing)}: "
-            "pip install 'nasnet-keras[search]'"
-        )
-
-
 def _check(args):
     least = {
         "trials": 1,
@@ -289,7 +282,6 @@ def _check(args):
         "filters": 1,
         "cells_per_stack": 1,
         "batch_size": 1,
-        "update_every": 2,
         "trials_per_process": 0,
         "warm_up_steps": 0,
         "round_steps": 1,
@@ -297,6 +289,8 @@ def _check(args):
     for name in ("blocks", "max_parameters", "max_macs"):
         if getattr(args, name) is not None:
             least[name] = 1
+    if args.update_every is not None:
+        least["update_every"] = 2
     check_least(args, least)
     if args.stop_early and args.evaluator == "shared":
         raise ValueError(

@@ -11,6 +11,7 @@ from nasnet_keras.model_files import load_model, save_model
 from nasnet_keras.provenance import provenance
 from nasnet_keras.search.evaluators.from_scratch import choose_stem
 from nasnet_keras.search.limits import Network
+from nasnet_keras.training.callbacks import DivergedError
 from nasnet_keras.training.evaluation import evaluation_batches
 from nasnet_keras.training.fit import MODEL_FILE, fit
 
@@ -54,6 +55,8 @@ def retrain(
 
     Raises:
         ValueError: If there are no such trials, or no validation images.
+        DivergedError: If no training kept a finite loss. Where some did, the
+            others are only noted in the ranking.
     """
     if top < 1:
         raise ValueError(f"`top` must be at least 1. Received: top={top}")
@@ -70,12 +73,18 @@ def retrain(
         dataset.input_shape[-1],
     )
     recipe = dataclasses.replace(recipe, image_size=dataset.input_shape[0])
-    rows = [
-        _train(found, record, network, recipe, dataset, seed, verbose)
-        for record in found.best(top)
-    ]
+    rows, failed = [], []
+    for record in found.best(top):
+        try:
+            rows.append(
+                _train(found, record, network, recipe, dataset, seed, verbose)
+            )
+        except DivergedError as error:  # The others may do better.
+            failed.append({"trial": record["trial"], "failed": str(error)})
+    if not rows:
+        raise DivergedError(failed[0]["failed"])
     rows.sort(key=lambda row: -row["val_accuracy"])
-    return _crown(found, rows, dataset, recipe)
+    return _crown(found, rows, failed, dataset, recipe)
 
 
 def _train(found, record, network, recipe, dataset, seed, verbose):
@@ -142,7 +151,7 @@ def _accuracy(model, part, recipe):
     return measure(model, batches)["top1"]
 
 
-def _crown(found, rows, dataset, recipe):
+def _crown(found, rows, failed, dataset, recipe):
     """Writes the winner's files; returns its model."""
     best = found.folder / rows[0]["folder"] / MODEL_FILE
     model = load_model(best)
@@ -153,19 +162,20 @@ def _crown(found, rows, dataset, recipe):
     about["produced_by"] = provenance("keras-tuner")
     save_model(model, found.folder / MODEL_FILE, about)
     result = {"genotype": about["genotype"], **about["accuracy"]}
-    for name, content in ((WINNER, result), (RESULTS, rows)):
+    for name, content in ((WINNER, result), (RESULTS, rows + failed)):
         text = json.dumps(content, indent=1) + "\n"
         write_atomically(found.folder / name, text)
-    write_atomically(found.folder / CARD, card(about, rows))
+    write_atomically(found.folder / CARD, card(about, rows, failed))
     return model
 
 
-def card(about, rows):
+def card(about, rows, failed=()):
     """Returns the card of a retrained winner, as Markdown.
 
     Args:
         about: Dictionary, what is stored with the model.
         rows: List of dictionaries, the ranking.
+        failed: List of dictionaries, the cells whose training diverged.
     """
     accuracy, network = about["accuracy"], about["network"]
     made = about["produced_by"]
@@ -193,4 +203,5 @@ def card(about, rows):
         f"{r['parameters']:,} |"
         for r in rows
     ]
+    lines += [f"| {r['trial']} | | diverged | |" for r in failed]
     return "\n".join(lines) + "\n"

@@ -7,6 +7,7 @@ import pathlib
 
 import keras_tuner
 
+from nasnet_keras.extras import require
 from nasnet_keras.files import write_atomically
 from nasnet_keras.provenance import provenance
 from nasnet_keras.search.evaluators.from_scratch import TrainFromScratch
@@ -45,7 +46,9 @@ class Found:
         unique = {}
         for record in done:
             unique.setdefault(self.space.to_genotype(record["values"]), record)
-        return list(unique.values())[:number]
+            if len(unique) == number:
+                break
+        return list(unique.values())
 
     def genotype(self, record):
         """Returns the `Genotype` of a record, named after search and trial."""
@@ -144,7 +147,9 @@ def search(
         space: `SearchSpace`. Defaults to the paper's, `NASNetSpace()`.
         oracle: `"ppo"`, `"reinforce"`, `"random"`, `"evolution"` or
             `"predictor"`.
-        evaluator: `Evaluator`. Defaults to `TrainFromScratch(dataset)`.
+        evaluator: `Evaluator`. Defaults to `TrainFromScratch(dataset)`, in
+            this process. On TensorFlow its memory grows with each child: from
+            hundreds of trials on, `Isolated(TrainFromScratch(dataset))`.
         seed: Integer.
         progress: Optional function of the oracle that returns a context
             manager with a method `update(trial)`.
@@ -157,12 +162,14 @@ def search(
     Raises:
         SearchMismatchError: If the folder holds another search.
         RuntimeError: If no trial was completed.
+        ImportError: If a package is missing that it will need.
 
     Example:
 
         found = search(load_dataset("flowers"), "runs/flowers", trials=40)
         print(found.genotypes(3))
     """
+    require("The search", ["matplotlib"], "search")
     directory = pathlib.Path(directory)
     space = space or NASNetSpace()
     evaluator = evaluator or TrainFromScratch(dataset, seed=seed)
@@ -185,10 +192,13 @@ def search(
             with progress(oracle) as shown:
                 _run(tuner, found, shown)
     finally:
-        if found.best():
-            found.write()
-            found.draw()
-        oracle.close()
+        try:
+            if found.best():
+                found.write()
+                found.draw()
+        finally:
+            evaluator.close()
+            oracle.close()
     if not found.best():
         raise RuntimeError(
             f"No trial of {directory} was completed; see the messages in its "

@@ -30,6 +30,8 @@ from nasnet_keras.search.run import search
 from nasnet_keras.search.spaces import find_space
 from nasnet_keras.training.data import load_dataset
 
+# Children between two trainings of shared weights.
+ROUND = 10
 # Whoever follows a search through a pipe wants its lines at once.
 tell = functools.partial(print, flush=True)
 
@@ -127,7 +129,7 @@ class Session:
                 self.recipe,
                 Rounds(
                     args.warm_up_steps,
-                    children=args.update_every,
+                    children=args.update_every or ROUND,
                     steps=args.round_steps,
                 ),
                 seed=args.seed,
@@ -174,7 +176,7 @@ class Session:
                 for source in args.enqueue
             ]
         if kind in ("ppo", "reinforce"):
-            options["batch_size"] = args.update_every
+            options["batch_size"] = args.update_every  # None: the setting's.
         if kind == "evolution":
             options["population_size"] = args.population_size
             options["sample_size"] = args.sample_size

@@ -43,8 +43,21 @@ def in_a_callback_of_the_collector():
     wait_for_the_interrupt()
 
 
+def in_the_last_finalizer():
+    class Held:
+        __del__ = press
+
+    Held()
+
+
 @pytest.mark.parametrize(
-    "work", [in_the_open, in_a_finalizer, in_a_callback_of_the_collector]
+    "work",
+    [
+        in_the_open,
+        in_a_finalizer,
+        in_a_callback_of_the_collector,
+        in_the_last_finalizer,
+    ],
 )
 def test_ctrl_c_is_never_lost(work, capsys):
     assert run_until_interrupted(work, KEPT) == 130

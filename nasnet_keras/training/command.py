@@ -7,12 +7,12 @@ on from the last whole epoch to the same curve as if it had not been stopped.
 import argparse
 import dataclasses
 import functools
-import importlib.util
 import inspect
 import os
 import pathlib
 import re
 
+from nasnet_keras.extras import require
 from nasnet_keras.interrupts import run_until_interrupted
 from nasnet_keras.training.recipes import RECIPES, Recipe, get_recipe
 
@@ -163,11 +163,7 @@ def recipe_of(args):
 def run_train(args):
     """Runs `nasnet train`; returns the exit status."""
     recipe = recipe_of(args)
-    if not importlib.util.find_spec("sklearn"):
-        raise ImportError(
-            "Training also needs scikit-learn, which splits the data: "
-            "pip install 'nasnet-keras[train]'"
-        )
+    require("Training", ["sklearn"], "train")
     # oneDNN's depthwise convolutions: TensorFlow has them off on some
     # processors, where they take half the time.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

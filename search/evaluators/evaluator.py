@@ -91,6 +91,9 @@ class Evaluator:
                 More are appended to it as they end.
         """
 
+    def close(self):
+        """Called at the end of a search: gives back what it holds."""
+
     def describe(self):
         """Returns what the rewards depend on, as JSON can hold it."""
         network = self.network and dataclasses.asdict(self.network)

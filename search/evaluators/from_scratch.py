@@ -5,6 +5,7 @@ import time
 
 import keras
 
+from nasnet_keras.drop_path import ScheduledDropPath
 from nasnet_keras.search.evaluators.evaluator import Evaluator
 from nasnet_keras.search.limits import Network
 from nasnet_keras.search.memory import free_memory
@@ -17,6 +18,8 @@ from nasnet_keras.training.optimizers import (
 from nasnet_keras.training.recipes import Recipe
 
 IMAGENET_STEM_FROM = 64
+# Of a recipe, what plays no part in a child's training.
+NOT_OF_CHILDREN = ("auxiliary_weight", "ema", "growing_sizes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +33,11 @@ class ChildRecipe(Recipe):
         cells_per_stack: Integer, N.
         filters: Integer, F of the first stack.
         **fields: Those of `nasnet_keras.training.recipes.Recipe`. The size of
-            the images is always that of the dataset.
+            the images is always that of the dataset; a child has no auxiliary
+            head, no averages, and a drop path that does not adapt itself.
+
+    Raises:
+        ValueError: If a field is out of range, or asks for one of those.
     """
 
     epochs: int = 3
@@ -44,6 +51,10 @@ class ChildRecipe(Recipe):
         super().__post_init__()
         for name in ("cells_per_stack", "filters"):
             self._check(name, getattr(self, name) > 0, "positive")
+        for name in NOT_OF_CHILDREN:
+            none = not getattr(self, name)
+            self._check(name, none, "left out: children are trained without")
+        self._check_choice("drop_path_schedule", ("linear", "constant"))
 
 
 def choose_stem(side):
@@ -82,6 +93,10 @@ def train_child(genotype, recipe, dataset, seed, callbacks=None):
     recipe = dataclasses.replace(recipe, image_size=dataset.input_shape[0])
     feed = make_feed(dataset, recipe, seed)
     compile_model(model, recipe, feed.steps_per_epoch)
+    callbacks = list(callbacks or ())
+    if recipe.drop_path_rate and recipe.drop_path_schedule == "linear":
+        steps = recipe.epochs * feed.steps_per_epoch
+        callbacks.insert(0, ScheduledDropPath(steps))
     with allow_unused_weights():
         model.fit(
             feed.batches(),
@@ -119,7 +134,11 @@ class TrainFromScratch(Evaluator):
     `macs`, `epochs` trained, `train_seconds`.
     """
 
-    settings = tuple(field.name for field in dataclasses.fields(ChildRecipe))
+    settings = tuple(
+        field.name
+        for field in dataclasses.fields(ChildRecipe)
+        if field.name not in (*NOT_OF_CHILDREN, "image_size")
+    )
 
     def __init__(
         self,

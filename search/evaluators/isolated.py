@@ -59,12 +59,12 @@ class Isolated(Evaluator):
         """
         curves = [{"curve": r["curve"]} for r in self._records if "curve" in r]
         for _ in range(ATTEMPTS):
-            if self._worker is None:
-                self._worker = _Worker(self.evaluator)
             try:
+                if self._worker is None:
+                    self._worker = _Worker(self.evaluator)
                 result, error = self._worker.ask(genotype, settings, curves)
-            except EOFError:
-                self.close()
+            except (EOFError, BrokenPipeError, ConnectionResetError):
+                self.close()  # Also if it was killed while it started.
                 continue
             except BaseException:  # Ctrl-C: its answer is for nobody.
                 self.close()
@@ -111,13 +111,10 @@ class _Worker:
         theirs.close()  # So that the line ends when the process does.
 
     def ask(self, *question):
-        """Returns the answer; raises EOFError if the process is gone."""
+        """Returns the answer; raises an error if the process is gone."""
         self.children += 1
-        try:
-            self._line.send(question)
-            return self._line.recv()
-        except (BrokenPipeError, ConnectionResetError) as error:
-            raise EOFError from error
+        self._line.send(question)
+        return self._line.recv()
 
     def stop(self):
         self._process.kill()

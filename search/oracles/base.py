@@ -7,6 +7,7 @@ trials that ended before it. A process killed at any moment
 and started again goes on as if nothing had happened.
 """
 
+import hashlib
 import itertools
 import json
 import math
@@ -44,8 +45,10 @@ class SpaceOracle(keras_tuner.Oracle):
     candidates are known.
     Works with any `keras_tuner.Tuner`. It differs from KerasTuner's own
     oracles where those lose trials: an unfinished trial is proposed again
-    after a restart, with the same values; a result that comes twice counts
-    once; no state file is rewritten whole; an exception leaves no lock behind.
+    after a restart (with the same values, unless trials ran in parallel and
+    later ones have ended by then); a result that comes twice counts once; no
+    state file is rewritten whole; an exception leaves no lock behind; failures
+    that stopped a search do not stop it again once their cause is gone.
 
     Args:
         space: `SearchSpace`.
@@ -59,21 +62,23 @@ class SpaceOracle(keras_tuner.Oracle):
             search had another is refused.
         enqueue: Sequence of points (actions or values) that come first.
         warm_start: Optional path of an earlier search of the same space and
-            objective, whose trials this one has learnt from before its first.
-            They are copied into its folder.
+            reward, whose trials this one has learnt from before its first.
+            They are copied into its folder. What was found there may be
+            evaluated again: the data may be others.
         limits: Optional function of a `Genotype`, and of what rides along as
             keyword arguments, that tells whether it may be proposed, with a
             method `describe()` that JSON can hold; see `Limits`. It holds for
             what is enqueued, too.
         max_retries_per_trial: Integer, how often a crashed trial is repeated.
-        max_consecutive_failed_trials: Integer; as many failures in a row stop
-            the search with the last one's message.
+        max_consecutive_failed_trials: Integer; as many failures in a row,
+            since it was taken up, stop the search with the last one's message.
 
     Raises:
         SearchMismatchError: At the first trial, if the project's folder holds
             another search.
         ValueError: At the first trial, if `warm_start` is no search of this
-            space; at any, if no architecture within the limits is found.
+            space and reward; at any, if no architecture within the limits is
+            found.
     """
 
     # Whether the same point may be proposed again.
@@ -119,6 +124,7 @@ class SpaceOracle(keras_tuner.Oracle):
         self.records = []
         self._known = set()
         self._lowest_open = 0
+        self._replayed = 0  # Trials that ended in an earlier process.
         self._proposals = {}
         self._started = {}
         self._lock = threading.RLock()
@@ -167,6 +173,7 @@ class SpaceOracle(keras_tuner.Oracle):
             "seed": self.seed,
             "objective": getattr(self.objective, "name", str(self.objective)),
             "space": self.space.to_dict(),
+            "cells": _digest_of_cells(self.space),
             **({"limits": self.limits.describe()} if self.limits else {}),
             **({"enqueued": self.enqueued} if self.enqueued else {}),
             **self.context,
@@ -307,6 +314,18 @@ class SpaceOracle(keras_tuner.Oracle):
             self._display.on_trial_end(ours)
             self._check_consecutive_failures()
 
+    def _check_consecutive_failures(self):
+        most = self.max_consecutive_failed_trials
+        last = self.end_order[self._replayed :][-most:]
+        trials = [self.trials[trial_id] for trial_id in last]
+        if len(trials) == most and all(
+            trial.status == _Status.FAILED for trial in trials
+        ):
+            raise RuntimeError(
+                f"{most} trials in a row failed; the search stops. The last "
+                f"one's message:\n{trials[-1].message or ''}"
+            )
+
     def _score(self, trial):
         name = self.objective.name
         history = (
@@ -415,6 +434,7 @@ class SpaceOracle(keras_tuner.Oracle):
                 self.observe(self.earlier[-1])
             for record in self._journal.read():
                 self._replay(record)
+            self._replayed = len(self.end_order)
 
     def _earlier_lines(self):
         path = self.folder / EARLIER
@@ -430,6 +450,7 @@ class SpaceOracle(keras_tuner.Oracle):
                 "`warm_start` must be the folder of a search. Received: "
                 f"{self.warm_start}, which has no {JOURNAL}"
             )
+        self._check_rewards(path.with_name(CONFIG))
         content = path.read_bytes()
         content = content[: content.rfind(b"\n") + 1]
         for line in content.splitlines():
@@ -440,6 +461,18 @@ class SpaceOracle(keras_tuner.Oracle):
                     f"{self.warm_start} is a search of another space: {error}"
                 ) from error
         return content
+
+    def _check_rewards(self, config):
+        """Refuses an earlier search whose rewards are not of one scale."""
+        theirs = json.loads(config.read_text()) if config.is_file() else {}
+        ours = json.loads(json.dumps(self.describe()))
+        for key in ("objective", "evaluator", "reward"):
+            if key in theirs and key in ours and theirs[key] != ours[key]:
+                raise ValueError(
+                    "`warm_start` must be a search for the same reward. "
+                    f"{self.warm_start} has {key} {theirs[key]!r}, this one "
+                    f"{ours[key]!r}"
+                )
 
     def adopt(self, config):
         """Takes from the folder's `config.json` what its user left open."""
@@ -499,6 +532,20 @@ class SpaceOracle(keras_tuner.Oracle):
         """Releases the folder to other processes."""
         if self._journal is not None:
             self._journal.close()
+
+
+def _digest_of_cells(space):
+    """A digest of the cells of some points; `None` of a space without cells.
+
+    Spaces of the same decisions may make other cells of them.
+    """
+    points = [random_actions(space, seed) for seed in range(8)]
+    try:
+        cells = [space.to_genotype(point).to_dict() for point in points]
+    except NotImplementedError:
+        return None
+    text = json.dumps(cells, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def random_actions(space, seed):

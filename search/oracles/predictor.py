@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 
+from nasnet_keras.extras import require
 from nasnet_keras.search.oracles.base import SpaceOracle
 from nasnet_keras.search.oracles.evolution import mutate
 from nasnet_keras.search.oracles.paths import count_paths
@@ -40,6 +41,7 @@ class PredictorOracle(SpaceOracle):
 
     Raises:
         ValueError: If an argument is out of range.
+        ImportError: If scikit-learn is not installed.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class PredictorOracle(SpaceOracle):
         samples=1000,
         **kwargs,
     ):
+        require("The predictor", ["sklearn"], "search")
         super().__init__(space, **kwargs)
         self.options = {
             "first": first,

@@ -102,6 +102,11 @@ def find_space(name, blocks=None):
         ValueError: If there is no such space.
     """
     if ":" in name:
+        if blocks is not None:
+            raise ValueError(
+                f"The space {name!r} says itself how many blocks its cells "
+                f"have. Received: blocks={blocks}"
+            )
         return _import_space(name)
     if name not in SPACES:
         raise ValueError(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ from nasnet_keras.search import (
     TrainFromScratch,
     open_search,
     retrain,
+    retraining,
     search,
 )
+from nasnet_keras.training.callbacks import DivergedError
 from nasnet_keras.training.data import load_dataset
 from nasnet_keras.training.recipes import Recipe
 from tests.support.commands import call
@@ -132,6 +135,32 @@ def test_it_is_trained_on(winner, tmp_path):
     after = read_about(tmp_path / "run" / "model.keras")
     assert after["genotype"] == before["genotype"]
     assert after["image_size"] == 8 and after["preset"] is None
+
+
+def test_a_cell_that_diverges_leaves_the_others(
+    found, digits, tmp_path, monkeypatch
+):
+    folder = tmp_path / "run"
+    without = shutil.ignore_patterns("retrain")
+    shutil.copytree(found.folder, folder, ignore=without)
+    found = dataclasses.replace(found, folder=folder)
+    fit = retraining.fit
+    (best,) = found.best()
+
+    def diverge(model, recipe, dataset, path, *args, **kwargs):
+        if int(path.name) == best["trial"]:
+            raise DivergedError("The loss is nan at step 3 of epoch 1.")
+        return fit(model, recipe, dataset, path, *args, **kwargs)
+
+    monkeypatch.setattr(retraining, "fit", diverge)
+    with pytest.raises(DivergedError, match="step 3"):
+        retrain(found, digits, RECIPE, 1, 1, filters=2, verbose=0)
+    retrain(found, digits, RECIPE, 2, 1, filters=2, verbose=0)
+    rows = json.loads((folder / "retrained.json").read_text())
+    assert rows[0]["trial"] != best["trial"] and rows[0]["val_accuracy"] > 0
+    assert rows[1]["trial"] == best["trial"] and "nan" in rows[1]["failed"]
+    card = (folder / "model.md").read_text()
+    assert f"| {best['trial']} | | diverged | |" in card
 
 
 def test_a_second_retraining_trains_nothing_again(winner, found, digits):

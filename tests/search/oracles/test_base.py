@@ -175,6 +175,16 @@ def test_warm_starts_that_cannot_be(tmp_path):
             2,
             warm_start=tmp_path / "other" / "run",
         )
+    with pytest.raises(ValueError, match="evaluator 'A', this one 'B'"):
+        search(
+            "random",
+            tmp_path / "new",
+            2,
+            context={"evaluator": "B"},
+            warm_start=search(
+                "random", tmp_path / "a", 2, context={"evaluator": "A"}
+            ).folder,
+        )
     journal = tmp_path / "other" / "run" / "trials.jsonl"
     line = json.loads(journal.read_text().splitlines()[0])
     line["values"] = {"an edge": "none"}
@@ -294,13 +304,36 @@ def test_a_crashed_trial_is_retried(tmp_path):
     assert crashes[0] == crashes[1] == oracle.records[1]["values"]
 
 
-def test_failures_in_a_row_stop_the_search_and_leave_no_lock(tmp_path):
+def test_failures_in_a_row_stop_a_search_until_their_cause_is_gone(tmp_path):
     class Broken(Tuner):
         def run_trial(self, trial):
             raise OSError("no such device")
 
-    with pytest.raises(RuntimeError, match="no such device"):
-        search("random", tmp_path, 9, tuner_class=Broken)
+    for failed in (3, 6):
+        with pytest.raises(RuntimeError, match="no such device"):
+            search("random", tmp_path, 9, tuner_class=Broken)
+        journal = tmp_path / "run" / "trials.jsonl"
+        assert len(journal.read_text().splitlines()) == failed
+    mended = search("random", tmp_path, 9)
+    assert [r["status"] for r in mended.records] == [
+        *["FAILED"] * 6,
+        *["COMPLETED"] * 3,
+    ]
+
+
+def test_other_cells_of_the_same_decisions_are_another_search(tmp_path):
+    decisions = []
+    for outputs in ("unused", "all"):
+        space = NASNetSpace(2, operations=("identity",), outputs=outputs)
+        decisions.append(space.to_dict())
+        oracle = RandomOracle(space, max_trials=2)
+        oracle._set_project_dir(tmp_path, "run")
+        if outputs == "unused":
+            oracle.restore()
+            oracle.close()
+    assert decisions[0] == decisions[1]
+    with pytest.raises(SearchMismatchError, match="cells: there"):
+        oracle.restore()
 
 
 def test_a_result_that_comes_twice_counts_once(tmp_path):
