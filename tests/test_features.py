@@ -397,6 +397,7 @@ def fit(model, x, y, epochs):
     return history.history["loss"]
 
 
+@pytest.mark.long
 def test_detection(retinanet, detector, blood_cells):
     """Training moves the whole network, and the loss falls."""
     x, boxes, labels = blood_cells

@@ -102,12 +102,13 @@ def find_space(name, blocks=None):
         ValueError: If there is no such space.
     """
     if ":" in name:
+        space = _import_space(name)
         if blocks is not None:
             raise ValueError(
                 f"The space {name!r} says itself how many blocks its cells "
                 f"have. Received: blocks={blocks}"
             )
-        return _import_space(name)
+        return space
     if name not in SPACES:
         raise ValueError(
             f"A space is one of {', '.join(SPACES)}, or your own as "

@@ -42,7 +42,7 @@ class SearchSpace:
         """Returns this space with further decisions that ride along.
 
         An evaluator is given what they take beside the genotype: of
-        `TrainFromScratch`, any field of its recipe.
+        `TrainFromScratch`, fields of its recipe (those in its `settings`).
 
         Args:
             options: Name -> sequence of options, for example

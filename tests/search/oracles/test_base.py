@@ -65,8 +65,10 @@ def search(kind, folder, trials, tuner_class=Tuner, **kwargs):
     oracle = MAKERS[kind](max_trials=trials, **kwargs)
     tuner = tuner_class(oracle, directory=folder, project_name="run")
     oracle.verbose = 0
-    tuner.search()
-    oracle.close()
+    try:
+        tuner.search()
+    finally:
+        oracle.close()
     return oracle
 
 
