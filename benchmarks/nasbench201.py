@@ -54,14 +54,15 @@ class WithinTable:
     """Lets no cell be proposed of which a table has no row."""
 
     def __init__(self, table):
-        self.table = table
+        self.cells = {
+            SPACE.to_genotype(dict(zip(EDGES, point))) for point in table
+        }
 
     def __call__(self, genotype):
-        actions = SPACE.from_genotype(genotype)
-        return tuple(SPACE.to_values(actions).values()) in self.table
+        return genotype in self.cells
 
     def describe(self):
-        return f"{len(self.table)} rows"
+        return f"{len(self.cells)} rows"
 
 
 def run(make_oracle, table, folder, trials, seed, **options):
@@ -69,7 +70,9 @@ def run(make_oracle, table, folder, trials, seed, **options):
     accuracies = []
     if len(table) < math.prod(SPACE.sizes):
         options["limits"] = WithinTable(table)
-    oracle = make_oracle(SPACE, max_trials=trials, seed=seed, **options)
+    oracle = make_oracle(
+        SPACE, max_trials=min(trials, len(table)), seed=seed, **options
+    )
     oracle.verbose = 0
     oracle._set_project_dir(folder, "search")
     while (trial := oracle.create_trial("tuner")).status == "RUNNING":
@@ -87,7 +90,14 @@ def cold(make_oracle, table, trials, seed):
     """Returns the best accuracy after each evaluation."""
     with tempfile.TemporaryDirectory() as folder:
         found = run(make_oracle, table, folder, trials, seed)
-    return np.maximum.accumulate(found)
+    return best_so_far(found, trials)
+
+
+def best_so_far(accuracies, trials):
+    """Returns the best after each of so many trials; a table that has fewer
+    rows has given all that it has."""
+    missing = trials - len(accuracies)
+    return np.pad(np.maximum.accumulate(accuracies), (0, missing), "edge")
 
 
 def warm(make_oracle, table, trials, seed):
@@ -104,7 +114,7 @@ def warm(make_oracle, table, trials, seed):
             seed,
             warm_start=earlier / "search",
         )
-    return np.maximum.accumulate(found)
+    return best_so_far(found, trials)
 
 
 def until(curve, level):
