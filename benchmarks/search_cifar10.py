@@ -136,7 +136,7 @@ class Benchmark:
             Rounds(
                 warm_up_steps=args.warm_up,
                 steps=args.steps,
-                reward_images=len(self.dataset.validation[1]),
+                reward_images=args.reward_images,
             ),
         )
         self.path = args.directory / "trained.json"
@@ -280,6 +280,7 @@ def parse():
         "trials": 200,
         "warm-up": 1200,
         "steps": 60,
+        "reward-images": 2000,
         "epochs": 7,
         "seeds": 3,
         "ranked": 16,
