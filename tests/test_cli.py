@@ -148,7 +148,7 @@ def test_convert_for_a_backend_without_tensorflow(checkpoint, tmp_path, capfd):
     folder, preset = checkpoint
     prefix, output = folder / "model.ckpt", tmp_path / "out" / "a.weights.h5"
     words = ("convert", prefix, "--preset", preset, "--output", output)
-    assert call(*words) == 0
+    assert not call(*words)
     report = capfd.readouterr().out
     assert re.search(r"\d+ variables, \d+ of them moving", report)
     assert [path.name for path in output.parent.iterdir()] == [output.name]

@@ -498,6 +498,7 @@ def panned(shared_data):
     return frames, labels
 
 
+@pytest.mark.long
 def test_video(panned):
     """A network for each frame, a recurrent one over the frames."""
     frames, labels = panned

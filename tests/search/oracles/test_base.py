@@ -446,14 +446,8 @@ SCRIPT = """
 """
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "random",
-        pytest.param("ppo", marks=pytest.mark.long),
-        pytest.param("predictor", marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.long  # Once, the tests of the command kill a search as well.
+@pytest.mark.parametrize("kind", ["random", "ppo", "predictor"])
 def test_killed_at_random_moments(kind, tmp_path):
     """SIGKILL, again and again: no trial is lost, none counts twice."""
     code = textwrap.dedent(SCRIPT).format(
