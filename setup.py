@@ -28,6 +28,9 @@ setup(
         "nasnet_keras.training.recipes",
         "nasnet_keras.weights",
         "nasnet_keras.search",
+        "nasnet_keras.search.evaluators",
+        "nasnet_keras.search.oracles",
+        "nasnet_keras.search.spaces",
         "nasnet_keras.pretrained",
     ],
     package_dir={

@@ -3,7 +3,7 @@
     python benchmarks/controller.py [--seeds 5] [--samples 1000]
 
 The reward is the share of one operation among the 20 operation decisions:
-1/13 by chance. Prints, for each seed, the mean reward of batches of 20 on the
+1/13 by chance. Prints, for each seed, the mean reward of batches on the
 way, in the settings `small` and `paper`, beside random search.
 """
 

@@ -2,93 +2,242 @@
 
     python benchmarks/nasbench201.py ../shared/data/nasbench201_cifar10.csv
 
-The table is a CSV with the columns `architecture` and `validation_accuracy`.
+The table is a CSV with the columns `architecture` and `validation_accuracy`,
+of all 15,625 cells or of some: no other is then proposed.
 Every oracle runs through its public interface (`create_trial`, `end_trial`),
-journal included. Prints the mean over the seeds of the best accuracy found
-after 100, 200 and 500 evaluations.
+journal included, in one setting for all budgets. Prints the mean over the
+seeds of the best accuracy found after 100, 200 and 500 evaluations; writes its
+JSON and its plot to `benchmarks/results/`, in files named after the table, with
+what is there of oracles that were not asked for. `--warm` compares cold starts
+with starts from an earlier search.
 """
 
 import argparse
-import csv
+import functools
+import json
+import math
 import pathlib
-import re
 import tempfile
 import time
 
 import keras_tuner
 import numpy as np
 
-from nasnet_keras.search import PPOOracle, RandomOracle, SearchSpace
+from nasnet_keras.files import write_atomically
+from nasnet_keras.provenance import provenance
+from nasnet_keras.search import (
+    EvolutionOracle,
+    NASBench201Space,
+    PPOOracle,
+    PredictorOracle,
+    RandomOracle,
+    ReinforceOracle,
+)
+from nasnet_keras.search.spaces.nasbench201 import EDGES, read_table
 
-EDGES = ("0-1", "0-2", "1-2", "0-3", "1-3", "2-3")
+SPACE = NASBench201Space()
+RESULTS = pathlib.Path(__file__).parent / "results"
 BUDGETS = (100, 200, 500)
 ORACLES = {
     "random": RandomOracle,
-    "ppo small": lambda *args, **kwargs: PPOOracle(
-        *args, settings="small", **kwargs
-    ),
-    "ppo paper": lambda *args, **kwargs: PPOOracle(
-        *args, settings="paper", **kwargs
-    ),
+    "evolution": EvolutionOracle,
+    "reinforce small": functools.partial(ReinforceOracle, settings="small"),
+    "ppo small": functools.partial(PPOOracle, settings="small"),
+    "ppo paper": functools.partial(PPOOracle, settings="paper"),
+    "predictor": PredictorOracle,
 }
+EARLIER_TRIALS = 200
+SEEDS = 20
 
 
-def read_table(path):
-    """Returns a dictionary: tuple of six operations -> accuracy in percent."""
-    with open(path, newline="") as file:
-        return {
-            tuple(re.findall(r"([\w]+)~", row["architecture"])): float(
-                row["validation_accuracy"]
-            )
-            for row in csv.DictReader(file)
+class WithinTable:
+    """Lets no cell be proposed of which a table has no row."""
+
+    def __init__(self, table):
+        self.cells = {
+            SPACE.to_genotype(dict(zip(EDGES, point))) for point in table
         }
 
+    def __call__(self, genotype):
+        return genotype in self.cells
 
-def make_space(table):
-    """Returns the space: one operation for each edge."""
-    operations = sorted({name for cell in table for name in cell})
-    return SearchSpace((edge, operations) for edge in EDGES)
+    def describe(self):
+        return f"{len(self.cells)} rows"
 
 
-def run(make_oracle, table, space, trials, seed):
-    """Returns the best accuracy after each of `trials` evaluations."""
+def run(make_oracle, table, folder, trials, seed, **options):
+    """Returns the accuracy of each of `trials` evaluations."""
     accuracies = []
+    if len(table) < math.prod(SPACE.sizes):
+        options["limits"] = WithinTable(table)
+    oracle = make_oracle(
+        SPACE, max_trials=min(trials, len(table)), seed=seed, **options
+    )
+    oracle.verbose = 0
+    oracle._set_project_dir(folder, "search")
+    while (trial := oracle.create_trial("tuner")).status == "RUNNING":
+        values = trial.hyperparameters.values
+        accuracy = table[tuple(values[edge] for edge in EDGES)]
+        oracle.update_trial(trial.trial_id, {"val_accuracy": accuracy})
+        trial.status = keras_tuner.engine.trial.TrialStatus.COMPLETED
+        oracle.end_trial(trial)
+        accuracies.append(accuracy)
+    oracle.close()
+    return accuracies
+
+
+def cold(make_oracle, table, trials, seed):
+    """Returns the best accuracy after each evaluation."""
     with tempfile.TemporaryDirectory() as folder:
-        oracle = make_oracle(space, max_trials=trials, seed=seed)
-        oracle.verbose = 0
-        oracle._set_project_dir(folder, "search")
-        while (trial := oracle.create_trial("tuner")).status == "RUNNING":
-            values = trial.hyperparameters.values
-            accuracy = table[tuple(values[edge] for edge in EDGES)]
-            oracle.update_trial(trial.trial_id, {"val_accuracy": accuracy})
-            trial.status = keras_tuner.engine.trial.TrialStatus.COMPLETED
-            oracle.end_trial(trial)
-            accuracies.append(accuracy)
-        oracle.close()
-    return np.maximum.accumulate(accuracies)
+        found = run(make_oracle, table, folder, trials, seed)
+    return best_so_far(found, trials)
+
+
+def best_so_far(accuracies, trials):
+    """Returns the best after each of so many trials; a table that has fewer
+    rows has given all that it has."""
+    missing = trials - len(accuracies)
+    return np.pad(np.maximum.accumulate(accuracies), (0, missing), "edge")
+
+
+def warm(make_oracle, table, trials, seed):
+    """The same, after a search of another seed."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        earlier = folder / "earlier"
+        run(make_oracle, table, earlier, EARLIER_TRIALS, seed=1000 + seed)
+        found = run(
+            make_oracle,
+            table,
+            folder / "warm",
+            trials,
+            seed,
+            warm_start=earlier / "search",
+        )
+    return best_so_far(found, trials)
+
+
+def until(curve, level):
+    """Returns after how many evaluations a level was reached, or `None`."""
+    reached = np.flatnonzero(curve >= level)
+    return int(reached[0]) + 1 if len(reached) else None
+
+
+def compare_starts(names, table, args):
+    """Prints the evaluations to the reward that a cold start has after 200."""
+    print(f"{'oracle':16}    level   cold   warm  (medians of evaluations)")
+    results = {}
+    for name in names:
+        seeds = range(args.seeds)
+        curves = {
+            start.__name__: [
+                start(ORACLES[name], table, EARLIER_TRIALS, seed)
+                for seed in seeds
+            ]
+            for start in (cold, warm)
+        }
+        level = float(np.median([c[-1] for c in curves["cold"]]))
+        # Who has not reached it counts as one evaluation more than there are.
+        needed = {
+            start: [until(c, level) or EARLIER_TRIALS + 1 for c in found]
+            for start, found in curves.items()
+        }
+        medians = {s: float(np.median(n)) for s, n in needed.items()}
+        results[name] = {"level": level, "evaluations": needed, **medians}
+        print(
+            f"{name:16} {level:8.2f} {medians['cold']:6.0f} "
+            f"{medians['warm']:6.0f}",
+            flush=True,
+        )
+    return results
+
+
+def compare_oracles(names, table, args):
+    """Prints the best accuracy after each budget; returns the curves."""
+    print(
+        f"{'oracle':16}" + "".join(f"{b:>9}" for b in BUDGETS) + "    seconds"
+    )
+    results = {}
+    for name in names:
+        began = time.time()
+        curves = [
+            cold(ORACLES[name], table, max(BUDGETS), seed)
+            for seed in range(args.seeds)
+        ]
+        means = np.mean(curves, axis=0)
+        row = "".join(f"{means[budget - 1]:9.2f}" for budget in BUDGETS)
+        print(f"{name:16}{row}{time.time() - began:11.0f}", flush=True)
+        results[name] = {
+            "mean": [round(float(m), 4) for m in means],
+            "at": {b: [float(c[b - 1]) for c in curves] for b in BUDGETS},
+        }
+    return results
+
+
+def results_of(path, asked):
+    """Returns what a file holds of other oracles, if the same was asked."""
+    content = json.loads(path.read_text()) if path.is_file() else {}
+    same = all(content.get(name) == value for name, value in asked.items())
+    return content["results"] if same else {}
+
+
+def name_of_results(args):
+    """Returns a name under which nothing else is overwritten."""
+    name = args.table.stem + ("_warm" if args.warm else "")
+    return name if args.seeds == SEEDS else f"{name}_{args.seeds}_seeds"
+
+
+def plot(results, optimum, path):
+    """Draws how far each oracle is from the optimum."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), dpi=150, layout="constrained")
+    axes = figure.add_subplot(
+        xlabel="evaluations", ylabel="accuracy below the optimum, %"
+    )
+    axes.set_yscale("log")
+    axes.set_xscale("log")
+    axes.grid(color="#e5e7eb", linewidth=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    for name, result in results.items():
+        below = np.maximum(optimum - np.array(result["mean"]), 1e-3)
+        axes.plot(np.arange(1, len(below) + 1)[9:], below[9:], label=name)
+    axes.legend(frameon=False, fontsize=9)
+    figure.savefig(path)
+    print(path)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("table", type=pathlib.Path)
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--oracles", nargs="+", default=list(ORACLES))
+    parser.add_argument("--warm", action="store_true")
+    parser.add_argument("--output", type=pathlib.Path)
     args = parser.parse_args()
     table = read_table(args.table)
-    space = make_space(table)
-    print(f"{len(table)} architectures, optimum {max(table.values()):.3f}")
-    print(
-        f"{'oracle':12}" + "".join(f"{b:>9}" for b in BUDGETS) + "    seconds"
-    )
-    for name in args.oracles:
-        began = time.time()
-        curves = [
-            run(ORACLES[name], table, space, max(BUDGETS), seed)
-            for seed in range(args.seeds)
-        ]
-        means = np.mean(curves, axis=0)
-        row = "".join(f"{means[budget - 1]:9.2f}" for budget in BUDGETS)
-        print(f"{name:12}{row}{time.time() - began:11.0f}", flush=True)
+    optimum = max(table.values())
+    print(f"{len(table)} architectures, optimum {optimum:.3f}")
+    compare = compare_starts if args.warm else compare_oracles
+    path = args.output or RESULTS / f"{name_of_results(args)}.json"
+    asked = {
+        "table": args.table.name,
+        "optimum": optimum,
+        "seeds": args.seeds,
+    }
+    known = results_of(path, asked)
+    found = compare(args.oracles, table, args)
+    # In one order, whatever was asked for.
+    known |= found
+    results = {name: known[name] for name in ORACLES if name in known}
+    content = {
+        **asked,
+        "results": results,
+        "produced_by": provenance("keras-tuner", "scikit-learn"),
+    }
+    write_atomically(path, json.dumps(content) + "\n")
+    if not args.warm:
+        plot(results, optimum, path.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -88,12 +88,17 @@ def print_table(results, measures):
     for name, rows in results.items():
         cells = [name]
         for key in measures:
-            values = [row[key] for row in rows]
-            spread = statistics.stdev(values) if len(values) > 1 else 0
-            cells.append(f"{statistics.mean(values):.2f} ± {spread:.2f}")
+            cells.append(_summary([row[key] for row in rows]))
         first = next(iter(measures))
         cells.append(", ".join(f"{row[first]:.2f}" for row in rows))
         print("| " + " | ".join(cells) + " |")
+
+
+def _summary(values):
+    if all(isinstance(value, int) for value in values):  # A count.
+        return f"{statistics.mean(values):,.0f}"
+    spread = statistics.stdev(values) if len(values) > 1 else 0
+    return f"{statistics.mean(values):.2f} ± {spread:.2f}"
 
 
 def plot(results, path, ylabel):

@@ -6,6 +6,7 @@ oneDNN kernels make a step on a CPU some 1.8 times as fast.
 
 import dataclasses
 import os
+import pathlib
 import tempfile
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -16,6 +17,8 @@ from nasnet_keras.evaluate import measure
 from nasnet_keras.training.evaluation import evaluation_batches
 from nasnet_keras.training.fit import fit
 from nasnet_keras.training.recipes import get_recipe
+
+RESULTS = pathlib.Path(__file__).parent / "results"
 
 
 def plain_recipe(**settings):
@@ -29,12 +32,13 @@ def plain_recipe(**settings):
     )
 
 
-def train_and_test(build, recipe, dataset, seed, teacher=None):
+def train_and_test(build, recipe, dataset, seed, teacher=None, test=True):
     """Trains a network in a folder that is thrown away, and tests it.
 
     Args:
         build: Function that returns the network; called once the seed is set.
         recipe, dataset, seed, teacher: Of `nasnet_keras.training.fit.fit`.
+        test: Boolean, whether to test it.
 
     Returns:
         Dictionary: `test` and `training`, the final accuracies in percent, and
@@ -52,11 +56,12 @@ def train_and_test(build, recipe, dataset, seed, teacher=None):
             teacher=teacher,
             verbose=0,
         )
-    batches = evaluation_batches(dataset.test, recipe.image_size, 100)
-    test = 100 * measure(model, batches)["top1"]
-    keras.utils.clear_session()
-    return {
-        "test": test,
+    result = {
         "training": 100 * rows[-1]["accuracy"],
         "curve": [100 * row["val_accuracy"] for row in rows],
     }
+    if test:
+        batches = evaluation_batches(dataset.test, recipe.image_size, 100)
+        result["test"] = 100 * measure(model, batches)["top1"]
+    keras.utils.clear_session()
+    return result

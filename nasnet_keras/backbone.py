@@ -108,7 +108,7 @@ class Plan:
         return drop_path_rate(1, 1, *deeper, self.final_drop_path_rate)
 
 
-class _Stacker:
+class Stacker:
     """Lays layer upon layer and remembers the states that cells read."""
 
     def __init__(self, plan, inputs):
@@ -149,13 +149,7 @@ class _Stacker:
                 passed over (TF-slim's `skip_reduction_layer_input`).
         """
         plan = self.plan
-        states = self.states[::-1]
-        if hide_previous:
-            states = states[:1] + states[2:]
-        states = states[: cell.inputs]
-        current = states[0]
-        input_strides = [current.stride // s.stride for s in states]
-        input_strides += [1] * (cell.inputs - len(states))
+        states, input_strides = self.states_for(cell, hide_previous)
         layer = layer_class(
             cell,
             filters,
@@ -168,12 +162,22 @@ class _Stacker:
         self.cells += 1
         self.add(name, tensor, layer.strides)
 
+    def states_for(self, cell, hide_previous):
+        """Returns the states that a cell reads, and their strides beside its
+        current one's."""
+        states = self.states[::-1]
+        if hide_previous:
+            states = states[:1] + states[2:]
+        states = states[: cell.inputs]
+        strides = [states[0].stride // state.stride for state in states]
+        return states, strides + [1] * (cell.inputs - len(states))
+
     def forget_all_but(self, count):
         """Leaves only the newest states to what comes."""
         self.states = self.states[-count:]
 
 
-def _add_stem(stack, plan):
+def add_stem(stack, plan):
     """The stem; afterwards the states are those that the first cell reads."""
     if plan.has_stem_cells:
         stack.add_convolution(plan.stem_channels, 2, "stem", padding="valid")
@@ -220,13 +224,19 @@ def build_backbone(plan, inputs):
     data_format = plan.conventions.data_format
     padding = plan.aligned and plan.has_stem_cells
     x = PadImage(data_format, name="pad")(inputs) if padding else inputs
-    normal, reduction = plan.genotype.normal, plan.genotype.reduction
-    stack = _Stacker(plan, x)
-    _add_stem(stack, plan)
+    stack = Stacker(plan, x)
+    add_stem(stack, plan)
     if padding:
         fit = PadToHalf(data_format, name="pad_to_half")
         half = fit([stack.end_points["stem_bn"].tensor, inputs])
         stack.end_points["pad_to_half"] = State(half, 2)
+    add_stacks(stack, plan)
+    return stack.end_points
+
+
+def add_stacks(stack, plan):
+    """Lays the three stacks of cells upon a stem."""
+    normal, reduction = plan.genotype.normal, plan.genotype.reduction
     number = 0
     for stage in range(STACKS):
         filters = plan.filters * 2**stage
@@ -245,7 +255,6 @@ def build_backbone(plan, inputs):
                 hide_previous=plan.skip_reduction and later and not within,
             )
             number += 1
-    return stack.end_points
 
 
 def auxiliary_tap(plan):

@@ -33,7 +33,13 @@ LABELS = {
     "dil_sep_conv_5x5": ("dil sep 5x5", "dil"),
     "skip_connect": ("skip", "identity"),
     "factorized_identity": ("identity", "identity"),
+    "none": ("none", "identity"),
+    "linear_conv_1x1": ("linear 1x1", "conv"),
+    "layer_norm": ("layer norm", "identity"),
+    "instance_norm": ("inst. norm", "identity"),
 }
+# What is written where a block's two sides meet.
+MEETINGS = {"add_layer_norm": "add, LN", "add_instance_norm": "add, IN"}
 # Inches: width and height of boxes, the distances between them.
 OPERATION, STATE, COMBINATION = (0.80, 0.30), (0.60, 0.30), (0.60, 0.22)
 GAP, PAD, RISE, CHARACTER = 0.26, 0.08, 0.20, 0.084
@@ -263,7 +269,8 @@ def _block_boxes(cell, node, x, bottom, width, below):
         boxes[node, side] = Box(*center, *size, *_label(name))
         left += size[0] + PAD
     y = bottom + OPERATION[1] + RISE + COMBINATION[1] / 2
-    boxes[node] = Box(x, y, *COMBINATION, block.combination, "combination")
+    label = MEETINGS.get(block.combination, block.combination)
+    boxes[node] = Box(x, y, *COMBINATION, label, "combination")
     return boxes
 
 

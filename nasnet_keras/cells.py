@@ -1,22 +1,16 @@
 """The one interpreter of a genotype's cells, as Keras layers."""
 
 import dataclasses
-import itertools
-import math
 
 import keras
 from keras import ops
 
-from nasnet_keras.conventions import Chain, Conventions, Slot
+from nasnet_keras.cell_plan import CellPlan, make_chain
+from nasnet_keras.conventions import Conventions
 from nasnet_keras.drop_path import DropPath, check_rate
 from nasnet_keras.genotypes import Cell
 from nasnet_keras.image_axes import divided, join_shape, split_shape
-from nasnet_keras.operations import (
-    FactorizedReduction,
-    check_operations,
-    make_operation,
-    projection,
-)
+from nasnet_keras.operations import check_operations
 
 # Identities keep their state where they stride, too: they are no paths.
 NEVER_DROPPED = ("identity", "factorized_identity")
@@ -125,23 +119,38 @@ class _CellLayer(keras.Layer):
 
     def build(self, input_shape):
         shapes = self._input_shapes(input_shape)
-        channels = [self._channels(shape) for shape in shapes]
+        plan = CellPlan(
+            self.cell,
+            self.strides,
+            self.filters,
+            tuple(self._channels(shape) for shape in shapes),
+            self.input_strides,
+            self.conventions,
+        )
         self.fits = [
-            self._make_fit(index, count) for index, count in enumerate(channels)
+            self._make(parts, count, f"fit_{index}")
+            for index, (parts, count) in enumerate(
+                zip(plan.fits, plan.channels)
+            )
         ]
-        channels = [
-            self._channels(fit.compute_output_shape(self._shape(count)))
-            for fit, count in zip(self.fits, channels)
-        ]
-        missing = self.cell.inputs - len(shapes)
-        channels += [self._channels(shapes[0])] * missing
         self.paths, self.merges = [], []
-        for number, block in enumerate(self.cell.blocks):
-            self.paths.append(self._make_paths(number, block, channels))
-            self.merges.append(self._make_merge(number, block))
-            channels.append(self.filters)
+        for number, block in enumerate(plan.paths):
+            self.paths.append(
+                [
+                    self._make_path(part, f"block_{number}_{side}")
+                    for side, part in zip(("left", "right"), block)
+                ]
+            )
+            merge = plan.merges[number]
+            name = f"block_{number}_merge"
+            self.merges.append(
+                self._make(merge, merge[0].slot.channels, name)
+                if merge
+                else None
+            )
         self.outs = [
-            self._make_out(state, channels[state]) for state in self.cell.concat
+            self._make(parts, plan.state_channels[state], f"out_{state}")
+            for state, parts in zip(self.cell.concat, plan.outs)
         ]
         # Frozen before it is built: loaded, cloned, or by the user.
         for number, layer in enumerate(self._inner_layers()):
@@ -164,88 +173,29 @@ class _CellLayer(keras.Layer):
         layers = self._flatten_layers(include_self=False)
         return [layer for layer in layers if not isinstance(layer, DropPath)]
 
-    def _build_for(self, layer, channels):
-        layer.build(self._shape(channels))
-        return layer
+    def _make(self, parts, channels, name):
+        chain = make_chain(parts, name=name)
+        chain.build(self._shape(channels))
+        return chain
 
-    def _states_read(self):
-        """The states that a block or the output reads; others cost nothing."""
-        inputs = [block.inputs for block in self.cell.blocks]
-        return {*self.cell.concat, *itertools.chain(*inputs)}
-
-    def _slot(self, channels, strides=1):
-        return Slot(channels, self.filters, strides, self.conventions)
-
-    def _make_fit(self, index, channels):
-        """Brings an input state to the size and channels of the cell."""
-        name = f"fit_{index}"
-        if index not in self._states_read():
-            return Chain([], name=name)
-        halvings = int(math.log2(self.input_strides[index]))
-        if halvings:
-            layers = []
-            for _ in range(halvings):
-                layers += [
-                    keras.layers.ReLU(),
-                    FactorizedReduction(self.filters, self.conventions),
-                ]
-            return self._build_for(Chain(layers, name=name), channels)
-        fits = channels == self.filters and not self.conventions.always_project
-        if index and fits:
-            return Chain([], name=name)
-        once = index or channels == self.filters
-        times = 1 if once else self.conventions.current_projections
-        layers = []
-        for number in range(times):
-            count = self.filters if number else channels
-            layers += projection(self._slot(count)).layers
-        return self._build_for(Chain(layers, name=name), channels)
-
-    def _make_paths(self, number, block, channels):
-        paths = []
-        sides = zip(("left", "right"), block.inputs, block.operations)
-        for side, state, name in sides:
-            strides = self.strides if state < self.cell.inputs else 1
-            slot = self._slot(channels[state], strides)
-            path = make_operation(name, slot, name=f"block_{number}_{side}")
-            self._build_for(path, channels[state])
-            sample = path.compute_output_shape(self._shape(channels[state], 64))
-            _, side, _, given = split_shape(
-                sample, self.conventions.data_format
+    def _make_path(self, part, name):
+        path = self._make([part], part.slot.channels, name)
+        sample = self._shape(part.slot.channels, 64)
+        _, side, _, given = split_shape(
+            path.compute_output_shape(sample), self.conventions.data_format
+        )
+        strides = part.slot.strides
+        if side != 64 // strides:
+            raise ValueError(
+                f"The operation {part.operation!r} must divide the size by "
+                f"{strides} (slot.strides). It makes {side} of 64 pixels."
             )
-            if side != 64 // strides:
-                raise ValueError(
-                    f"The operation {name!r} must divide the size by "
-                    f"{strides} (slot.strides). It makes {side} of 64 pixels."
-                )
-            if given != self.filters:
-                raise ValueError(
-                    f"The operation {name!r} must give {self.filters} "
-                    f"channels (slot.filters). It gives {given}."
-                )
-            paths.append(path)
-        return paths
-
-    def _make_merge(self, number, block):
-        """The 1x1 after a concatenation; additions need none."""
-        if block.combination == "add":
-            return None
-        channels = 2 * self.filters
-        merge = projection(self._slot(channels), name=f"block_{number}_merge")
-        return self._build_for(merge, channels)
-
-    def _make_out(self, state, channels):
-        """Fits an input state that goes to the output; no ReLU (TF-slim)."""
-        if state >= self.cell.inputs:
-            layers = []
-        elif self.strides > 1:
-            layers = [FactorizedReduction(self.filters, self.conventions)]
-        elif channels != self.filters:
-            slot = self._slot(channels)
-            layers = [slot.conv(1), slot.batch_norm()]
-        else:
-            layers = []
-        return self._build_for(Chain(layers, name=f"out_{state}"), channels)
+        if given != self.filters:
+            raise ValueError(
+                f"The operation {part.operation!r} must give {self.filters} "
+                f"channels (slot.filters). It gives {given}."
+            )
+        return path
 
     def call(self, inputs):
         inputs = inputs if isinstance(inputs, (list, tuple)) else [inputs]
@@ -261,10 +211,11 @@ class _CellLayer(keras.Layer):
                     paths, block.inputs, block.operations
                 )
             )
-            if merge is None:
-                states.append(ops.add(left, right))
+            if block.combination == "concat":
+                state = ops.concatenate([left, right], axis)
             else:
-                states.append(merge(ops.concatenate([left, right], axis)))
+                state = ops.add(left, right)
+            states.append(state if merge is None else merge(state))
         return ops.concatenate(
             [
                 out(states[state])

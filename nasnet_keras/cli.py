@@ -21,8 +21,9 @@ GENOTYPE_HELP = (
 
 def make_parser():
     """Returns the parser of the whole command."""
-    from nasnet_keras import convert, evaluate, predict
+    from nasnet_keras import convert, evaluate, export, predict
     from nasnet_keras.search import command as search
+    from nasnet_keras.search import retrain_command as retrain
     from nasnet_keras.training import command as training
     from nasnet_keras.training import convert_data
 
@@ -38,9 +39,11 @@ def make_parser():
     subparsers = parser.add_subparsers(dest="command", required=True)
     commands = (
         ("search", "search for cells on images", search),
+        ("retrain", "train a search's best cells, keep one model", retrain),
         ("train", "train a network by a recipe", training),
         ("evaluate", "measure a network's accuracy", evaluate),
         ("predict", "name what is on images", predict),
+        ("export", "write a model for other programs", export),
         ("convert", "rewrite published weights for every backend", convert),
         ("convert-data", "rewrite a dataset for every backend", convert_data),
     )

@@ -49,6 +49,12 @@ class Conventions:
             **kwargs,
         )
 
+    def group_norm(self, groups, **kwargs):
+        """Returns a new group normalization layer."""
+        return keras.layers.GroupNormalization(
+            groups, self.channel_axis, self.batch_norm_epsilon, **kwargs
+        )
+
     def conv(self, filters, kernel_size, strides=1, padding="same", **kwargs):
         """Returns a new convolution without bias, initialized as TF-slim's."""
         return self._aligned(

@@ -113,6 +113,11 @@ class DropPath(keras.Layer):
         return config
 
 
+def has_drop_path(model):
+    """Returns whether a model has layers that drop paths."""
+    return any(isinstance(x, DropPath) for x in model._flatten_layers())
+
+
 def _drop_path_layers(model):
     layers = [x for x in model._flatten_layers() if isinstance(x, DropPath)]
     if not layers:

@@ -71,20 +71,13 @@ def run(args):
 
 def _network(args):
     """The model (it takes 0 to 255), its class names or `None`, its side."""
-    from nasnet_keras.model_files import load_model, read_about
+    from nasnet_keras.model_files import load_with_preset
     from nasnet_keras.predict import load_network
     from nasnet_keras.presets import get_preset
 
     if args.model is not None:
-        about = read_about(args.model)
-        model = load_model(args.model)
-        side = about.get("image_size") or model.input_shape[1]
-        if side is None and args.image_size is None:
-            raise ValueError(
-                f"{args.model} does not say for which size of images it was "
-                "trained. Give --image-size."
-            )
-        return model, about.get("class_names"), side
+        model, preset = load_with_preset(args.model, args.image_size)
+        return model, preset.class_names, preset.image_size
     preset = get_preset(args.preset)
     model = load_network(preset, args.weights, include_preprocessing=True)
     return model, preset.class_names, preset.image_size

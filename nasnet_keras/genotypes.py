@@ -12,7 +12,7 @@ then come the outputs of the blocks, in order.
 import dataclasses
 import json
 
-COMBINATIONS = ("add", "concat")
+COMBINATIONS = ("add", "concat", "add_layer_norm", "add_instance_norm")
 
 
 def _integer(value):
@@ -26,7 +26,10 @@ class Block:
     Args:
         inputs: Two integers, the states that the block reads.
         operations: Two operation names, see `nasnet_keras.operations`.
-        combination: `"add"` or `"concat"` (along the channels).
+        combination: `"add"`, `"concat"` (along the channels), or an addition
+            that is normalized, as in NASNet-B and C: `"add_layer_norm"` (over
+            an image's pixels and channels), `"add_instance_norm"` (over its
+            pixels, each channel alone).
 
     Raises:
         ValueError: If an argument has another form.

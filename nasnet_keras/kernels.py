@@ -67,3 +67,60 @@ class BatchNormalization(keras.layers.BatchNormalization):
             self.moving_mean.assign(mean)
             self.moving_variance.assign(variance)
         return outputs
+
+
+@keras.saving.register_keras_serializable(package="nasnet_keras")
+class BatchStatisticsNormalization(keras.Layer):
+    """Batch normalization by the batch's own statistics, always.
+
+    It has no moving averages: for networks whose layers see ever other
+    inputs, as one that holds many architectures, and for those that branch,
+    where JAX lets no state change.
+
+    Args:
+        axis: Integer, that of the channels.
+        epsilon: Float, added to the variance.
+    """
+
+    def __init__(self, axis=-1, epsilon=1e-3, **kwargs):
+        super().__init__(**kwargs)
+        self.axis = axis
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        shape = (input_shape[self.axis],)
+        self.gamma = self.add_weight(shape, "ones", name="gamma")
+        self.beta = self.add_weight(shape, "zeros", name="beta")
+
+    def call(self, inputs):
+        if keras.backend.backend() == "tensorflow" and self.axis in (-1, 3):
+            import tensorflow as tf
+
+            return tf.raw_ops.FusedBatchNormV3(
+                x=inputs,
+                scale=self.gamma.value,
+                offset=self.beta.value,
+                mean=[],
+                variance=[],
+                epsilon=self.epsilon,
+                is_training=True,
+            ).y
+        axes = [axis for axis in range(4) if axis != self.axis % 4]
+        mean, variance = ops.moments(inputs, axes)
+        return ops.batch_normalization(
+            inputs,
+            mean,
+            variance,
+            self.axis,
+            self.beta,
+            self.gamma,
+            self.epsilon,
+        )
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(axis=self.axis, epsilon=self.epsilon)
+        return config

@@ -62,6 +62,36 @@ def load_model(path, compile=False):
     return keras.saving.load_model(path, compile=compile)
 
 
+def load_with_preset(path, image_size=None):
+    """Loads a whole model, and what it is for in the form of a preset.
+
+    Args:
+        path: Path of a `.keras` file.
+        image_size: Optional integer, the side of its images. Defaults to
+            that for which the model was trained.
+
+    Returns:
+        Pair: the model, which takes images of 0 to 255; a
+        `nasnet_keras.presets.Preset` with its class names and image size.
+
+    Raises:
+        ValueError: As `load_model`; or if the size of the images is unknown.
+    """
+    from nasnet_keras.presets.types import Preset
+
+    about, model = read_about(path), load_model(path)
+    side = image_size or about.get("image_size") or model.input_shape[1]
+    if side is None:
+        raise ValueError(
+            f"{path} does not say for which size of images it was trained. "
+            "Give --image-size."
+        )
+    names = about.get("class_names")
+    return model, Preset(
+        str(path), {}, side, class_names=names and tuple(names)
+    )
+
+
 def read_about(path):
     """Returns what `save_model` stored with a model; `{}` if nothing.
 

@@ -145,24 +145,19 @@ def build(
     """
     _check_top(include_top, classes, pooling, auxiliary_head)
     check_rate("dropout_rate", dropout_rate)
-    family = find_macro(macro)
-    plan = Plan(
-        genotype=genotype,
-        cells_per_stack=cells_per_stack,
-        filters=filters,
-        stem=stem,
-        stem_filters=stem_filters,
-        skip_reduction=skip_reduction,
-        final_drop_path_rate=drop_path_rate,
-        aligned=aligned,
-        macro=family,
-        conventions=_conventions(
-            family,
-            stem,
-            pooling_semantics,
-            batch_norm_momentum,
-            batch_norm_epsilon,
-        ),
+    plan = make_plan(
+        genotype,
+        cells_per_stack,
+        filters,
+        stem,
+        stem_filters,
+        skip_reduction,
+        macro,
+        pooling_semantics,
+        drop_path_rate,
+        aligned,
+        batch_norm_momentum,
+        batch_norm_epsilon,
     )
     inputs = x = _input(input_shape, input_tensor)
     x = _preprocessed(x, include_preprocessing)
@@ -186,6 +181,42 @@ def build(
         sources = keras.utils.get_source_inputs(input_tensor)
         inputs = sources[0] if len(sources) == 1 else sources
     return keras.Model(inputs, outputs, name=name), end_points
+
+
+def make_plan(
+    genotype,
+    cells_per_stack,
+    filters,
+    stem="imagenet",
+    stem_filters=None,
+    skip_reduction=False,
+    macro="nasnet",
+    pooling_semantics="tf_slim",
+    drop_path_rate=0.0,
+    aligned=False,
+    batch_norm_momentum=None,
+    batch_norm_epsilon=None,
+):
+    """Returns the `Plan` of a network below its classifier, see `NASNet`."""
+    family = find_macro(macro)
+    return Plan(
+        genotype=genotype,
+        cells_per_stack=cells_per_stack,
+        filters=filters,
+        stem=stem,
+        stem_filters=stem_filters,
+        skip_reduction=skip_reduction,
+        final_drop_path_rate=drop_path_rate,
+        aligned=aligned,
+        macro=family,
+        conventions=_conventions(
+            family,
+            stem,
+            pooling_semantics,
+            batch_norm_momentum,
+            batch_norm_epsilon,
+        ),
+    )
 
 
 def _preprocessed(x, include_preprocessing):

@@ -13,7 +13,7 @@ import dataclasses
 import keras
 from keras import ops
 
-from nasnet_keras.conventions import Chain, Conventions
+from nasnet_keras.conventions import Conventions
 from nasnet_keras.image_axes import divided, paddings, take
 
 OPERATIONS = {}
@@ -52,21 +52,6 @@ def check_operations(names):
             f"{', '.join(OPERATIONS)}. Register your own with "
             "`nasnet_keras.register_operation(name)` before it is used."
         )
-
-
-def make_operation(operation, slot, **kwargs):
-    """Returns the layer that applies the named operation in `slot`.
-
-    Raises:
-        ValueError: If the name is unknown.
-    """
-    check_operations([operation])
-    return Chain(OPERATIONS[operation](slot), **kwargs)
-
-
-def projection(slot, **kwargs):
-    """Returns ReLU, 1x1 convolution, batch norm: how a state is fitted."""
-    return Chain(OPERATIONS["conv_1x1"](slot), **kwargs)
 
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")
@@ -132,6 +117,36 @@ class FactorizedReduction(keras.Layer):
             filters=self.filters,
             conventions=dataclasses.asdict(self.conventions),
         )
+        return config
+
+
+@keras.saving.register_keras_serializable(package="nasnet_keras")
+class Zeros(keras.Layer):
+    """Zeros in place of a batch of images: no path at all.
+
+    Args:
+        filters: Integer, the channels that it gives.
+        channel_axis: Integer.
+    """
+
+    def __init__(self, filters, channel_axis=-1, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.channel_axis = channel_axis
+
+    def call(self, inputs):
+        one = ops.mean(inputs, axis=self.channel_axis, keepdims=True)
+        zeros = ops.zeros_like(one)
+        return ops.repeat(zeros, self.filters, axis=self.channel_axis)
+
+    def compute_output_shape(self, input_shape):
+        shape = list(input_shape)
+        shape[self.channel_axis] = self.filters
+        return tuple(shape)
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(filters=self.filters, channel_axis=self.channel_axis)
         return config
 
 
@@ -310,7 +325,34 @@ def _factorized_identity(slot):
     return [FactorizedReduction(slot.filters, slot.conventions)]
 
 
+def _linear_conv_1x1(slot):
+    """TF-slim: how an input state is fitted to a cell's output, no ReLU."""
+    return OPERATIONS["conv_1x1"](slot)[1:]
+
+
+def _group_norm(groups):
+    """NASNet-B and C: all channels together (1), or each alone (-1)."""
+
+    def layers(slot):
+        norm = slot.conventions.group_norm(groups)
+        return (
+            [norm] if slot.strides == 1 else [_every_second_pixel(slot), norm]
+        )
+
+    return layers
+
+
+def _none(slot):
+    """NAS-Bench-201: nothing comes through."""
+    zeros = Zeros(slot.filters, slot.conventions.channel_axis)
+    return [zeros] if slot.strides == 1 else [_every_second_pixel(slot), zeros]
+
+
 for _name, _function in {
+    "none": _none,
+    "linear_conv_1x1": _linear_conv_1x1,
+    "layer_norm": _group_norm(1),
+    "instance_norm": _group_norm(-1),
     "max_pool_2x2": _pool("max", 2),
     "bottleneck_conv_3x3": _bottleneck([3]),
     "bottleneck_conv_1x7_7x1": _bottleneck([(1, 7), (7, 1)]),

@@ -22,8 +22,17 @@ def add_arguments(parser):
         metavar="IMAGE",
         help="an image file, or a folder of them",
     )
+    network = parser.add_mutually_exclusive_group(required=True)
+    network.add_argument("--preset", help="a preset's name, or its folder")
+    network.add_argument(
+        "--model",
+        help="a .keras file, as `nasnet train` and `retrain` write it",
+    )
     parser.add_argument(
-        "--preset", required=True, help="a preset's name, or its folder"
+        "--image-size",
+        type=int,
+        help="side in pixels to which the images of a --model are cropped "
+        "(default: its own)",
     )
     parser.add_argument(
         "--weights",
@@ -51,15 +60,14 @@ def add_arguments(parser):
 def run(args):
     """Runs `nasnet predict`; returns 1 if an image could not be read."""
     _check(args)
-    from nasnet_keras.presets import get_preset
-
     files = _files(args.images)
-    preset = get_preset(args.preset)
-    model = load_network(preset, args.weights)
+    preset, model, preprocess = _network(args)
     unread = []
     with Progress(len(files)) as progress:
         images = _readable(files, preset, model, args.crop, unread, progress)
-        for paths, scores in predictions(model, images, args.batch_size):
+        for paths, scores in predictions(
+            model, images, args.batch_size, preprocess
+        ):
             names = class_names(preset, scores)
             for path, row in zip(paths, scores):
                 progress.say(_report(path, row, names, args.top), sys.stdout)
@@ -71,6 +79,28 @@ def run(args):
             file=sys.stderr,
         )
     return 1 if unread else 0
+
+
+def _network(args):
+    """The preset, its network, and what scales the images for that."""
+    from nasnet_keras.imagenet import preprocess_input
+    from nasnet_keras.model_files import load_with_preset
+    from nasnet_keras.presets import get_preset
+
+    if args.model is not None:
+        if args.weights is not None:
+            raise ValueError(
+                "--model has its weights: --weights is for presets."
+            )
+        model, preset = load_with_preset(args.model, args.image_size)
+        return preset, model, None
+    if args.image_size is not None:
+        raise ValueError(
+            "--image-size is for --model: a preset has its own. Received: "
+            f"--image-size {args.image_size}"
+        )
+    preset = get_preset(args.preset)
+    return preset, load_network(preset, args.weights), preprocess_input
 
 
 def _check(args):
@@ -194,15 +224,17 @@ def class_names(preset, scores):
     return list(names)
 
 
-def predictions(model, examples, batch_size):
+def predictions(model, examples, batch_size, preprocess=None):
     """Predicts images as they come, a batch of them in memory at a time.
 
     Args:
-        model: `keras.Model` that takes images from -1 to 1. Of several
-            outputs (an auxiliary head's) the first is taken.
+        model: `keras.Model`. Of several outputs (an auxiliary head's) the
+            first is taken.
         examples: Iterable of pairs: anything, an image as an array of values
             from 0 to 255, channels last.
         batch_size: Positive integer.
+        preprocess: Optional function that scales a batch for a model that
+            does not take 0 to 255.
 
     Yields:
         Pairs for each batch: the list of the first parts, the array
@@ -211,12 +243,11 @@ def predictions(model, examples, batch_size):
     import keras
     import numpy as np
 
-    from nasnet_keras.imagenet import preprocess_input
-
     examples = iter(examples)
     while batch := list(itertools.islice(examples, batch_size)):
         keys, images = zip(*batch)
-        x = preprocess_input(np.stack(images))
+        x = np.stack(images)
+        x = x if preprocess is None else preprocess(x)
         if keras.config.image_data_format() == "channels_first":
             x = np.moveaxis(x, -1, 1)
         outputs = model.predict_on_batch(x)

@@ -6,7 +6,6 @@ import math
 from typing import NamedTuple
 
 import keras
-import numpy as np
 
 from nasnet_keras.image_axes import split_shape
 
@@ -149,5 +148,4 @@ def format_rows(rows, title):
 def totals(model, input_shape=None):
     """Returns the pair: parameters and multiply-adds of a model."""
     rows = summarize(model, input_shape)
-    _, _, parameters, macs = zip(*rows)
-    return int(np.sum(parameters)), int(np.sum(macs))
+    return sum(row.parameters for row in rows), sum(row.macs for row in rows)

@@ -26,6 +26,7 @@ from absl import app, flags
 from absl.flags import argparse_flags
 
 from nasnet_keras.files import write_atomically
+from nasnet_keras.imagenet import preprocess_input
 from nasnet_keras.images import INTERPOLATIONS, image_files, load_image
 from nasnet_keras.predict import (
     Progress,
@@ -195,7 +196,9 @@ def measure(model, examples, batch_size, progress):
         RuntimeError: If a score is not finite.
     """
     counts = np.zeros(3, int)
-    for labels, scores in predictions(model, examples, batch_size):
+    for labels, scores in predictions(
+        model, examples, batch_size, preprocess_input
+    ):
         if not np.isfinite(scores).all():
             raise RuntimeError(
                 "The network's output is not finite: the weights are damaged, "

@@ -6,12 +6,12 @@ import json
 import numpy as np
 
 from nasnet_keras.files import write_atomically
-from nasnet_keras.search.evaluator import (
+from nasnet_keras.search.evaluators.from_scratch import (
     accuracy,
-    build_child,
-    free_memory,
+    child_network,
     train_child,
 )
+from nasnet_keras.search.memory import free_memory
 from nasnet_keras.search.progress import say
 
 LONGER = 2  # times the epochs of a child
@@ -26,7 +26,7 @@ def compare(cells, recipe, dataset, seed, path):
 
     Args:
         cells: Dictionary, label -> `Genotype`.
-        recipe: `Recipe` of the search.
+        recipe: `ChildRecipe` of the search.
         dataset: `nasnet_keras.training.data.Dataset`.
         seed: Integer.
         path: Path of a JSON file of the results. What it holds already for
@@ -42,7 +42,8 @@ def compare(cells, recipe, dataset, seed, path):
     for label, genotype in cells.items():
         filters = WIDER * recipe.filters
         if target is not None:
-            filters = choose_filters(genotype, longer, dataset, target)
+            network = child_network(longer, dataset)
+            filters = choose_filters(genotype, network, target)
         wider = dataclasses.replace(longer, filters=filters)
         asked = {
             "genotype": genotype.to_dict(),
@@ -75,24 +76,26 @@ def _train(genotype, recipe, dataset, seed):
     return result
 
 
-def choose_filters(genotype, recipe, dataset, parameters):
+def choose_filters(genotype, network, parameters):
     """Returns the filters that give about so many parameters.
 
     The parameters of a network are a polynomial of second degree in its
-    filters, so three small networks tell those of all.
+    filters, so three counts tell them all.
+
+    Args:
+        genotype: `Genotype`.
+        network: `Network`, whose filters are left aside.
+        parameters: Integer.
     """
     probes = np.array([8, 12, 16])
     counts = [
-        build_child(
-            genotype,
-            dataclasses.replace(recipe, filters=int(filters)),
-            dataset,
-        ).count_params()
+        dataclasses.replace(network, filters=int(filters))
+        .count(genotype)
+        .parameters
         for filters in probes
     ]
-    free_memory()
     curve = np.polynomial.Polynomial.fit(probes, counts, deg=2)
-    candidates = np.arange(2 if min(dataset.input_shape[:2]) < 64 else 8, 513)
+    candidates = np.arange(8 if network.stem == "imagenet" else 2, 513)
     return int(candidates[np.abs(curve(candidates) - parameters).argmin()])
 
 

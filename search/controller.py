@@ -139,6 +139,13 @@ class Controller:
             tokens = (self.offsets[decision] + chosen).astype("int32")
         return actions, log_p
 
+    def log_probability(self, actions):
+        """Log-probabilities `(B,)` of whole architectures `(B, T)`."""
+        actions = np.asarray(actions)
+        log_probs = self.log_probs(actions)
+        taken = np.take_along_axis(log_probs, actions[..., None], axis=2)
+        return taken[..., 0].sum(axis=1)
+
     def learn(self, actions, old_log_p, advantages):
         """Takes `settings.epochs` gradient steps on one batch.
 

@@ -23,6 +23,9 @@ class Settings:
         baseline_decay: Float, of the moving average of rewards.
         normalize: Whether advantages are scaled by their deviation within
             the batch, after subtracting their mean.
+        repeats: Whether an architecture may be evaluated again. The paper's
+            20,000 children were sampled freely; of a few hundred, none should
+            be spent on what is known.
     """
 
     learning_rate: float
@@ -32,6 +35,7 @@ class Settings:
     entropy_weight: float
     baseline_decay: float
     normalize: bool
+    repeats: bool = False
 
 
 SETTINGS = {
@@ -45,17 +49,28 @@ SETTINGS = {
         entropy_weight=0.00001,
         baseline_decay=0.95,
         normalize=False,
+        repeats=True,
     ),
     # For hundreds of trials; chosen on NAS-Bench-201 and on the made-up
     # reward of `benchmarks/controller.py`.
     "small": Settings(
         learning_rate=0.001,
-        batch_size=20,
+        batch_size=10,
         epochs=10,
         clip=0.2,
         entropy_weight=0.00001,
         baseline_decay=0.95,
         normalize=True,
+    ),
+}
+
+
+# A plain policy gradient takes one step on a batch: a second one would be off
+# the policy that sampled it. Chosen on NAS-Bench-201.
+REINFORCE_SETTINGS = {
+    "paper": SETTINGS["paper"],
+    "small": dataclasses.replace(
+        SETTINGS["small"], epochs=1, learning_rate=0.01
     ),
 }
 

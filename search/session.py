@@ -1,26 +1,37 @@
 """What `nasnet search` does, step by step, in its folder."""
 
+import dataclasses
 import functools
-import json
 import shlex
 
-import keras_tuner
 import numpy as np
 
 import nasnet_keras
-from nasnet_keras.files import write_atomically
-from nasnet_keras.provenance import provenance
-from nasnet_keras.published import NASNET_A
+from nasnet_keras.published import NASNET_A, load_genotype
 from nasnet_keras.search import comparison
-from nasnet_keras.search.evaluator import Recipe, TrainFromScratch, choose_stem
-from nasnet_keras.search.oracle import RandomOracle
-from nasnet_keras.search.ppo_oracle import PPOOracle
+from nasnet_keras.search.evaluators.from_scratch import (
+    ChildRecipe,
+    TrainFromScratch,
+    child_network,
+    choose_stem,
+)
+from nasnet_keras.search.evaluators.isolated import Isolated
+from nasnet_keras.search.evaluators.shared_weights import (
+    SHARED,
+    Rounds,
+    SharedWeights,
+)
+from nasnet_keras.search.evaluators.stopping import MedianStopping
+from nasnet_keras.search.limits import Limits
 from nasnet_keras.search.progress import Progress, say
-from nasnet_keras.search.space import NASNetSpace
-from nasnet_keras.search.tuner import CellTuner
+from nasnet_keras.search.retrain_command import write_arguments
+from nasnet_keras.search.rewards import Reward
+from nasnet_keras.search.run import search
+from nasnet_keras.search.spaces import find_space
 from nasnet_keras.training.data import load_dataset
-from nasnet_keras.visualize import plot_genotype, plot_rewards
 
+# Children between two trainings of shared weights.
+ROUND = 10
 # Whoever follows a search through a pipe wants its lines at once.
 tell = functools.partial(print, flush=True)
 
@@ -34,32 +45,38 @@ class Session:
 
     def __init__(self, args):
         self.args = args
-        self.recipe = Recipe(
+        recipe = SHARED if args.evaluator == "shared" else ChildRecipe()
+        self.recipe = dataclasses.replace(
+            recipe,
             cells_per_stack=args.cells_per_stack,
             filters=args.filters,
             epochs=args.epochs,
             batch_size=args.batch_size,
+            learning_rate=args.learning_rate or recipe.learning_rate,
+            augmentation=args.augmentation,
         )
 
     def run(self):
         """Searches, compares and assembles; prints what comes out."""
-        self.dataset = self._load()
-        self.evaluator = TrainFromScratch(
-            self.dataset, self.recipe, seed=self.args.seed
+        self.load()
+        self.evaluator = self._make_evaluator()
+        found = self._search(self.args.oracle, self.args.directory)
+        (best,) = found.best()
+        tell(
+            f"\nBest cell, reward {best['score']:.4f} (trial {best['trial']}):"
         )
-        oracle = self._search(self.args.oracle, self.args.directory)
-        best = self._best(oracle)
-        if best is None:
-            raise RuntimeError(
-                f"No trial of {self.args.directory} was completed; see the "
-                "messages in its trials.jsonl."
-            )
-        tell(f"\nBest cell, reward {best.score:.4f} (trial {best.trial_id}):")
-        tell(self._genotype(oracle, best))
+        tell(found.genotype(best))
+        self._warn_of_chance(best)
         if self.args.compare:
-            self._compare(oracle)
-        self._assemble(self._genotype(oracle, best))
+            self._compare(found)
+        self._assemble(found.genotype(best))
         self._say_commands()
+
+    def load(self):
+        """Loads the data and makes the space."""
+        self.dataset = self._load()
+        space = find_space(self.args.space, self.args.blocks)
+        self.space = space.with_settings(**dict(self.args.also or ()))
 
     def _load(self):
         args = self.args
@@ -98,91 +115,107 @@ class Session:
         tell(f"images    {side}x{side}: {choose_stem(side)} stem")
         return dataset
 
+    def _make_evaluator(self):
+        args = self.args
+        reward = Reward(args.cost, args.target)
+        if args.evaluator == "shared":
+            tell(
+                "children  share their weights: before the first, minutes to "
+                "compile their network and to warm it up"
+            )
+            return SharedWeights(
+                self.space,
+                self.dataset,
+                self.recipe,
+                Rounds(
+                    args.warm_up_steps,
+                    children=args.update_every or ROUND,
+                    steps=args.round_steps,
+                ),
+                seed=args.seed,
+                reward=reward,
+            )
+        stopping = MedianStopping() if args.stop_early else None
+        evaluator = TrainFromScratch(
+            self.dataset, self.recipe, args.seed, stopping, reward
+        )
+        if not args.trials_per_process:
+            return evaluator
+        return Isolated(evaluator, args.trials_per_process)
+
     def _search(self, kind, folder):
-        """Runs a search to its end, or on to it; returns its oracle."""
-        oracle = self._make_oracle(kind)
-        tuner = CellTuner(oracle, self.evaluator, folder.parent, folder.name)
-        oracle.verbose = 0
-        oracle.restore()
-        finished, trials = len(oracle.end_order), self.args.trials
-        say(f"{kind:9} {folder}: {_standing(finished, trials)}")
-        try:
-            with Progress(oracle, trials) as progress:
-                tuner.after_trial = functools.partial(
-                    self._after_trial, oracle, progress
-                )
-                tuner.search()
-        finally:
-            self._draw(oracle)
-            oracle.close()
-        return oracle
+        """Runs a search to its end, or on to it; returns what it found."""
+        trials = self.args.trials
 
-    def _make_oracle(self, kind):
-        options = {
-            "max_trials": self.args.trials,
-            "seed": self.args.seed,
-            "objective": keras_tuner.Objective("val_accuracy", "max"),
-            "context": self.evaluator.describe(),
-        }
-        space = NASNetSpace(blocks=self.args.blocks)
-        if kind == "random":
-            return RandomOracle(space, **options)
-        return PPOOracle(space, batch_size=self.args.update_every, **options)
+        def progress(oracle):
+            if folder == self.args.directory:
+                write_arguments(self.args)  # The folder is ours by now.
+            finished = len(oracle.end_order)
+            say(f"{kind:9} {folder}: {_standing(finished, trials)}")
+            return Progress(oracle, trials)
 
-    def _after_trial(self, oracle, progress, trial):
-        progress.update(trial)
-        best = self._best(oracle)
-        if best is not None and best.trial_id == trial.trial_id:
-            self._write_best(oracle)
+        return search(
+            self.dataset,
+            folder,
+            trials,
+            self.space,
+            kind,
+            self.evaluator,
+            self.args.seed,
+            progress,
+            **self._options(kind),
+        )
 
-    @staticmethod
-    def _best(oracle):
-        trials = oracle.get_best_trials(1)
-        return trials[0] if trials and trials[0].score is not None else None
+    def _options(self, kind):
+        args = self.args
+        options = {"limits": self._limits()}
+        if kind == args.oracle:  # Not in the random search to compare with.
+            options["warm_start"] = args.warm_start
+            options["enqueue"] = [
+                self.space.from_genotype(load_genotype(source))
+                for source in args.enqueue
+            ]
+        if kind in ("ppo", "reinforce"):
+            options["batch_size"] = args.update_every  # None: the setting's.
+        if kind == "evolution":
+            options["population_size"] = args.population_size
+            options["sample_size"] = args.sample_size
+        return options
 
-    def _genotype(self, oracle, trial):
-        name = f"{self.args.directory.name}-{trial.trial_id}"
-        return oracle.space.to_genotype(trial.hyperparameters.values, name)
+    def _limits(self):
+        if self.args.max_parameters is None and self.args.max_macs is None:
+            return None
+        return Limits(
+            child_network(self.recipe, self.dataset),
+            self.args.max_parameters,
+            self.args.max_macs,
+        )
 
-    def _write_best(self, oracle):
-        best = self._best(oracle)
-        result = {
-            "genotype": self._genotype(oracle, best).to_dict(),
-            "reward": best.score,
-            "trial": int(best.trial_id),
-            "trials": len(oracle.end_order),
-            "produced_by": {
-                **provenance("keras-tuner"),
-                "configuration": oracle.describe(),
-            },
-        }
-        text = json.dumps(result, indent=1) + "\n"
-        write_atomically(oracle.folder / "best.json", text)
+    def _warn_of_chance(self, best):
+        """Says so if shared weights have not learned what orders cells."""
+        chance = 1 / len(self.dataset.classes)
+        if (
+            self.args.evaluator == "shared"
+            and best["metrics"]["val_accuracy"] < 2 * chance
+        ):
+            tell(
+                "\nThe shared weights classify hardly better than chance: "
+                "these rewards order nothing yet. Search anew with more steps, "
+                f"--warm-up-steps {4 * self.args.warm_up_steps or 2000}, or in "
+                "a space of known wiring, --space nasnet_a_wired."
+            )
 
-    def _draw(self, oracle):
-        best = self._best(oracle)
-        if best is None:
-            return
-        self._write_best(oracle)
-        rewards = [record["score"] for record in oracle.records]
-        plot_genotype(self._genotype(oracle, best), oracle.folder / "cells.png")
-        plot_rewards(rewards, oracle.folder / "reward.png")
-
-    def _compare(self, oracle):
+    def _compare(self, found):
         """Trains the best cells and NASNet-A alike; prints test accuracies."""
-        cells = {"searched": self._genotype(oracle, self._best(oracle))}
+        cells = {"searched": found.genotypes()[0]}
         if self.args.oracle != "random":
             say(
                 f"\nFor comparison: {self.args.trials} random cells, evaluated "
                 "alike."
             )
             random = self._search("random", self.args.directory / "random")
-            cells["random"] = self._genotype(random, self._best(random))
-            plot_rewards(
-                [record["score"] for record in oracle.records],
-                oracle.folder / "reward.png",
-                baseline=[record["score"] for record in random.records],
-            )
+            cells["random"] = random.genotypes()[0]
+            found.draw(baseline=random)
         cells["nasnet_a"] = NASNET_A
         results = comparison.compare(
             cells,
@@ -209,11 +242,13 @@ class Session:
     def _say_commands(self):
         run = shlex.quote(str(self.args.directory))
         more = 2 * self.args.trials
-        again = [] if self.args.dataset == "digits" else ["<the same options>"]
-        again = " ".join(["nasnet search", *again])
+        again = "nasnet search"
+        if not self.args.demonstration:
+            again += " <the same options>"
         tell(
             "\nGo on with:\n"
             f"  {again} --directory {run} --trials {more}\n"
+            f"  nasnet retrain {run}   # the best cells, for longer\n"
             f"  nasnet summary nasnet_large --genotype {run}/best.json\n"
             f"  nasnet plot {run}/best.json --output cells.svg\n"
             "  nasnet search --dataset FOLDER   # one folder of images a class"

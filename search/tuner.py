@@ -1,6 +1,8 @@
-"""The tuner that evaluates cells: genotype in, validation accuracy out."""
+"""The tuner that evaluates cells."""
 
 import keras_tuner
+
+from nasnet_keras.search.oracles.base import CURVE
 
 
 class CellTuner(keras_tuner.Tuner):
@@ -8,12 +10,14 @@ class CellTuner(keras_tuner.Tuner):
 
     Args:
         oracle: `SpaceOracle` whose space has `to_genotype`.
-        evaluator: Callable, genotype -> dictionary of metrics with the
-            oracle's objective among them; `TrainFromScratch` is one.
+        evaluator: `Evaluator`; `TrainFromScratch` is one.
         directory: Path of the folder above the project's.
         project_name: Name of the project's folder. It holds
             `trials.jsonl`, one line for each ended trial.
         after_trial: Optional function of the `Trial`, called when it ended.
+
+    Raises:
+        ValueError: If the evaluator does not take all that is decided.
 
     Example:
 
@@ -32,18 +36,31 @@ class CellTuner(keras_tuner.Tuner):
         project_name=None,
         after_trial=None,
     ):
+        evaluator.check(oracle.space)
         self.evaluator = evaluator
         self.after_trial = after_trial
         super().__init__(oracle, directory=directory, project_name=project_name)
 
     def run_trial(self, trial, verbose=None):
-        """Evaluates one trial; returns its metrics.
+        """Evaluates one trial; returns its metrics, `reward` among them.
 
         Args:
             trial: The `Trial`.
             verbose: What `search(verbose=...)` hands on; the oracle heeds it.
         """
-        return self.evaluator(self._genotype(trial))
+        settings = self.oracle.space.to_settings(trial.hyperparameters.values)
+        found = self.evaluator(self._genotype(trial), **settings)
+        for epoch, accuracy in enumerate(found.curve):
+            self.oracle.update_trial(
+                trial.trial_id, {CURVE: accuracy}, step=epoch
+            )
+        return {"reward": found.reward, **found.measurements}
+
+    def search(self, *args, **kwargs):
+        """Runs the trials that are still to be run."""
+        self.oracle.restore()
+        self.evaluator.resume(self.oracle.folder, self.oracle.records)
+        super().search(*args, **kwargs)
 
     def _genotype(self, trial):
         return self.oracle.space.to_genotype(trial.hyperparameters.values)

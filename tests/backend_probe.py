@@ -19,13 +19,13 @@ from nasnet_keras import (
     from_preset,
     list_presets,
 )
+from nasnet_keras.cell_plan import Part, make_chain
 from nasnet_keras.cells import NormalCell
 from nasnet_keras.conventions import Conventions, Slot
 from nasnet_keras.genotypes import Block, Cell
 from nasnet_keras.operations import (
     PAPER_OPERATIONS,
     FactorizedReduction,
-    make_operation,
 )
 from nasnet_keras.pooling import POOLING_SEMANTICS
 from tests.support.genotypes import TWO_BLOCKS
@@ -65,11 +65,13 @@ def side_by_side(semantics):
         for strides in 1, 2:
             key = f"{name}_{strides}"
             if "pool" in name:  # Without the 1x1 that hides the extremes.
-                pool = make_operation(name, Slot(3, 3, strides, conventions))
+                pool = make_chain(
+                    [Part(name, Slot(3, 3, strides, conventions))]
+                )
                 outputs[f"{key}_alone"] = pool(inputs)
             if "pool" in name or semantics == "tf_slim":
                 slot = Slot(3, 4, strides, conventions)
-                outputs[key] = make_operation(name, slot)(inputs)
+                outputs[key] = make_chain([Part(name, slot)])(inputs)
     return keras.Model(inputs, outputs)
 
 
@@ -183,7 +185,7 @@ def few_channels():
     if keras.backend.backend() == "torch":
         import torch
 
-        identity = make_operation("identity", Slot(4, 4, 2))
+        identity = make_chain([Part("identity", Slot(4, 4, 2))])
         for layer in identity, FactorizedReduction(4):
             for _ in range(60):
                 x = torch.randn(4, 16, 16, 4, requires_grad=True)

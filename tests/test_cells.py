@@ -7,7 +7,7 @@ import pytest
 from nasnet_keras import NASNet
 from nasnet_keras.cells import NormalCell, ReductionCell
 from nasnet_keras.conventions import Conventions
-from nasnet_keras.genotypes import Block, Cell
+from nasnet_keras.genotypes import COMBINATIONS, Block, Cell
 from nasnet_keras.operations import (
     PAPER_OPERATIONS,
     FactorizedReduction,
@@ -439,7 +439,7 @@ def check_random_genotype(seed, most_blocks, path):
     keras.backend.clear_session()
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_random_genotypes(seed, tmp_path):
     check_random_genotype(seed, 3, tmp_path / "random.keras")
 
@@ -451,7 +451,7 @@ def test_a_hundred_random_genotypes(seed, tmp_path):
 
 
 def test_the_hundred_cover_the_space():
-    """2 to 8 blocks, all operations, both combinations, inputs in concat."""
+    """2 to 8 blocks, all operations and combinations, inputs in concat."""
     seen = set()
     for seed in range(100, 200):
         _, genotype = drawn(seed, 8)
@@ -466,7 +466,7 @@ def test_the_hundred_cover_the_space():
         *PAPER_OPERATIONS,
         *(f"{count} blocks" for count in range(2, 9)),
         *(f"{count} inputs" for count in range(1, 5)),
-        *("add", "concat"),
+        *COMBINATIONS,
         *("input in concat, normal", "input in concat, reduction"),
     }
 

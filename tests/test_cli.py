@@ -10,14 +10,7 @@ import pytest
 
 import nasnet_keras
 from nasnet_keras import NASNET_A
-
-NASNET = [sys.executable, "-m", "nasnet_keras.cli"]
-
-
-def nasnet(*args, **kwargs):
-    return subprocess.run(
-        [*NASNET, *map(str, args)], capture_output=True, text=True, **kwargs
-    )
+from tests.support.commands import call, nasnet
 
 
 def test_help_loads_no_backend():
@@ -85,24 +78,27 @@ def test_plot(tmp_path):
         (["search", "--dataset", "no/such"], "no/such"),
     ],
 )
-def test_wrong_input_ends_in_one_line(arguments, named, tmp_path):
-    result = nasnet(*arguments, cwd=tmp_path)
-    assert result.returncode == 2
-    lines = [line for line in result.stderr.splitlines() if "nasnet" in line]
-    assert "Traceback" not in result.stderr
+def test_wrong_input_ends_in_one_line(
+    arguments, named, tmp_path, monkeypatch, capfd
+):
+    monkeypatch.chdir(tmp_path)
+    assert call(*arguments) == 2
+    errors = capfd.readouterr().err
+    lines = [line for line in errors.splitlines() if "nasnet" in line]
+    assert "Traceback" not in errors
     assert named in lines[-1]
     # Nothing is left behind but the empty folder of dated runs.
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-def test_a_genotype_with_an_unknown_operation(tmp_path):
+def test_a_genotype_with_an_unknown_operation(tmp_path, capfd):
     data = NASNET_A.to_dict()
     data["normal"]["blocks"][0]["operations"] = ["conv_11x11", "identity"]
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(data))
-    result = nasnet("summary", "nasnet_cifar", "--genotype", path)
-    assert result.returncode == 2
-    assert "conv_11x11" in result.stderr and "register" in result.stderr
+    assert call("summary", "nasnet_cifar", "--genotype", path) == 2
+    errors = capfd.readouterr().err
+    assert "conv_11x11" in errors and "register" in errors
 
 
 def test_models_is_the_table_and_loads_no_backend():
@@ -146,14 +142,15 @@ print(np.abs(logits - expected).max() / np.abs(expected).max())
 """
 
 
-def test_convert_for_a_backend_without_tensorflow(checkpoint, tmp_path):
+def test_convert_for_a_backend_without_tensorflow(checkpoint, tmp_path, capfd):
     """The authors' checkpoint, converted here, gives their logits there."""
     pytest.importorskip("torch")
     folder, preset = checkpoint
     prefix, output = folder / "model.ckpt", tmp_path / "out" / "a.weights.h5"
-    result = nasnet("convert", prefix, "--preset", preset, "--output", output)
-    assert result.returncode == 0, result.stderr
-    assert re.search(r"\d+ variables, \d+ of them moving", result.stdout)
+    words = ("convert", prefix, "--preset", preset, "--output", output)
+    assert not call(*words)
+    report = capfd.readouterr().out
+    assert re.search(r"\d+ variables, \d+ of them moving", report)
     assert [path.name for path in output.parent.iterdir()] == [output.name]
     reference = folder / "reference.npz"
     process = subprocess.run(
@@ -164,19 +161,20 @@ def test_convert_for_a_backend_without_tensorflow(checkpoint, tmp_path):
     )
     assert process.returncode == 0, process.stderr
     assert float(process.stdout) < 1e-4
-    again = nasnet("convert", prefix, "--preset", preset, "--output", output)
-    assert again.returncode == 2 and "exists" in again.stderr
+    assert call(*words) == 2
+    assert "exists" in capfd.readouterr().err
 
 
-def test_convert_the_wrong_network(checkpoint, tmp_path):
+def test_convert_the_wrong_network(checkpoint, tmp_path, capfd):
     folder, _ = checkpoint
     output = tmp_path / "a.keras"
-    result = nasnet(
+    code = call(
         *("convert", folder / "model.ckpt", "--output", output),
         *("--preset", "nasnet_tiny"),
     )
-    assert result.returncode == 2
-    assert "misshapen" in result.stderr and "extra" in result.stderr
+    assert code == 2
+    errors = capfd.readouterr().err
+    assert "misshapen" in errors and "extra" in errors
     assert not output.exists()
 
 
@@ -186,11 +184,10 @@ def test_convert_the_body_as_a_whole_model(tmp_path):
     source, output = tmp_path / "a.weights.h5", tmp_path / "body.keras"
     trained = nasnet_keras.from_preset("nasnet_cifar_tiny", weights=None)
     trained.save_weights(source)
-    result = nasnet(
+    assert not call(
         *("convert", source, "--output", output, "--no-top"),
         *("--preset", "nasnet_cifar_tiny"),
     )
-    assert result.returncode == 0, result.stderr
     body = keras.models.load_model(output)
     assert body.output_shape == (None, 4, 4, 96)
     for a, b in zip(body.get_weights(), trained.get_weights()):

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from nasnet_keras import cli
 from nasnet_keras.evaluate import measure
 from nasnet_keras.model_files import load_model, read_about, save_model
+from tests.support.commands import call
 
 
 class Scores:
@@ -72,7 +72,7 @@ def test_a_file_that_is_no_model(tmp_path):
 
 
 def evaluate(*arguments):
-    return cli.main(cli._parse(["nasnet", "evaluate", *map(str, arguments)]))
+    return call("evaluate", *arguments)
 
 
 @pytest.mark.parametrize("split, images", [("test", 359), ("validation", 144)])

@@ -397,6 +397,7 @@ def fit(model, x, y, epochs):
     return history.history["loss"]
 
 
+@pytest.mark.long
 def test_detection(retinanet, detector, blood_cells):
     """Training moves the whole network, and the loss falls."""
     x, boxes, labels = blood_cells
@@ -497,6 +498,7 @@ def panned(shared_data):
     return frames, labels
 
 
+@pytest.mark.long
 def test_video(panned):
     """A network for each frame, a recurrent one over the frames."""
     frames, labels = panned

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 import nasnet_keras
+from nasnet_keras.cell_plan import Part, make_chain
 from nasnet_keras.conventions import Conventions, Slot
 from nasnet_keras.operations import (
     OPERATIONS,
     PAPER_OPERATIONS,
     FactorizedReduction,
     check_operations,
-    make_operation,
     register_operation,
 )
 from tests.support.counts import operation_weights
@@ -55,7 +55,7 @@ REACH = {
 
 
 def built(name, slot):
-    operation = make_operation(name, slot)
+    operation = make_chain([Part(name, slot)])
     operation.build((None, None, None, slot.channels))
     return operation
 
@@ -132,6 +132,10 @@ RELATIVES = {
     "dil_sep_conv_5x5": (25 * 8 + 8 * 8 + 4 * 8,) * 2,
     "skip_connect": (0, 8 * 8 + 4 * 8),
     "factorized_identity": (0, 8 * 8 + 4 * 8),
+    "none": (0, 0),
+    "linear_conv_1x1": (8 * 8 + 4 * 8,) * 2,
+    "layer_norm": (2 * 8,) * 2,
+    "instance_norm": (2 * 8,) * 2,
 }
 
 
@@ -334,7 +338,7 @@ def test_unknown_operation_error():
     with pytest.raises(ValueError, match=message):
         check_operations(["identity", "conv_9x9"])
     with pytest.raises(ValueError, match=message):
-        make_operation("conv_9x9", Slot(4, 4))
+        make_chain([Part("conv_9x9", Slot(4, 4))])
     with pytest.raises(ValueError, match=message):
         network(one_block_genotype("conv_9x9"))
 

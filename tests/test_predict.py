@@ -236,6 +236,7 @@ def test_an_unknown_preset(zoo, images):
         run(images, preset="nasnet_molecule")
 
 
+@pytest.mark.long
 def test_a_preset_of_ones_own(tmp_path, images, capsys):
     """The real thing: built, saved, and read again from its folder."""
     names = tuple(f"kind {i}" for i in range(10))

@@ -47,6 +47,7 @@ def test_cells_are_layers():
     assert namespace["x"].shape == (None, 4, 4, 4 * 64)
 
 
+@pytest.mark.long
 def test_a_preset_of_ones_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace = {"nasnet_keras": nasnet_keras}

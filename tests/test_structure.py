@@ -18,6 +18,7 @@ LEVELS = [
     {"pooling", "published"},
     {"conventions", "drop_path", "weights"},
     {"operations", "alignment", "presets"},
+    {"cell_plan"},
     {"cells"},
     {"backbone"},
     {"models"},

@@ -13,6 +13,10 @@ class TrainingError(RuntimeError):
     """A training that cannot go on; the message names the last checkpoint."""
 
 
+class DivergedError(TrainingError):
+    """A training whose loss is no longer a number."""
+
+
 class Reseed(keras.callbacks.Callback):
     """Seeds what draws in the network anew before each epoch.
 
@@ -44,7 +48,7 @@ class StopOnNaN(keras.callbacks.Callback):
         checkpoints: `Checkpoints`, which knows the last one, or `None`.
 
     Raises:
-        TrainingError: In training.
+        DivergedError: In training.
     """
 
     def __init__(self, checkpoints=None):
@@ -59,7 +63,7 @@ class StopOnNaN(keras.callbacks.Callback):
         if math.isfinite(loss):
             return
         kept = self.checkpoints.kept() if self.checkpoints else ""
-        raise TrainingError(
+        raise DivergedError(
             f"The loss is {loss} at step {batch + 1} of epoch "
             f"{self._epoch + 1}. {kept} Lower the learning rate, or clip the "
             "gradients."

@@ -7,13 +7,13 @@ on from the last whole epoch to the same curve as if it had not been stopped.
 import argparse
 import dataclasses
 import functools
-import importlib.util
 import inspect
 import os
 import pathlib
 import re
-import sys
 
+from nasnet_keras.extras import require
+from nasnet_keras.interrupts import run_until_interrupted
 from nasnet_keras.training.recipes import RECIPES, Recipe, get_recipe
 
 
@@ -22,7 +22,6 @@ def add_arguments(parser):
     network = parser.add_argument_group("network")
     network.add_argument(
         "--preset",
-        default="nasnet_cifar",
         help="a preset, or its folder (default: nasnet_cifar)",
     )
     network.add_argument(
@@ -35,18 +34,13 @@ def add_arguments(parser):
         help="where to start from: a preset's weights, a path (default: "
         "random)",
     )
+    network.add_argument(
+        "--model",
+        help="a .keras file to start from, in place of all this; it gets a "
+        "new classifier where the classes are others",
+    )
     add_data_arguments(parser)
-    recipe = parser.add_argument_group(
-        "recipe", "Each setting of the recipe can be given another value."
-    )
-    recipe.add_argument(
-        "--recipe",
-        choices=RECIPES,
-        default="cifar10_short",
-        help="(default: cifar10_short)",
-    )
-    for field in dataclasses.fields(Recipe):
-        _add_setting(recipe, field)
+    add_recipe_arguments(parser)
     fine_tuning = parser.add_argument_group("fine-tuning and distillation")
     fine_tuning.add_argument(
         "--freeze-to",
@@ -104,6 +98,21 @@ def add_data_arguments(parser):
     )
 
 
+def add_recipe_arguments(parser):
+    """Adds the choice of a recipe, and of each of its settings."""
+    recipe = parser.add_argument_group(
+        "recipe", "Each setting of the recipe can be given another value."
+    )
+    recipe.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        default="cifar10_short",
+        help="(default: cifar10_short)",
+    )
+    for field in dataclasses.fields(Recipe):
+        _add_setting(recipe, field)
+
+
 def _add_setting(group, field):
     name = f"--{field.name.replace('_', '-')}"
     text = {"help": _settings_help()[field.name], "default": None}
@@ -154,26 +163,20 @@ def recipe_of(args):
 def run_train(args):
     """Runs `nasnet train`; returns the exit status."""
     recipe = recipe_of(args)
-    if not importlib.util.find_spec("sklearn"):
-        raise ImportError(
-            "Training also needs scikit-learn, which splits the data: "
-            "pip install 'nasnet-keras[train]'"
-        )
+    require("Training", ["sklearn"], "train")
     # oneDNN's depthwise convolutions: TensorFlow has them off on some
     # processors, where they take half the time.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     from nasnet_keras.run_folder import run_folder
 
-    with run_folder(args.directory, "run.json", "training"):
-        try:
-            from nasnet_keras.training.session import Session
+    def train():
+        from nasnet_keras.training.session import Session
 
-            Session(args, recipe).run()
-        except KeyboardInterrupt:
-            print(
-                "\nStopped. The same command goes on from the last whole "
-                f"epoch in {args.directory}.",
-                file=sys.stderr,
-            )
-            return 130
-    return 0
+        Session(args, recipe).run()
+
+    with run_folder(args.directory, "run.json", "training"):
+        return run_until_interrupted(
+            train,
+            "The same command goes on from the last whole epoch in "
+            f"{args.directory}.",
+        )

@@ -22,7 +22,10 @@ from nasnet_keras.training.curves import Curves
 from nasnet_keras.training.distill import make_distiller
 from nasnet_keras.training.evaluation import evaluation_batches
 from nasnet_keras.training.feed import make_feed
-from nasnet_keras.training.optimizers import compile_model
+from nasnet_keras.training.optimizers import (
+    allow_unused_weights,
+    compile_model,
+)
 
 MODEL_FILE = "model.keras"
 CHECKPOINTS = "checkpoints"
@@ -81,16 +84,18 @@ def fit(
     try:
         _check_writable(checkpoints.folder)  # Now, not after an epoch.
         if done < recipe.epochs:
-            trained.fit(
-                feed.batches(done * steps),
-                epochs=recipe.epochs,
-                initial_epoch=done,
-                steps_per_epoch=steps,
-                validation_data=validation,
-                shuffle=False,  # The feed has an order of its own.
-                callbacks=_callbacks(recipe, steps, seed, curves, checkpoints),
-                verbose=verbose,
-            )
+            callbacks = _callbacks(recipe, steps, seed, curves, checkpoints)
+            with allow_unused_weights():
+                trained.fit(
+                    feed.batches(done * steps),
+                    epochs=recipe.epochs,
+                    initial_epoch=done,
+                    steps_per_epoch=steps,
+                    validation_data=validation,
+                    shuffle=False,  # The feed has an order of its own.
+                    callbacks=callbacks,
+                    verbose=verbose,
+                )
         elif recipe.ema:  # Killed after the last epoch, before its average.
             model.optimizer.finalize_variable_values(model.trainable_variables)
         save_model(model, folder / MODEL_FILE, about)

@@ -3,7 +3,9 @@
 All of it is Keras' own but the warm-up of schedules that have none.
 """
 
+import contextlib
 import dataclasses
+import warnings
 
 import keras
 from keras import ops
@@ -115,6 +117,15 @@ def make_optimizers(model, recipe, steps_per_epoch):
     if recipe.depth_decay == 1:
         return make(1)
     return discriminative_optimizer(model, make, recipe.depth_decay)
+
+
+@contextlib.contextmanager
+def allow_unused_weights():
+    """Keras warns of weights without a gradient: those of a cell whose output
+    the genotype's next cells pass over."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Gradients do not exist")
+        yield
 
 
 def decay_weights(model, weight_decay):

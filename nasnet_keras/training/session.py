@@ -9,8 +9,9 @@ import time
 import keras
 
 import nasnet_keras
+from nasnet_keras.drop_path import has_drop_path
 from nasnet_keras.files import write_atomically
-from nasnet_keras.fine_tuning import freeze_to
+from nasnet_keras.fine_tuning import freeze_to, replace_head
 from nasnet_keras.model_files import load_model, read_about
 from nasnet_keras.presets import get_preset
 from nasnet_keras.provenance import provenance
@@ -21,6 +22,7 @@ from nasnet_keras.training.network import build_network
 from nasnet_keras.training.recipes import Recipe
 
 RUN_FILE = "run.json"
+PRESET = "nasnet_cifar"
 
 
 class Session:
@@ -34,7 +36,12 @@ class Session:
     def __init__(self, args, recipe):
         self.args = args
         self.recipe = recipe
-        self.preset = get_preset(args.preset)
+        if args.model is not None:
+            self._start_from_model()
+        else:
+            self.origin = {}
+            self.preset = get_preset(args.preset or PRESET)
+            self.name = self.preset.name
 
     def run(self):
         """Trains; prints what comes out."""
@@ -47,9 +54,7 @@ class Session:
             images=self.args.images,
         )
         keras.utils.set_random_seed(self.args.seed)
-        model = build_network(
-            self.preset, self.recipe, self.dataset, **self._options()
-        )
+        model = self._network()
         if self.args.freeze_to is not None:
             freeze_to(model, self.args.freeze_to)
         teacher = self._teacher()
@@ -69,6 +74,35 @@ class Session:
         )
         self._finish(rows, time.monotonic() - began)
 
+    def _start_from_model(self):
+        """The file tells what is not asked for: cells, size of the images."""
+        given = [name for name in self._options() if name != "model"]
+        if self.args.preset is not None:
+            given.append("preset")
+        if given:
+            raise ValueError(
+                "--model has its own network and weights. Received with it: "
+                f"{', '.join('--' + n.replace('_', '-') for n in given)}"
+            )
+        self.origin = read_about(self.args.model)
+        self.preset, self.name = None, self.args.model
+        side = self.args.image_size or self.origin.get("image_size")
+        if side is not None:
+            self.recipe = dataclasses.replace(self.recipe, image_size=side)
+
+    def _network(self):
+        if self.args.model is None:
+            return build_network(
+                self.preset, self.recipe, self.dataset, **self._options()
+            )
+        model = load_model(self.args.model)
+        if self.args.drop_path_rate is None and not has_drop_path(model):
+            self.recipe = dataclasses.replace(self.recipe, drop_path_rate=0.0)
+        classes = list(self.dataset.classes)
+        if self.origin.get("class_names") == classes:
+            return model
+        return replace_head(model, len(classes))
+
     def _set_up_keras(self):
         keras.config.set_dtype_policy(self.args.precision)
         if not self.args.distribute:
@@ -84,7 +118,7 @@ class Session:
     def _options(self):
         options = {
             name: getattr(self.args, name)
-            for name in ("cells_per_stack", "filters", "weights")
+            for name in ("cells_per_stack", "filters", "weights", "model")
             if getattr(self.args, name) is not None
         }
         if self.args.genotype is not None:
@@ -113,7 +147,7 @@ class Session:
         return {
             "precision": keras.config.dtype_policy().name,
             "fine_tuning": teaching,
-            "preset": self.preset.name,
+            "preset": self.preset and self.preset.name,
             "network": {
                 name: str(value) for name, value in self._options().items()
             },
@@ -157,7 +191,9 @@ class Session:
             )
 
     def _about(self, configuration):
+        cells = {k: v for k, v in self.origin.items() if k == "genotype"}
         return {
+            **cells,
             "class_names": list(self.dataset.classes),
             "image_size": self.recipe.image_size,
             "images": "values of 0 to 255",
@@ -166,7 +202,7 @@ class Session:
 
     def _say(self, model):
         print(
-            f"{self.preset.name}: {model.count_params():,} parameters; "
+            f"{self.name}: {model.count_params():,} parameters; "
             f"{self.dataset.name}: {len(self.dataset.train[0]):,} images to "
             f"train on, {len(self.dataset.validation[0]):,} to validate",
             flush=True,

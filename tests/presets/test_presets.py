@@ -21,11 +21,12 @@ TINY = [name for name, preset in PRESETS.items() if preset.test_sized]
 REAL = list_presets()
 # They build in seconds and stand for all sizes; the others are long.
 QUICK = ["darts_v2_cifar", "nasnet_mobile"]
+QUICK_TINY = ["nasnet_tiny", "darts_imagenet_tiny"]
 
 
-def real(names):
+def some(names, quick):
     return [
-        pytest.param(n, marks=() if n in QUICK else pytest.mark.long)
+        pytest.param(n, marks=() if n in quick else pytest.mark.long)
         for n in names
     ]
 
@@ -43,7 +44,7 @@ def test_every_preset_has_golden_figures():
     assert all(figures()[name].keys() == keys for name in PRESETS)
 
 
-@pytest.mark.parametrize("name", [*TINY, *real(REAL)])
+@pytest.mark.parametrize("name", [*TINY, *some(REAL, QUICK)])
 def test_golden_figures(name, monkeypatch):
     # Drawing weights that nobody reads takes most of the time.
     monkeypatch.setattr(keras.initializers.VarianceScaling, "__call__", zeros)
@@ -213,7 +214,7 @@ def check_forms(name, tmp_path, classes, poolings):
         np.testing.assert_allclose(loaded(x), network(x), 1e-4, 1e-5)
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", some(TINY, QUICK_TINY))
 def test_tiny_presets(name, tmp_path):
     check_forms(name, tmp_path, classes=[7], poolings=["avg"])
 

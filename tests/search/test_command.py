@@ -3,21 +3,22 @@
 import json
 import random
 import re
+import shlex
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 
 from nasnet_keras import Genotype, load_genotype
+from tests.support.commands import NASNET, call, nasnet
 
-NASNET = [sys.executable, "-m", "nasnet_keras.cli", "search"]
 # Children of a few seconds.
 TINY = (
     "--blocks 1 --images 300 --epochs 1 --filters 2 --update-every 2 "
     "--no-compare"
 )
+IN_ONE_PROCESS = ("--trials-per-process", 0)  # It starts sooner.
 OUR_LINES = re.compile(
     r"|(ppo|random) +\S+: .*|trial \d+/\d+: reward \S+, best \S+, \d+:\d\d left"
     r"|For comparison: .*|training  .*|Stopped\. .*"
@@ -25,14 +26,8 @@ OUR_LINES = re.compile(
 
 
 def search(folder, *more, trials=3):
-    command = [*NASNET, *TINY.split(), "--directory", str(folder)]
-    return [*command, "--trials", str(trials), *map(str, more)]
-
-
-def run(*args, **kwargs):
-    return subprocess.run(
-        search(*args, **kwargs), capture_output=True, text=True
-    )
+    words = ["search", *TINY.split(), "--directory", str(folder)]
+    return [*words, "--trials", str(trials), *map(str, more)]
 
 
 def records(folder):
@@ -43,7 +38,7 @@ def records(folder):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("search") / "run"
-    result = run(folder)
+    result = nasnet(*search(folder))
     assert result.returncode == 0, result.stderr
     return folder, result
 
@@ -88,31 +83,76 @@ def test_what_it_writes(finished):
     assert (folder / "controller.npz").exists()  # PPO has learnt: trials > 2
 
 
-def test_a_finished_search_says_so(finished):
+def test_a_finished_search_says_so(finished, capfd):
     folder, _ = finished
     before = (folder / "trials.jsonl").read_bytes()
-    result = run(folder)
-    assert result.returncode == 0
-    assert "finished, 3 of 3 trials; --trials 6" in result.stderr
+    assert call(*search(folder)) == 0
+    errors = capfd.readouterr().err
+    assert "finished, 3 of 3 trials; --trials 6" in errors
     assert (folder / "trials.jsonl").read_bytes() == before
 
 
-def test_another_search_in_the_folder_is_refused(finished):
+def test_another_search_in_the_folder_is_refused(finished, capfd):
     folder, _ = finished
     before = {p: p.read_bytes() for p in folder.iterdir() if p.name != "log"}
-    result = run(folder, "--filters", 3, "--seed", 7, trials=9)
-    assert result.returncode == 2
-    assert "recipe.filters: there 2, now 3" in result.stderr
-    assert "seed: there 0, now 7" in result.stderr
+    assert call(*search(folder, "--filters", 3, "--seed", 7, trials=9)) == 2
+    errors = capfd.readouterr().err
+    assert "recipe.filters: there 2, now 3" in errors
+    assert "seed: there 0, now 7" in errors
     after = {p: p.read_bytes() for p in folder.iterdir() if p.name != "log"}
     assert after == before
 
 
-def test_a_folder_of_other_things_is_refused(tmp_path):
+def test_a_folder_of_other_things_is_refused(tmp_path, capfd):
     (tmp_path / "thesis.txt").write_text("important")
-    result = run(tmp_path)
-    assert result.returncode == 2 and "thesis.txt" in result.stderr
+    assert call(*search(tmp_path)) == 2
+    assert "thesis.txt" in capfd.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ("--space nowhere", "A space is one of nasnet, "),
+        ("--space mine:Space", "There is no space 'mine:Space'"),
+        ("--space darts --blocks 4", "has cells of one size"),
+        ("--also bogus=1,2", "It takes: accumulation_steps, augmentation,"),
+        ("--also learning_rate=-1,0.1", "learning_rate"),
+        ("--also ema=0.9,0.99", "does not take. It takes: acc"),
+        ("--also whiten=yes,no", "`whiten` must be True or False"),
+        ("--also epochs=few,many", "`epochs` must be an integer"),
+        ("--space tests.search.test_run:SPACE --blocks 2", "says itself"),
+        ("--also learning_rate", "must be NAME=VALUE,VALUE"),
+        ("--enqueue nowhere.json", "nowhere.json"),
+        ("--enqueue NASNET_A", "blocks"),
+        ("--warm-start nowhere", "must be the folder of a search"),
+        ("--cost macs", "`cost` and `target` go together"),
+        ("--max-parameters 10", "is within the limits"),
+        ("--population-size 0", "population_size=0"),
+        ("--evaluator shared --also epochs=2,3", "It takes: none"),
+        ("--evaluator shared --stop-early", "--stop-early is for children"),
+        ("--trials 0", "--trials must be at least 1"),
+    ],
+)
+def test_wrong_arguments(tmp_path, capfd, options, message):
+    """Told before anything is trained."""
+    folder = tmp_path / "run"
+    options = ["--oracle", "evolution", *shlex.split(options)]
+    assert call(*search(folder, *options)) == 2
+    assert message in capfd.readouterr().err
+    assert not (folder / "trials.jsonl").is_file() or not records(folder)
+
+
+@pytest.mark.long
+def test_shared_weights_that_know_nothing_are_said_to(tmp_path, capfd):
+    folder = tmp_path / "run"
+    options = "--evaluator shared --space nasnet_a --warm-up-steps 0"
+    assert call(*search(folder, *options.split(), "--oracle", "evolution")) == 0
+    output = capfd.readouterr().out
+    assert "children  share their weights" in output
+    assert "hardly better than chance" in output
+    assert "--warm-up-steps 2000" in output
+    assert len(records(folder)) == 3
 
 
 def wait_for_trials(folder, number, process):
@@ -124,10 +164,10 @@ def wait_for_trials(folder, number, process):
     raise AssertionError(process.stderr.read())
 
 
-def test_ctrl_c_ends_cleanly(tmp_path):
+def test_ctrl_c_ends_cleanly(tmp_path, capfd):
     folder = tmp_path / "run"
     process = subprocess.Popen(
-        search(folder, trials=500),
+        [*NASNET, *search(folder, *IN_ONE_PROCESS, trials=500)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -142,22 +182,27 @@ def test_ctrl_c_ends_cleanly(tmp_path):
     assert json.loads((folder / "best.json").read_text())["trials"] == len(
         ended
     )
-    again = run(folder, trials=len(ended) + 1)
-    assert f"{len(ended)} of {len(ended) + 1} trials are done" in again.stderr
+    assert call(*search(folder, *IN_ONE_PROCESS, trials=len(ended) + 1)) == 0
+    errors = capfd.readouterr().err
+    assert f"{len(ended)} of {len(ended) + 1} trials are done" in errors
     assert [r["trial"] for r in records(folder)] == list(range(len(ended) + 1))
 
 
 @pytest.mark.parametrize(
-    "kills, trials", [(1, 3), pytest.param(6, 12, marks=pytest.mark.long)]
+    "kills, trials, options",
+    [
+        (1, 3, IN_ONE_PROCESS),
+        pytest.param(6, 12, (), marks=pytest.mark.long),
+    ],
 )
-def test_killed_and_started_again(tmp_path, kills, trials):
+def test_killed_and_started_again(tmp_path, kills, trials, options):
     """SIGKILL at random moments of real trainings."""
     folder = tmp_path / "run"
     rng = random.Random(kills)
     first_values = {}
     for kill in range(kills):
         process = subprocess.Popen(
-            search(folder, trials=trials),
+            [*NASNET, *search(folder, *options, trials=trials)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -169,8 +214,7 @@ def test_killed_and_started_again(tmp_path, kills, trials):
         for record in records(folder):
             kept = first_values.setdefault(record["trial"], record)
             assert kept == record  # What was on disk stays as it was.
-    result = run(folder, trials=trials)
-    assert result.returncode == 0, result.stderr
+    assert call(*search(folder, *options, trials=trials)) == 0
     assert [record["trial"] for record in records(folder)] == list(
         range(trials)
     )

@@ -94,19 +94,23 @@ def test_an_unknown_loss_is_named():
         Controller(SIZES, SMALL, loss="a2c")
 
 
-def made_up_reward(seed, samples=1000, learn=True):
+def share_of_one_operation(space, actions):
+    operations = ["operation" in d.name for d in space.decisions]
+    return (actions[:, operations] == 10).mean(axis=1)
+
+
+def made_up_reward(seed, samples=1000):
     """Shares of one operation in the paper's space, batch by batch."""
     space = NASNetSpace()
-    operations = ["operation" in d.name for d in space.decisions]
     controller = Controller(space.sizes, SMALL, seed=seed)
     shares = []
     for batch in range(samples // SMALL.batch_size):
-        rows = np.random.default_rng([seed, batch]).random((20, 50))
+        rng = np.random.default_rng([seed, batch])
+        rows = rng.random((SMALL.batch_size, 50))
         actions, log_p = controller.sample(rows)
-        reward = (actions[:, operations] == 10).mean(axis=1)
+        reward = share_of_one_operation(space, actions)
         shares.append(reward.mean())
-        if learn:
-            controller.learn(actions, log_p, advantages(reward, None, True))
+        controller.learn(actions, log_p, advantages(reward, None, True))
     return shares
 
 
@@ -116,6 +120,56 @@ def test_the_papers_space_is_learnt_within_a_thousand_samples(seed):
     assert made_up_reward(seed)[-1] >= 0.9
 
 
-def test_random_search_stays_at_chance():
-    shares = made_up_reward(0, samples=200, learn=False)
-    assert np.mean(shares) == pytest.approx(1 / 13, abs=0.03)
+def test_an_untrained_policy_is_at_chance():
+    space = NASNetSpace()
+    actions, _ = Controller(space.sizes, SMALL).sample(noise(200, space.sizes))
+    shares = share_of_one_operation(space, actions)
+    assert shares.mean() == pytest.approx(1 / 13, abs=0.03)
+
+
+@pytest.mark.parametrize("loss", ["ppo", "reinforce"])
+def test_gradients_are_those_of_finite_differences(loss):
+    """Of the whole policy's loss; the gradient is read off a step of SGD."""
+    import keras
+
+    settings = dataclasses.replace(SMALL, entropy_weight=0.1)
+    controller = Controller(SIZES, settings, units=6, seed=2, loss=loss)
+    actions, log_p = controller.sample(noise(8, seed=3))
+    # Another policy than that which sampled, so that some ratios are clipped.
+    rng = np.random.default_rng(0)
+    weights = controller.model.trainable_weights
+    for weight in weights:
+        value = keras.ops.convert_to_numpy(weight)
+        weight.assign(value + rng.normal(scale=0.3, size=value.shape))
+    moved = controller.log_probability(actions) - log_p
+    assert np.abs(np.expm1(moved)).max() > SMALL.clip
+    advantage = rng.normal(size=8)
+    targets = np.concatenate(
+        [actions, np.stack([log_p, advantage], axis=1)], axis=1
+    ).astype("float32")
+    model, tokens = controller.model, controller._tokens(actions)
+    model.compile(keras.optimizers.SGD(1.0), loss=controller._loss)
+
+    def value():
+        return float(model.test_on_batch(tokens, targets))
+
+    before = [keras.ops.convert_to_numpy(w).copy() for w in weights]
+    model.train_on_batch(tokens, targets)
+    after = [keras.ops.convert_to_numpy(w) for w in weights]
+    gradients = [b - a for b, a in zip(before, after)]
+    scale = float(max(np.abs(gradient).max() for gradient in gradients))
+    for place, weight in enumerate(weights):
+        index = np.unravel_index(
+            np.abs(gradients[place]).argmax(), weight.shape
+        )
+        sides = []
+        for step in (1e-2, -1e-2):
+            for other, kept in zip(weights, before):
+                other.assign(kept)
+            shifted = before[place].copy()
+            shifted[index] += step
+            weight.assign(shifted)
+            sides.append(value())
+        found = (sides[0] - sides[1]) / 2e-2
+        expected = float(gradients[place][index])
+        assert found == pytest.approx(expected, abs=1e-2 * scale)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nasnet_keras.training.recipes.recipe import Recipe
+from tests.support.commands import call
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +60,4 @@ def cifar10_file(shared_data, tmp_path_factory):
 
 def convert(*arguments):
     """Runs `nasnet convert-data`; returns the exit status."""
-    from nasnet_keras import cli
-
-    arguments = ["convert-data", *map(str, arguments)]
-    return cli.main(cli.make_parser().parse_args(arguments))
+    return call("convert-data", *arguments)

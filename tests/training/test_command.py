@@ -5,13 +5,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 
 import nasnet_keras
+from tests.support.commands import NASNET, call, nasnet
 from tests.support.genotypes import one_block_genotype
 
 EPOCHS = 3
@@ -33,19 +33,12 @@ def genotype(tmp_path_factory):
     return str(path)
 
 
-def command(genotype, folder, *more):
-    return [
-        *(sys.executable, "-m", "nasnet_keras.cli", "train"),
-        *ARGUMENTS,
-        *("--genotype", genotype, "--directory", str(folder)),
-        *more,
-    ]
-
-
 def train(genotype, folder, *more):
-    return subprocess.run(
-        command(genotype, folder, *more), capture_output=True, text=True
-    )
+    """The words of the command."""
+    return [
+        *("train", *ARGUMENTS, "--genotype", genotype),
+        *("--directory", str(folder), *more),
+    ]
 
 
 def history(folder):
@@ -60,7 +53,7 @@ def history(folder):
 def whole(genotype, tmp_path_factory):
     """The folder of a training that nothing disturbed."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    done = train(genotype, folder)
+    done = nasnet(*train(genotype, folder))
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""  # What libraries chatter is in the log.
     return folder
@@ -82,7 +75,7 @@ def test_killed_in_mid_epoch_it_goes_on_to_the_same_curve(
 ):
     folder = tmp_path / "run"
     process = subprocess.Popen(
-        command(genotype, folder),
+        [*NASNET, *train(genotype, folder)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -90,7 +83,7 @@ def test_killed_in_mid_epoch_it_goes_on_to_the_same_curve(
     kill_in_epoch(process, folder, epoch=1)
     assert not (folder / "model.keras").exists()
     assert len(history(folder)) < EPOCHS
-    done = train(genotype, folder)
+    done = nasnet(*train(genotype, folder))
     assert done.returncode == 0, done.stderr
     assert "Epoch 1/" not in done.stdout
     expected, actual = history(whole), history(folder)
@@ -139,18 +132,17 @@ def test_the_model_takes_raw_images_and_has_learnt(whole):
     assert right.mean() > 0.5
 
 
-def test_another_training_is_not_continued(genotype, whole):
+def test_another_training_is_not_continued(genotype, whole, capfd):
     before = sorted(whole.rglob("*"))
-    done = train(genotype, whole, "--learning-rate", "0.01")
-    assert done.returncode == 2
-    assert "recipe.learning_rate: there 0.1, now 0.01" in done.stderr
+    assert call(*train(genotype, whole, "--learning-rate", "0.01")) == 2
+    errors = capfd.readouterr().err
+    assert "recipe.learning_rate: there 0.1, now 0.01" in errors
     assert sorted(whole.rglob("*")) == before
 
 
 def test_a_finished_training_is_left_as_it_is(genotype, whole):
     before = (whole / "history.csv").read_bytes()
-    done = train(genotype, whole)
-    assert done.returncode == 0, done.stderr
+    assert call(*train(genotype, whole)) == 0
     assert (whole / "history.csv").read_bytes() == before
 
 
@@ -168,12 +160,7 @@ def test_two_devices_train_what_one_does(genotype, tmp_path):
             "KERAS_BACKEND": "jax",
             "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
         }
-        done = subprocess.run(
-            command(genotype, tmp_path / name, *more),
-            capture_output=True,
-            text=True,
-            env=environment,
-        )
+        done = nasnet(*train(genotype, tmp_path / name, *more), env=environment)
         assert done.returncode == 0, done.stderr
         curves.append([row["loss"] for row in history(tmp_path / name)])
     assert curves[1] == pytest.approx(curves[0], rel=1e-4)
@@ -182,12 +169,9 @@ def test_two_devices_train_what_one_does(genotype, tmp_path):
 def test_distribution_needs_jax(genotype, tmp_path, capfd):
     import keras
 
-    from nasnet_keras import cli
-
     if keras.backend.backend() == "jax":
         pytest.skip("JAX distributes: there is nothing to refuse")
-    args = cli._parse(command(genotype, tmp_path / "run", "--distribute")[2:])
-    assert cli.main(args) == 2
+    assert call(*train(genotype, tmp_path / "run", "--distribute")) == 2
     assert "KERAS_BACKEND=jax" in capfd.readouterr().err
 
 
@@ -204,15 +188,8 @@ def test_distribution_needs_jax(genotype, tmp_path, capfd):
     ],
 )
 def test_wrong_arguments(genotype, tmp_path, capfd, arguments, message):
-    from nasnet_keras import cli
-
     folder = tmp_path / "run"
-    words = command(genotype, folder, *arguments)[2:]
-    try:
-        args = cli._parse(words)
-        assert cli.main(args) == 2
-    except SystemExit as error:
-        assert error.code == 2
+    assert call(*train(genotype, folder, *arguments)) == 2
     output = capfd.readouterr()
     assert message in output.err
     assert "Traceback" not in output.err
@@ -220,10 +197,7 @@ def test_wrong_arguments(genotype, tmp_path, capfd, arguments, message):
 
 
 def test_a_folder_of_something_else_is_kept(genotype, tmp_path, capfd):
-    from nasnet_keras import cli
-
     (tmp_path / "letter.txt").write_text("mine")
-    args = cli._parse(command(genotype, tmp_path)[2:])
-    assert cli.main(args) == 2
+    assert call(*train(genotype, tmp_path)) == 2
     assert "holds other files" in capfd.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]

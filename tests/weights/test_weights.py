@@ -494,7 +494,7 @@ def test_without_tensorflow_the_error_names_the_way(checkpoint):
 # `weights=PATH` ---------------------------------------------------------------
 
 
-def test_weights_takes_every_kind_of_path(h5, checkpoint, tmp_path):
+def test_weights_takes_every_kind_of_path(h5, checkpoint, slim, tmp_path):
     expected = ours(weights=h5)
     path = tmp_path / "own.weights.h5"
     expected.save_weights(path)
@@ -505,10 +505,9 @@ def test_weights_takes_every_kind_of_path(h5, checkpoint, tmp_path):
         for a, b in zip(model.get_weights(), expected.get_weights()):
             np.testing.assert_array_equal(a, b)
     # A prefix, or one of its files, as a shell completes it.
-    slim = slim_model(weights=f"{checkpoint}.index")
-    again = slim_model()
-    nasnet_keras.load_tf_slim(again, checkpoint)
-    for a, b in zip(slim.get_weights(), again.get_weights()):
+    by_path = slim_model(weights=f"{checkpoint}.index")
+    nasnet_keras.load_tf_slim(slim, checkpoint)
+    for a, b in zip(by_path.get_weights(), slim.get_weights()):
         np.testing.assert_array_equal(a, b)
 
 

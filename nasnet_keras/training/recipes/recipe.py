@@ -1,12 +1,18 @@
 """What a recipe is: everything that a training depends on but the data."""
 
 import dataclasses
+import numbers
 
 OPTIMIZERS = ("sgd", "rmsprop")
 SCHEDULES = ("cosine", "exponential", "constant")
 AUGMENTATIONS = ("none", "cifar", "inception")
 DROP_PATH_SCHEDULES = ("linear", "constant", "adaptive")
 RATES = ("drop_path_rate", "dropout_rate", "label_smoothing", "ema")
+KINDS = {
+    int: (numbers.Integral, "an integer"),
+    float: (numbers.Real, "a number"),
+    bool: (bool, "True or False"),
+}
 NOT_NEGATIVE = (
     "warmup_epochs",
     "weight_decay",
@@ -90,6 +96,11 @@ class Recipe:
     depth_decay: float = 1.0
 
     def __post_init__(self):
+        for field in dataclasses.fields(self):
+            if field.type in KINDS:
+                kind, what = KINDS[field.type]
+                fine = isinstance(getattr(self, field.name), kind)
+                self._check(field.name, fine, what)
         for name in ("epochs", "batch_size", "image_size", "learning_rate"):
             self._check(name, getattr(self, name) > 0, "positive")
         for name in NOT_NEGATIVE:

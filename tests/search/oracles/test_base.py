@@ -1,9 +1,10 @@
-"""The oracles: contract with KerasTuner, resuming, failures."""
+"""What all oracles share: contract with KerasTuner, resuming, failures."""
 
 import dataclasses
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,24 +12,38 @@ import textwrap
 import time
 
 import keras_tuner
+import numpy as np
 import pytest
 
 from nasnet_keras.search import (
+    EvolutionOracle,
     NASNetSpace,
     PPOOracle,
+    PredictorOracle,
     RandomOracle,
+    ReinforceOracle,
     SearchMismatchError,
     SearchSpace,
 )
 from nasnet_keras.search.ppo import SETTINGS
 
 SPACE = NASNetSpace(blocks=2, operations=("identity", "conv_1x1", "conv_3x3"))
-QUICK = dataclasses.replace(SETTINGS["small"], batch_size=4, epochs=2)
+QUICK = dataclasses.replace(
+    SETTINGS["small"], learning_rate=0.02, batch_size=4, epochs=4
+)
+POLICY = {"settings": QUICK, "units": 8}
 MAKERS = {
     "random": lambda **kw: RandomOracle(SPACE, **kw),
-    "ppo": lambda **kw: PPOOracle(SPACE, settings=QUICK, units=8, **kw),
+    "ppo": lambda **kw: PPOOracle(SPACE, **POLICY, **kw),
+    "reinforce": lambda **kw: ReinforceOracle(SPACE, **POLICY, **kw),
+    "evolution": lambda **kw: EvolutionOracle(
+        SPACE, population_size=5, sample_size=2, **kw
+    ),
+    "predictor": lambda **kw: PredictorOracle(
+        SPACE, first=6, trees=5, samples=20, mutations=10, **kw
+    ),
 }
-both = pytest.mark.parametrize("kind", MAKERS)
+every = pytest.mark.parametrize("kind", MAKERS)
 
 
 def reward(values):
@@ -50,8 +65,10 @@ def search(kind, folder, trials, tuner_class=Tuner, **kwargs):
     oracle = MAKERS[kind](max_trials=trials, **kwargs)
     tuner = tuner_class(oracle, directory=folder, project_name="run")
     oracle.verbose = 0
-    tuner.search()
-    oracle.close()
+    try:
+        tuner.search()
+    finally:
+        oracle.close()
     return oracle
 
 
@@ -64,7 +81,7 @@ def outcome(oracle):
     return [{k: r.get(k) for k in kept} for r in oracle.records]
 
 
-@both
+@every
 def test_an_ordinary_tuner_searches(kind, tmp_path):
     oracle = search(kind, tmp_path, 12)
     assert [record["trial"] for record in oracle.records] == list(range(12))
@@ -75,7 +92,7 @@ def test_an_ordinary_tuner_searches(kind, tmp_path):
     assert [json.loads(line) for line in lines] == oracle.records
 
 
-@both
+@every
 def test_the_seed_decides(kind, tmp_path):
     runs = [
         proposals(search(kind, tmp_path / str(i), 10, seed=seed))
@@ -84,19 +101,120 @@ def test_the_seed_decides(kind, tmp_path):
     assert runs[0] == runs[1] != runs[2]
 
 
-@both
+@every
 def test_resumed_equals_uninterrupted(kind, tmp_path):
     whole = search(kind, tmp_path / "whole", 21)
     for trials in (3, 4, 10, 21):  # between, at and after policy updates
         parts = search(kind, tmp_path / "parts", trials)
     assert outcome(parts) == outcome(whole)
-    if kind == "ppo":
+    if kind in ("ppo", "reinforce"):
         # Without its snapshot the policy is learnt again from the journal.
         (tmp_path / "parts" / "run" / "controller.npz").unlink()
         longer = search(kind, tmp_path / "parts", 25)
         assert outcome(longer)[:21] == outcome(whole)
         assert longer.updates == 6
         assert outcome(longer) == outcome(search(kind, tmp_path / "whole", 25))
+
+
+KNOWN = [(1,) * len(SPACE.sizes), (0,) * len(SPACE.sizes)]
+
+
+@every
+def test_what_is_enqueued_comes_first(kind, tmp_path):
+    whole = search(kind, tmp_path / "whole", 9, enqueue=KNOWN)
+    assert proposals(whole)[:2] == KNOWN
+    assert [r.get("enqueued") for r in whole.records[:3]] == [True, True, None]
+    # Taken up again it need not be told: the folder knows.
+    search(kind, tmp_path / "parts", 1, enqueue=KNOWN)
+    assert outcome(search(kind, tmp_path / "parts", 9)) == outcome(whole)
+    with pytest.raises(SearchMismatchError, match="enqueued"):
+        search(kind, tmp_path / "parts", 9, enqueue=KNOWN[:1])
+
+
+def test_what_is_enqueued_must_be_of_the_space(tmp_path):
+    with pytest.raises(ValueError, match="options, counted from 0"):
+        search("random", tmp_path, 1, enqueue=[(7,) * len(SPACE.sizes)])
+
+
+@every
+def test_a_warm_start(kind, tmp_path):
+    earlier = tmp_path / "earlier"
+    first = search(kind, earlier, 24, seed=5)
+    options = {"warm_start": earlier / "run"}
+    warm = search(kind, tmp_path / "warm", 8, **options)
+    cold = search(kind, tmp_path / "cold", 8)
+    assert warm.earlier == first.records
+    assert (proposals(warm) == proposals(cold)) == (kind == "random")
+    # It has its own copy of what it has learnt from.
+    search(kind, tmp_path / "parts", 5, **options)
+    shutil.rmtree(earlier)
+    assert outcome(search(kind, tmp_path / "parts", 8)) == outcome(warm)
+
+
+@pytest.mark.parametrize("kind", ["ppo", "evolution", "predictor"])
+def test_a_warm_start_is_a_head_start(kind, tmp_path):
+    search(kind, tmp_path / "earlier", 60, seed=5)
+    options = {"warm_start": tmp_path / "earlier" / "run"}
+    cold = search(kind, tmp_path / "cold", 8)
+    warm = search(kind, tmp_path / "warm", 8, **options)
+    cold, warm = (
+        np.mean([record["score"] for record in oracle.records])
+        for oracle in (cold, warm)
+    )
+    assert warm > cold + 0.1
+
+
+def test_warm_starts_that_cannot_be(tmp_path):
+    search("random", tmp_path / "cold", 2)
+    with pytest.raises(ValueError, match=r"has no trials\.jsonl"):
+        search("random", tmp_path / "new", 2, warm_start=tmp_path)
+    assert not (tmp_path / "new" / "run" / "config.json").exists()
+    search("random", tmp_path / "other", 3, seed=1)
+    with pytest.raises(SearchMismatchError, match="did not start from"):
+        search(
+            "random",
+            tmp_path / "cold",
+            2,
+            warm_start=tmp_path / "other" / "run",
+        )
+    with pytest.raises(ValueError, match="evaluator 'A', this one 'B'"):
+        search(
+            "random",
+            tmp_path / "new",
+            2,
+            context={"evaluator": "B"},
+            warm_start=search(
+                "random", tmp_path / "a", 2, context={"evaluator": "A"}
+            ).folder,
+        )
+    journal = tmp_path / "other" / "run" / "trials.jsonl"
+    line = json.loads(journal.read_text().splitlines()[0])
+    line["values"] = {"an edge": "none"}
+    journal.write_text(json.dumps(line) + "\n")
+    with pytest.raises(ValueError, match="another space"):
+        search(
+            "random",
+            tmp_path / "new",
+            2,
+            warm_start=tmp_path / "other" / "run",
+        )
+
+
+@pytest.mark.parametrize("oracle", [RandomOracle, EvolutionOracle])
+def test_a_small_space_is_searched_whole(oracle, tmp_path):
+    """Each point once, and only then one of them again."""
+    space = SearchSpace([(f"{i} operation", ("a", "b")) for i in range(5)])
+
+    class Counter(keras_tuner.Tuner):
+        def run_trial(self, trial):
+            values = list(trial.hyperparameters.values.values())
+            return {"val_accuracy": values.count("a")}
+
+    oracle = oracle(space, max_trials=33)
+    oracle.verbose = 0
+    Counter(oracle, directory=tmp_path, project_name="run").search()
+    points = [space.to_actions(record["values"]) for record in oracle.records]
+    assert len(set(points[:32])) == 32 and points[32] in points[:32]
 
 
 def test_a_damaged_snapshot_is_no_loss(tmp_path):
@@ -133,7 +251,7 @@ def test_the_default_settings_follow_the_number_of_trials(tmp_path):
     assert later.settings == SETTINGS["small"]
 
 
-@both
+@every
 def test_another_search_in_the_folder_is_refused(kind, tmp_path):
     search(kind, tmp_path, 3, context={"data": {"sha256": "a"}})
     before = (tmp_path / "run" / "trials.jsonl").read_bytes()
@@ -141,7 +259,7 @@ def test_another_search_in_the_folder_is_refused(kind, tmp_path):
         search(kind, tmp_path, 9, seed=5, context={"data": {"sha256": "b"}})
     assert 'data.sha256: there "a", now "b"' in str(error.value)
     assert "seed: there 0, now 5" in str(error.value)
-    other = {"random": "ppo", "ppo": "random"}[kind]
+    other = "ppo" if kind == "random" else "random"
     with pytest.raises(SearchMismatchError, match="oracle: there"):
         search(other, tmp_path, 9, context={"data": {"sha256": "a"}})
     assert (tmp_path / "run" / "trials.jsonl").read_bytes() == before
@@ -188,13 +306,36 @@ def test_a_crashed_trial_is_retried(tmp_path):
     assert crashes[0] == crashes[1] == oracle.records[1]["values"]
 
 
-def test_failures_in_a_row_stop_the_search_and_leave_no_lock(tmp_path):
+def test_failures_in_a_row_stop_a_search_until_their_cause_is_gone(tmp_path):
     class Broken(Tuner):
         def run_trial(self, trial):
             raise OSError("no such device")
 
-    with pytest.raises(RuntimeError, match="no such device"):
-        search("random", tmp_path, 9, tuner_class=Broken)
+    for failed in (3, 6):
+        with pytest.raises(RuntimeError, match="no such device"):
+            search("random", tmp_path, 9, tuner_class=Broken)
+        journal = tmp_path / "run" / "trials.jsonl"
+        assert len(journal.read_text().splitlines()) == failed
+    mended = search("random", tmp_path, 9)
+    assert [r["status"] for r in mended.records] == [
+        *["FAILED"] * 6,
+        *["COMPLETED"] * 3,
+    ]
+
+
+def test_other_cells_of_the_same_decisions_are_another_search(tmp_path):
+    decisions = []
+    for outputs in ("unused", "all"):
+        space = NASNetSpace(2, operations=("identity",), outputs=outputs)
+        decisions.append(space.to_dict())
+        oracle = RandomOracle(space, max_trials=2)
+        oracle._set_project_dir(tmp_path, "run")
+        if outputs == "unused":
+            oracle.restore()
+            oracle.close()
+    assert decisions[0] == decisions[1]
+    with pytest.raises(SearchMismatchError, match="cells: there"):
+        oracle.restore()
 
 
 def test_a_result_that_comes_twice_counts_once(tmp_path):
@@ -220,7 +361,7 @@ def test_a_result_that_comes_twice_counts_once(tmp_path):
     assert proposed.hyperparameters.values == other.hyperparameters.values
 
 
-@both
+@every
 def test_gaps_that_a_parallel_search_left_are_filled(kind, tmp_path):
     oracle = MAKERS[kind](max_trials=6)
     Tuner(oracle, directory=tmp_path, project_name="run")
@@ -289,7 +430,7 @@ SCRIPT = """
     import sys, time
     import keras_tuner
     sys.path.insert(0, {root!r})
-    from tests.search.test_oracle import MAKERS, Tuner
+    from tests.search.oracles.test_base import MAKERS, Tuner
 
     class Slow(Tuner):
         def run_trial(self, trial):
@@ -305,7 +446,8 @@ SCRIPT = """
 """
 
 
-@both
+@pytest.mark.long  # Once, the tests of the command kill a search as well.
+@pytest.mark.parametrize("kind", ["random", "ppo", "predictor"])
 def test_killed_at_random_moments(kind, tmp_path):
     """SIGKILL, again and again: no trial is lost, none counts twice."""
     code = textwrap.dedent(SCRIPT).format(

@@ -1,4 +1,7 @@
-"""The oracle whose proposals are sampled from a controller trained by PPO."""
+"""Oracles whose proposals are sampled from a controller that learns.
+
+One by PPO, as the paper's; one by plain policy gradients (REINFORCE).
+"""
 
 import dataclasses
 import io
@@ -9,10 +12,12 @@ import numpy as np
 from nasnet_keras.files import write_atomically
 from nasnet_keras.search import ppo
 from nasnet_keras.search.controller import Controller
-from nasnet_keras.search.oracle import SpaceOracle
+from nasnet_keras.search.oracles.base import SpaceOracle
 
 SNAPSHOT = "controller.npz"
 PAPER_TRIALS = 5000
+# Architectures that are sampled for one trial, where it must be a new one.
+DRAWS = 32
 
 
 class PPOOracle(SpaceOracle):
@@ -36,6 +41,9 @@ class PPOOracle(SpaceOracle):
         ValueError: If `settings` names nothing.
     """
 
+    # What `settings` may name.
+    known_settings = ppo.SETTINGS
+
     def __init__(
         self,
         space,
@@ -49,11 +57,12 @@ class PPOOracle(SpaceOracle):
         self._settings_given = settings is not None
         if settings is None:
             settings = "small" if self.max_trials < PAPER_TRIALS else "paper"
-        self.settings = _find_settings(settings)
-        if batch_size is not None:
-            self.settings = dataclasses.replace(
-                self.settings, batch_size=batch_size
-            )
+        self._batch_size = (
+            {} if batch_size is None else {"batch_size": batch_size}
+        )
+        self.settings = dataclasses.replace(
+            self._find_settings(settings), **self._batch_size
+        )
         self.units = units
         self.loss = loss
         self.baseline = None
@@ -64,6 +73,16 @@ class PPOOracle(SpaceOracle):
         self._cached = (None, None)
         self._controller = None
 
+    def _find_settings(self, settings):
+        if isinstance(settings, ppo.Settings):
+            return settings
+        if settings not in self.known_settings:
+            raise ValueError(
+                f"`settings` must be one of {sorted(self.known_settings)} or "
+                f"a Settings. Received: settings={settings!r}"
+            )
+        return self.known_settings[settings]
+
     def describe(self):
         return {
             **super().describe(),
@@ -73,12 +92,12 @@ class PPOOracle(SpaceOracle):
         }
 
     def adopt(self, config):
+        super().adopt(config)
         # More trials may be asked of a search: that must not change its
         # settings, unless they were asked for.
         if not self._settings_given and "settings" in config:
-            size = self.settings.batch_size
             self.settings = dataclasses.replace(
-                ppo.Settings(**config["settings"]), batch_size=size
+                ppo.Settings(**config["settings"]), **self._batch_size
             )
 
     @property
@@ -94,24 +113,46 @@ class PPOOracle(SpaceOracle):
             )
         return self._controller
 
-    def propose(self, number):
+    @property
+    def repeats(self):
+        """Whether a point may be proposed again: as the settings say."""
+        return self.settings.repeats
+
+    def candidates(self, number):
+        """Yields samples of the policy as it is now."""
         self._learn()
-        size = self.settings.batch_size
-        block, row = divmod(number, size)
-        # A block of trials is sampled at once, always the same one: what is
-        # proposed must not depend on where a search was interrupted.
+        for actions, log_p in zip(*self._sample(number)):
+            actions = tuple(int(action) for action in actions)
+            yield actions, self._notes(log_p)
+
+    def notes_of(self, actions):
+        """Returns the policy and the probability that it gives to a point."""
+        self._learn()
+        return self._notes(self.controller.log_probability([actions])[0])
+
+    def _notes(self, log_p):
+        return {"policy": self.updates, "log_prob": float(log_p)}
+
+    def _sample(self, number):
+        """Several actions for one trial, and their log-probabilities.
+
+        A block of trials is sampled at once, always the same one: what is
+        proposed must not depend on where a search was interrupted.
+        """
+        block, row = divmod(number, self.settings.batch_size)
         key = (self.updates, block)
+        draws = 1 if self.repeats and not self.limits else DRAWS
+        size = self.settings.batch_size
         if self._cached[0] != key:
+            decisions = len(self.space.sizes)
             noise = [
-                np.random.default_rng([self.seed, i]).random(
-                    len(self.space.sizes)
-                )
+                np.random.default_rng([self.seed, i]).random((draws, decisions))
                 for i in range(block * size, (block + 1) * size)
             ]
-            self._cached = (key, self.controller.sample(np.stack(noise)))
-        actions, log_p = self._cached[1]
-        notes = {"policy": self.updates, "log_prob": float(log_p[row])}
-        return tuple(int(action) for action in actions[row]), notes
+            sampled = self.controller.sample(np.concatenate(noise))
+            self._cached = (key, sampled)
+        rows = slice(row * draws, (row + 1) * draws)
+        return [part[rows] for part in self._cached[1]]
 
     def observe(self, record):
         """Adds a trial to the batch; the next proposal learns full batches."""
@@ -125,10 +166,9 @@ class PPOOracle(SpaceOracle):
 
     def _reward(self, record):
         """The score, larger is better; a failure counts as the worst yet."""
-        if record["score"] is None:
+        reward = self.reward(record)
+        if reward is None:
             return self._worst
-        sign = 1 if self.objective.direction == "max" else -1
-        reward = sign * record["score"]
         self._worst = (
             reward if self._worst is None else min(self._worst, reward)
         )
@@ -139,13 +179,21 @@ class PPOOracle(SpaceOracle):
             self._take_snapshot()
         while self._full_batches:
             records, rewards = zip(*self._full_batches[0])
+            actions = [self.space.to_actions(r["values"]) for r in records]
             self.controller.learn(
-                np.array([self.space.to_actions(r["values"]) for r in records]),
-                np.array([record["log_prob"] for record in records]),
+                np.array(actions),
+                self._old_log_p(records, actions),
                 ppo.advantages(rewards, self.baseline, self.settings.normalize),
             )
             self._count_update()
             self._write_snapshot()
+
+    def _old_log_p(self, records, actions):
+        """Log-probabilities when proposed; of trials that a search without a
+        policy proposed (`warm_start`), those that the policy gives them now."""
+        if all("log_prob" in record for record in records):
+            return np.array([record["log_prob"] for record in records])
+        return self.controller.log_probability(actions)
 
     def _count_update(self):
         """Moves on by the oldest full batch."""
@@ -177,12 +225,16 @@ class PPOOracle(SpaceOracle):
                 self._count_update()
 
 
-def _find_settings(settings):
-    if isinstance(settings, ppo.Settings):
-        return settings
-    if settings not in ppo.SETTINGS:
-        raise ValueError(
-            f"`settings` must be one of {sorted(ppo.SETTINGS)} or a Settings. "
-            f"Received: settings={settings!r}"
-        )
-    return ppo.SETTINGS[settings]
+class ReinforceOracle(PPOOracle):
+    """Searches with an LSTM controller trained by plain policy gradients.
+
+    Williams 1992, as Zoph and Le 2017 (arXiv 1611.01578) trained theirs.
+
+    Args: those of `PPOOracle` but `loss`. In its settings a batch is learnt
+    in one step.
+    """
+
+    known_settings = ppo.REINFORCE_SETTINGS
+
+    def __init__(self, space, **kwargs):
+        super().__init__(space, loss="reinforce", **kwargs)

@@ -1,0 +1,108 @@
+"""What a search maximizes: accuracy, alone or with a target for the cost.
+
+Tan et al. 2019 (MnasNet, arXiv 1807.11626), section 3.1.
+"""
+
+import dataclasses
+
+from nasnet_keras.search.names import COSTS
+
+
+@dataclasses.dataclass(frozen=True)
+class Reward:
+    """accuracy * (cost / target) ** exponent, the exponent below 0.
+
+    With exponent -0.07, MnasNet's, doubling the cost is worth 5 % of the
+    accuracy. Networks below the target gain as those above it lose; with
+    `hard` those below gain nothing.
+
+    Args:
+        cost: `None` (accuracy alone), `"parameters"`, `"macs"` (multiply-adds
+            for one image) or `"latency_ms"` (measured, one image).
+        target: Positive number, in the unit of the cost.
+        exponent: Float up to 0.
+        hard: Whether the cost counts only above the target.
+
+    Call arguments:
+        measurements: Dictionary with `val_accuracy` and the cost.
+
+    Returns:
+        Float.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    cost: str = None
+    target: float = None
+    exponent: float = -0.07
+    hard: bool = False
+
+    def __post_init__(self):
+        if self.cost is not None and self.cost not in COSTS:
+            raise ValueError(
+                f"`cost` must be one of {', '.join(COSTS)}, or None. "
+                f"Received: cost={self.cost!r}"
+            )
+        if (self.cost is None) != (self.target is None):
+            raise ValueError(
+                "`cost` and `target` go together. Received: "
+                f"cost={self.cost!r}, target={self.target!r}"
+            )
+        if self.target is not None and not self.target > 0:
+            raise ValueError(
+                f"`target` must be positive. Received: target={self.target!r}"
+            )
+        if self.exponent > 0:
+            raise ValueError(
+                "`exponent` must be 0 or below. Received: "
+                f"exponent={self.exponent!r}"
+            )
+
+    @property
+    def measures_latency(self):
+        """Whether the cost must be measured on a network."""
+        return self.cost == "latency_ms"
+
+    def __call__(self, measurements):
+        accuracy = measurements["val_accuracy"]
+        if self.cost is None:
+            return accuracy
+        share = measurements[self.cost] / self.target
+        if self.hard:
+            share = max(share, 1.0)
+        return accuracy * share**self.exponent
+
+    def describe(self):
+        """Returns the reward as JSON can hold it."""
+        if self.cost is None:
+            return "val_accuracy"
+        return dataclasses.asdict(self)
+
+
+def pareto_front(records, cost):
+    """Returns the trials that no other beats in accuracy and cost at once.
+
+    Args:
+        records: Sequence of dictionaries, a search's trials: `metrics` with
+            `val_accuracy` and the cost.
+        cost: String, the name of the cost.
+
+    Returns:
+        List of the records on the front, cheapest first. Trials that failed
+        or did not measure the cost are left out.
+    """
+    measured = [
+        record
+        for record in records
+        if record["score"] is not None and cost in record["metrics"]
+    ]
+    measured.sort(
+        key=lambda r: (r["metrics"][cost], -r["metrics"]["val_accuracy"])
+    )
+    front, best = [], -float("inf")
+    for record in measured:
+        if record["metrics"]["val_accuracy"] > best:
+            best = record["metrics"]["val_accuracy"]
+            front.append(record)
+    return front

@@ -1,0 +1,137 @@
+"""Search spaces, and those that have a name."""
+
+import importlib
+import os
+import sys
+
+from nasnet_keras.published import NASNET_A
+from nasnet_keras.search.names import SPACES
+from nasnet_keras.search.spaces.darts import DARTSSpace
+from nasnet_keras.search.spaces.nasbench201 import NASBench201Space
+from nasnet_keras.search.spaces.nasnet import NASNetSpace
+from nasnet_keras.search.spaces.space import Decision, SearchSpace
+from nasnet_keras.search.spaces.wired import WiredSpace
+
+__all__ = [
+    "SPACES",
+    "DARTSSpace",
+    "Decision",
+    "NASBench201Space",
+    "NASNetSpace",
+    "SearchSpace",
+    "WiredSpace",
+    "find_space",
+]
+
+NASNET_A_OPERATIONS = (
+    "identity",
+    "avg_pool_3x3",
+    "max_pool_3x3",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "sep_conv_7x7",
+)
+# melodyguan/enas cifar10/micro_child.py.
+ENAS_OPERATIONS = (
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "avg_pool_3x3",
+    "max_pool_3x3",
+    "factorized_identity",
+)
+
+
+def _nasnet(blocks):
+    return NASNetSpace(blocks=blocks or 5)
+
+
+def _nasnet_a(blocks):
+    return NASNetSpace(
+        blocks=blocks or 5,
+        operations=NASNET_A_OPERATIONS,
+        combinations=("add",),
+    )
+
+
+def _nasnet_a_wired(blocks):
+    return WiredSpace(NASNET_A, NASNET_A_OPERATIONS, blocks)
+
+
+def _nasnet_b(blocks):
+    """Four input states; all blocks go on; sums may be normalized."""
+    return NASNetSpace(
+        blocks=blocks or 4,
+        inputs=4,
+        combinations=(
+            "add",
+            "concat",
+            "add_layer_norm",
+            "add_instance_norm",
+        ),
+        outputs="all",
+    )
+
+
+def _enas(blocks):
+    return NASNetSpace(
+        blocks=blocks or 5, operations=ENAS_OPERATIONS, combinations=("add",)
+    )
+
+
+_MAKERS = {
+    "nasnet": _nasnet,
+    "nasnet_a": _nasnet_a,
+    "nasnet_a_wired": _nasnet_a_wired,
+    "nasnet_b": _nasnet_b,
+    "enas": _enas,
+    "darts": lambda blocks: DARTSSpace(),
+    "nasbench201": lambda blocks: NASBench201Space(),
+}
+
+
+def find_space(name, blocks=None):
+    """Returns a search space by name.
+
+    Args:
+        name: String, a key of `SPACES`, or `"module:name"`: of a module that
+            can be imported, a `SearchSpace` or a function that makes one.
+        blocks: Optional integer, the blocks of a cell, where a space has
+            cells of any size.
+
+    Raises:
+        ValueError: If there is no such space.
+    """
+    if ":" in name:
+        space = _import_space(name)
+        if blocks is not None:
+            raise ValueError(
+                f"The space {name!r} says itself how many blocks its cells "
+                f"have. Received: blocks={blocks}"
+            )
+        return space
+    if name not in SPACES:
+        raise ValueError(
+            f"A space is one of {', '.join(SPACES)}, or your own as "
+            f"MODULE:NAME. Received: {name!r}"
+        )
+    if blocks is not None and name in ("darts", "nasbench201"):
+        raise ValueError(
+            f"The space {name!r} has cells of one size. Received: "
+            f"blocks={blocks}"
+        )
+    return _MAKERS[name](blocks)
+
+
+def _import_space(name):
+    module, _, attribute = name.partition(":")
+    # As with `python -m`: an installed command does not look here.
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"There is no space {name!r}: {error}") from error
+    space = found if isinstance(found, SearchSpace) else found()
+    if not isinstance(space, SearchSpace):
+        raise ValueError(f"{name!r} must be a SearchSpace. Received: {space!r}")
+    return space

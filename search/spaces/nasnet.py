@@ -1,0 +1,118 @@
+"""The paper's space in all its sizes: two cells of blocks."""
+
+from nasnet_keras.genotypes import COMBINATIONS, Block, Cell
+from nasnet_keras.operations import PAPER_OPERATIONS, check_operations
+from nasnet_keras.search.spaces.space import SearchSpace
+
+ROLES = ("normal", "reduction")
+OUTPUTS = ("unused", "all")
+
+
+class NASNetSpace(SearchSpace):
+    """The search space of the paper: a Normal and a Reduction cell.
+
+    Section 3: for each block two inputs, an operation on each, and how the
+    two are combined: 5 decisions a block, first all of the Normal cell, then
+    all of the Reduction cell.
+
+    Args:
+        blocks: Integer, B in the paper, for each of the two cells.
+        inputs: Integer, the hidden states that a cell reads.
+        operations: Sequence of operation names. Defaults to the 13 of the
+            paper.
+        combinations: Sequence of combinations, see `Block`. Defaults to the
+            paper's two.
+        outputs: What a cell puts out: `"unused"` (the states that no block
+            reads) or `"all"` (every block, as NASNet-B).
+
+    Raises:
+        ValueError: If an argument is out of range or names nothing known.
+    """
+
+    def __init__(
+        self,
+        blocks=5,
+        inputs=2,
+        operations=PAPER_OPERATIONS,
+        combinations=("add", "concat"),
+        outputs="unused",
+    ):
+        for name, value in (("blocks", blocks), ("inputs", inputs)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(
+                    f"`{name}` must be a positive integer. "
+                    f"Received: {name}={value!r}"
+                )
+        check_operations(operations)
+        unknown = [c for c in combinations if c not in COMBINATIONS]
+        if unknown:
+            raise ValueError(
+                f"`combinations` must be among {COMBINATIONS}. "
+                f"Received: {unknown}"
+            )
+        if outputs not in OUTPUTS:
+            raise ValueError(
+                f"`outputs` must be one of {OUTPUTS}. "
+                f"Received: outputs={outputs!r}"
+            )
+        self.blocks = blocks
+        self.inputs = inputs
+        self.outputs = outputs
+        super().__init__(
+            decision
+            for role in ROLES
+            for number in range(blocks)
+            for decision in (
+                (f"{role}/{number}/input_0", range(inputs + number)),
+                (f"{role}/{number}/input_1", range(inputs + number)),
+                (f"{role}/{number}/operation_0", operations),
+                (f"{role}/{number}/operation_1", operations),
+                (f"{role}/{number}/combination", combinations),
+            )
+        )
+
+    def make_cells(self, values):
+        """Returns the normal and the reduction cell."""
+        return [self._to_cell(role, values) for role in ROLES]
+
+    def _to_cell(self, role, values):
+        def pair(number, what):
+            place = f"{role}/{number}/{what}"
+            return values[f"{place}_0"], values[f"{place}_1"]
+
+        blocks = [
+            Block(
+                inputs=pair(number, "input"),
+                operations=pair(number, "operation"),
+                combination=values[f"{role}/{number}/combination"],
+            )
+            for number in range(self.blocks)
+        ]
+        concat = range(self.inputs, self.inputs + self.blocks)
+        if self.outputs == "unused":
+            used = {state for block in blocks for state in block.inputs}
+            concat = [state for state in concat if state not in used]
+        return Cell(blocks, concat, self.inputs)
+
+    def read_cells(self, genotype):
+        """Returns the values of a genotype's blocks."""
+        values = {}
+        for role in ROLES:
+            cell = getattr(genotype, role)
+            check_blocks(role, cell, self.blocks)
+            for number, block in enumerate(cell.blocks):
+                place = f"{role}/{number}"
+                for side in (0, 1):
+                    values[f"{place}/input_{side}"] = block.inputs[side]
+                    values[f"{place}/operation_{side}"] = block.operations[side]
+                values[f"{place}/combination"] = block.combination
+        return values
+
+
+def check_blocks(role, cell, blocks):
+    """Raises ValueError unless a cell has so many blocks."""
+    if len(cell.blocks) != blocks:
+        raise ValueError(
+            f"This space has {blocks} blocks a cell. The {role} cell has "
+            f"{len(cell.blocks)}."
+        )
