@@ -16,6 +16,8 @@ from nasnet_keras.search.names import COSTS, ORACLES, SPACES
 
 EXTRA = ("matplotlib", "PIL", "sklearn", "tqdm")
 
+# Children between two trainings of shared weights, unless told otherwise.
+ROUND = 10
 # What a search takes unless told otherwise, by dataset; a folder's are those
 # of CIFAR-10. The demonstration must fit into minutes on two cores.
 DEFAULTS = {
@@ -108,7 +110,7 @@ def add_arguments(parser):
         "--update-every",
         int,
         "trials per update of the policy, in place of its setting's, and "
-        "children of a round of shared weights, in place of 10",
+        f"children of a round of shared weights, in place of {ROUND}",
     )
     oracle.add_argument(
         "--population-size", type=int, default=20, help="of evolution"

@@ -9,6 +9,7 @@ import numpy as np
 import nasnet_keras
 from nasnet_keras.published import NASNET_A, load_genotype
 from nasnet_keras.search import comparison
+from nasnet_keras.search.command import ROUND
 from nasnet_keras.search.evaluators.from_scratch import (
     ChildRecipe,
     TrainFromScratch,
@@ -30,8 +31,6 @@ from nasnet_keras.search.run import search
 from nasnet_keras.search.spaces import find_space
 from nasnet_keras.training.data import load_dataset
 
-# Children between two trainings of shared weights.
-ROUND = 10
 # Whoever follows a search through a pipe wants its lines at once.
 tell = functools.partial(print, flush=True)
 
