@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 import nasnet_keras
-from nasnet_keras import operations
+from nasnet_keras.cells import operations
 
 
 def build(layer_class):

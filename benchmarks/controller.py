@@ -12,7 +12,11 @@ import argparse
 import numpy as np
 
 from nasnet_keras.search import Controller, NASNetSpace
-from nasnet_keras.search.ppo import SETTINGS, advantages, moving_average
+from nasnet_keras.search.policy.losses import (
+    SETTINGS,
+    advantages,
+    moving_average,
+)
 
 REWARDED = 10
 SHOWN = 10

@@ -23,8 +23,8 @@ import time
 import keras_tuner
 import numpy as np
 
-from nasnet_keras.files import write_atomically
-from nasnet_keras.provenance import provenance
+from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.provenance import provenance
 from nasnet_keras.search import (
     EvolutionOracle,
     NASBench201Space,

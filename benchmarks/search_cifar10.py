@@ -34,8 +34,8 @@ import time
 import training as networks  # Before Keras: it sets how TensorFlow computes.
 
 from nasnet_keras import NASNET_A, Genotype
-from nasnet_keras.files import write_atomically
-from nasnet_keras.provenance import provenance
+from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.provenance import provenance
 from nasnet_keras.search import (
     Network,
     Rounds,
@@ -45,7 +45,7 @@ from nasnet_keras.search import (
     search,
 )
 from nasnet_keras.search.comparison import choose_filters
-from nasnet_keras.search.evaluators.shared_weights import SHARED
+from nasnet_keras.search.evaluators.shared.evaluator import SHARED
 from nasnet_keras.training.data import load_dataset
 
 ORACLES = {"searched": "predictor", "random": "random"}

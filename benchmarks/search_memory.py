@@ -14,8 +14,8 @@ import multiprocessing
 import pathlib
 import tempfile
 
-from nasnet_keras.files import write_atomically
-from nasnet_keras.provenance import provenance
+from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.provenance import provenance
 from nasnet_keras.search import (
     ChildRecipe,
     Isolated,

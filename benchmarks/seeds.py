@@ -47,8 +47,8 @@ def run(settings, args):
     Returns:
         Dictionary: name -> list of results, by seed.
     """
-    from nasnet_keras.files import write_atomically
-    from nasnet_keras.provenance import provenance
+    from nasnet_keras.runs.files import write_atomically
+    from nasnet_keras.runs.provenance import provenance
 
     asked = {
         name: str(value)

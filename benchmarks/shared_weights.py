@@ -16,15 +16,15 @@ import time
 
 import training  # Before Keras: it sets how TensorFlow computes.
 
-from nasnet_keras.files import write_atomically
-from nasnet_keras.provenance import provenance
+from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.provenance import provenance
 from nasnet_keras.search import (
     Rounds,
     SharedWeights,
     TrainFromScratch,
     find_space,
 )
-from nasnet_keras.search.evaluators.shared_weights import SHARED
+from nasnet_keras.search.evaluators.shared.evaluator import SHARED
 from nasnet_keras.search.oracles.base import random_actions
 from nasnet_keras.training.data import load_dataset
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from nasnet_keras.image_axes import image_shape
+from nasnet_keras.layers.image_axes import image_shape
 from nasnet_keras.presets import get_preset
 from nasnet_keras.zoo import build_preset
 
@@ -65,7 +65,7 @@ class Backbone(keras.Model):
             weights: See `nasnet_keras.from_preset`.
             input_shape: Tuple; defaults to images of any size, of 3 channels.
             aligned: Whether to pad images where sizes would not be as above,
-                see `nasnet_keras.alignment`.
+                see `nasnet_keras.layers.padding`.
             overrides: Other arguments of `NASNet`, for example
                 `include_preprocessing=True`; not `include_top`, `pooling`.
 

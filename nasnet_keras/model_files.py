@@ -55,7 +55,7 @@ def load_model(path, compile=False):
     """
     import keras
 
-    import nasnet_keras.models
+    import nasnet_keras.networks.build
     import nasnet_keras.training.optimizers  # noqa: F401
 
     read_about(path)

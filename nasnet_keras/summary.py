@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import keras
 
-from nasnet_keras.image_axes import split_shape
+from nasnet_keras.layers.image_axes import split_shape
 
 MULTIPLYING = (
     keras.layers.Conv2D,

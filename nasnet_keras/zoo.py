@@ -8,8 +8,8 @@ import tempfile
 
 import keras
 
-from nasnet_keras.image_axes import image_shape
-from nasnet_keras.models import DEFAULTS, build
+from nasnet_keras.layers.image_axes import image_shape
+from nasnet_keras.networks.build import DEFAULTS, build
 from nasnet_keras.presets import find_weights, get_preset
 from nasnet_keras.presets.cards import preset_card
 from nasnet_keras.presets.types import CONFIG_FILE, WEIGHTS_FILE

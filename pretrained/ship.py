@@ -19,11 +19,11 @@ import h5py
 import numpy as np
 
 import nasnet_keras
-from nasnet_keras.evaluate import measure
-from nasnet_keras.files import write_atomically
+from nasnet_keras.cli.evaluate import measure
+from nasnet_keras.runs.files import write_atomically
 from nasnet_keras.training.curves import read_history
 from nasnet_keras.training.data import load_dataset
-from nasnet_keras.training.evaluation import evaluation_batches
+from nasnet_keras.training.feeds.evaluation import evaluation_batches
 
 SHIPPED = pathlib.Path(__file__).resolve().parent / "shipped"
 

@@ -25,16 +25,16 @@ import numpy as np
 from absl import app, flags
 from absl.flags import argparse_flags
 
-from nasnet_keras.files import write_atomically
-from nasnet_keras.imagenet import preprocess_input
-from nasnet_keras.images import INTERPOLATIONS, image_files, load_image
-from nasnet_keras.predict import (
+from nasnet_keras.cli.predict import (
     Progress,
     input_channels,
     load_network,
     predictions,
 )
+from nasnet_keras.images.files import INTERPOLATIONS, image_files, load_image
+from nasnet_keras.images.imagenet import preprocess_input
 from nasnet_keras.presets import get_preset
+from nasnet_keras.runs.files import write_atomically
 
 
 def make_parser():
@@ -281,7 +281,7 @@ def _check(args):
 
 def _classes(preset, tfds):
     """The names that folders of classes have, by label."""
-    from nasnet_keras.imagenet import class_index
+    from nasnet_keras.images.imagenet import class_index
 
     names = preset.class_names
     if tfds and names != "imagenet":
@@ -359,7 +359,7 @@ def format_table(result):
 
 def write_result(path, result, args):
     """Writes a result, and what produced it, as JSON."""
-    from nasnet_keras.provenance import provenance
+    from nasnet_keras.runs.provenance import provenance
 
     produced_by = {
         **provenance(),

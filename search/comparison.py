@@ -5,14 +5,14 @@ import json
 
 import numpy as np
 
-from nasnet_keras.files import write_atomically
+from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.search.commands.progress import say
 from nasnet_keras.search.evaluators.from_scratch import (
     accuracy,
     child_network,
     train_child,
 )
-from nasnet_keras.search.memory import free_memory
-from nasnet_keras.search.progress import say
+from nasnet_keras.search.evaluators.memory import free_memory
 
 LONGER = 2  # times the epochs of a child
 WIDER = 2  # times its filters
@@ -27,7 +27,7 @@ def compare(cells, recipe, dataset, seed, path):
     Args:
         cells: Dictionary, label -> `Genotype`.
         recipe: `ChildRecipe` of the search.
-        dataset: `nasnet_keras.training.data.Dataset`.
+        dataset: `nasnet_keras.training.data.dataset.Dataset`.
         seed: Integer.
         path: Path of a JSON file of the results. What it holds already for
             the same cell and recipe is not trained again.

@@ -5,14 +5,14 @@ import json
 
 import keras
 
-from nasnet_keras.evaluate import measure
-from nasnet_keras.files import write_atomically
+from nasnet_keras.cli.evaluate import measure
 from nasnet_keras.model_files import load_model, save_model
-from nasnet_keras.provenance import provenance
+from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.provenance import provenance
 from nasnet_keras.search.evaluators.from_scratch import choose_stem
-from nasnet_keras.search.limits import Network
+from nasnet_keras.search.evaluators.limits import Network
 from nasnet_keras.training.callbacks import DivergedError
-from nasnet_keras.training.evaluation import evaluation_batches
+from nasnet_keras.training.feeds.evaluation import evaluation_batches
 from nasnet_keras.training.fit import MODEL_FILE, fit
 
 FOLDER = "retrain"
@@ -39,7 +39,7 @@ def retrain(
 
     Args:
         found: `Found`, what a search returned.
-        dataset: `nasnet_keras.training.data.Dataset`.
+        dataset: `nasnet_keras.training.data.dataset.Dataset`.
         recipe: `nasnet_keras.training.recipes.Recipe`.
         top: Integer, how many cells to train.
         cells_per_stack: Integer, N of the networks.

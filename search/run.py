@@ -7,15 +7,15 @@ import pathlib
 
 import keras_tuner
 
-from nasnet_keras.extras import require
-from nasnet_keras.files import write_atomically
-from nasnet_keras.provenance import provenance
+from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.optional import require
+from nasnet_keras.runs.provenance import provenance
+from nasnet_keras.search.engines.tuner import CellTuner
 from nasnet_keras.search.evaluators.from_scratch import TrainFromScratch
+from nasnet_keras.search.evaluators.rewards import pareto_front
 from nasnet_keras.search.oracles import find_oracle
 from nasnet_keras.search.oracles.base import CONFIG, JOURNAL
-from nasnet_keras.search.rewards import pareto_front
 from nasnet_keras.search.spaces import NASNetSpace
-from nasnet_keras.search.tuner import CellTuner
 from nasnet_keras.visualize import plot_genotype, plot_rewards
 
 BEST = "best.json"
@@ -140,7 +140,7 @@ def search(
     """Searches for cells, or goes on with a search that was stopped.
 
     Args:
-        dataset: `nasnet_keras.training.data.Dataset`, see `load_dataset`.
+        dataset: `nasnet_keras.training.data.dataset.Dataset`, see `load_dataset`.
         directory: Path of the search's folder. Every finished trial is kept
             there: the same call goes on where it was stopped.
         trials: Integer, the trials in all.

@@ -19,15 +19,15 @@ from nasnet_keras import (
     from_preset,
     list_presets,
 )
-from nasnet_keras.cell_plan import Part, make_chain
-from nasnet_keras.cells import NormalCell
-from nasnet_keras.conventions import Conventions, Slot
-from nasnet_keras.genotypes import Block, Cell
-from nasnet_keras.operations import (
+from nasnet_keras.cells.cell import NormalCell
+from nasnet_keras.cells.conventions import Conventions, Slot
+from nasnet_keras.cells.operations import (
     PAPER_OPERATIONS,
     FactorizedReduction,
 )
-from nasnet_keras.pooling import POOLING_SEMANTICS
+from nasnet_keras.cells.plan import Part, make_chain
+from nasnet_keras.genotypes import Block, Cell
+from nasnet_keras.layers.pooling import POOLING_SEMANTICS
 from tests.support.genotypes import TWO_BLOCKS
 from tests.support.recorder import observed_model
 

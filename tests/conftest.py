@@ -85,7 +85,7 @@ def mobile():
 @pytest.fixture
 def operations():
     """The table of operations, emptied of what the test added to it."""
-    from nasnet_keras.operations import OPERATIONS
+    from nasnet_keras.cells.operations import OPERATIONS
 
     before = dict(OPERATIONS)
     yield OPERATIONS

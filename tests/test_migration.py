@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nasnet_keras import NASNetMobile, NormalCell, ReductionCell
-from nasnet_keras.fine_tuning import (
+from nasnet_keras.training.fine_tuning import (
     freeze_batch_norm,
     replace_head,
     unfreeze_from,

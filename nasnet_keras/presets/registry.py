@@ -3,14 +3,14 @@
 Plain data; `nasnet_keras.presets` says what a preset is.
 """
 
-from nasnet_keras.presets.types import Preset, Published, Weights
-from nasnet_keras.published import (
+from nasnet_keras.genotypes.published import (
     AMOEBANET_A,
     DARTS_V1,
     DARTS_V2,
     ENAS,
     PNASNET_5,
 )
+from nasnet_keras.presets.types import Preset, Published, Weights
 
 KERAS = (
     "https://storage.googleapis.com/tensorflow/keras-applications/nasnet/NASNet"

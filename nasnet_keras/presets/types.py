@@ -6,7 +6,7 @@ import json
 import pathlib
 
 from nasnet_keras.genotypes import Genotype
-from nasnet_keras.published import NASNET_A
+from nasnet_keras.genotypes.published import NASNET_A
 
 WEIGHTS_FILE = "model.weights.h5"
 CONFIG_FILE = "config.json"

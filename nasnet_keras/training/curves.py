@@ -7,7 +7,7 @@ import time
 
 import keras
 
-from nasnet_keras.files import write_atomically
+from nasnet_keras.runs.files import write_atomically
 
 HISTORY_FILE = "history.csv"
 

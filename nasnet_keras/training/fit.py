@@ -10,7 +10,7 @@ import tempfile
 
 import keras
 
-from nasnet_keras.drop_path import AdaptiveDropPath, ScheduledDropPath
+from nasnet_keras.layers.drop_path import AdaptiveDropPath, ScheduledDropPath
 from nasnet_keras.model_files import save_model
 from nasnet_keras.training.callbacks import (
     Checkpoints,
@@ -20,8 +20,8 @@ from nasnet_keras.training.callbacks import (
 )
 from nasnet_keras.training.curves import Curves
 from nasnet_keras.training.distill import make_distiller
-from nasnet_keras.training.evaluation import evaluation_batches
-from nasnet_keras.training.feed import make_feed
+from nasnet_keras.training.feeds.evaluation import evaluation_batches
+from nasnet_keras.training.feeds.feed import make_feed
 from nasnet_keras.training.optimizers import (
     allow_unused_weights,
     compile_model,
@@ -52,7 +52,7 @@ def fit(
             `predictions` and, with `recipe.auxiliary_weight`,
             `auxiliary_predictions`, as probabilities.
         recipe: `nasnet_keras.training.Recipe`.
-        dataset: `nasnet_keras.training.data.Dataset`. Its validation part, if
+        dataset: `nasnet_keras.training.data.dataset.Dataset`. Its validation part, if
             it has one, is evaluated after each epoch.
         folder: Path, of this training alone.
         seed: Integer, of all chance but the initial weights.

@@ -12,7 +12,7 @@ def build_network(preset, recipe, dataset, weights=None, **options):
     Args:
         preset: A preset's name, folder or `Preset`.
         recipe: `Recipe`.
-        dataset: `nasnet_keras.training.data.Dataset`.
+        dataset: `nasnet_keras.training.data.dataset.Dataset`.
         weights: As in `from_preset`; random by default.
         options: Other arguments of `nasnet_keras.NASNet`.
     """

@@ -10,7 +10,7 @@ import warnings
 import keras
 from keras import ops
 
-from nasnet_keras.discriminative import discriminative_optimizer
+from nasnet_keras.training.discriminative import discriminative_optimizer
 
 KERNELS = (
     keras.layers.Conv2D,

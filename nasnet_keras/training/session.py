@@ -9,14 +9,14 @@ import time
 import keras
 
 import nasnet_keras
-from nasnet_keras.drop_path import has_drop_path
-from nasnet_keras.files import write_atomically
-from nasnet_keras.fine_tuning import freeze_to, replace_head
+from nasnet_keras.layers.drop_path import has_drop_path
 from nasnet_keras.model_files import load_model, read_about
 from nasnet_keras.presets import get_preset
-from nasnet_keras.provenance import provenance
-from nasnet_keras.run_folder import differences
+from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.folder import differences
+from nasnet_keras.runs.provenance import provenance
 from nasnet_keras.training.data import load_dataset
+from nasnet_keras.training.fine_tuning import freeze_to, replace_head
 from nasnet_keras.training.fit import CHECKPOINTS, MODEL_FILE, fit
 from nasnet_keras.training.network import build_network
 from nasnet_keras.training.recipes import Recipe

@@ -28,7 +28,7 @@ import zlib
 
 import filelock
 
-from nasnet_keras.files import write_atomically
+from nasnet_keras.runs.files import write_atomically
 
 logger = logging.getLogger("nasnet_keras")
 

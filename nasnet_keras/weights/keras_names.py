@@ -4,7 +4,7 @@ Layers are found by name: many others in its files are named automatically. A
 place is a pair: a variable of ours and "layer/variable" there.
 """
 
-from nasnet_keras.published import NASNET_A
+from nasnet_keras.genotypes.published import NASNET_A
 from nasnet_keras.weights.slim_names import NORMALIZATION
 
 CLASSIFIER = "predictions/"

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import NamedTuple
 
-from nasnet_keras.search.rewards import Reward
+from nasnet_keras.search.evaluators.rewards import Reward
 
 
 class Evaluation(NamedTuple):

@@ -5,12 +5,12 @@ import time
 
 import keras
 
-from nasnet_keras.drop_path import ScheduledDropPath
+from nasnet_keras.layers.drop_path import ScheduledDropPath
 from nasnet_keras.search.evaluators.evaluator import Evaluator
-from nasnet_keras.search.limits import Network
-from nasnet_keras.search.memory import free_memory
-from nasnet_keras.search.rewards import Reward
-from nasnet_keras.training.feed import make_feed
+from nasnet_keras.search.evaluators.limits import Network
+from nasnet_keras.search.evaluators.memory import free_memory
+from nasnet_keras.search.evaluators.rewards import Reward
+from nasnet_keras.training.feeds.feed import make_feed
 from nasnet_keras.training.optimizers import (
     allow_unused_weights,
     compile_model,
@@ -84,7 +84,7 @@ def train_child(genotype, recipe, dataset, seed, callbacks=None):
     Args:
         genotype: `nasnet_keras.Genotype`.
         recipe: `ChildRecipe`.
-        dataset: `nasnet_keras.training.data.Dataset`.
+        dataset: `nasnet_keras.training.data.dataset.Dataset`.
         seed: Integer, of weights and shuffling.
         callbacks: Optional list of Keras callbacks.
     """
@@ -122,7 +122,7 @@ class TrainFromScratch(Evaluator):
     """Evaluates a genotype by the validation accuracy of a trained child.
 
     Args:
-        dataset: `nasnet_keras.training.data.Dataset`.
+        dataset: `nasnet_keras.training.data.dataset.Dataset`.
         recipe: `ChildRecipe`. Decisions that ride along replace its fields.
         seed: Integer. All children start from it, so that they differ by
             their cells alone.

@@ -10,7 +10,7 @@ import multiprocessing
 import signal
 import traceback
 
-from nasnet_keras.operations import OPERATIONS
+from nasnet_keras.cells.operations import OPERATIONS
 from nasnet_keras.search.evaluators.evaluator import Evaluator
 
 ATTEMPTS = 2

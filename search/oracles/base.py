@@ -19,9 +19,9 @@ import keras_tuner
 import numpy as np
 from keras_tuner.engine import trial as trial_module
 
-from nasnet_keras.files import write_atomically
-from nasnet_keras.run_folder import differences
-from nasnet_keras.search.journal import Journal, uninterrupted
+from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.folder import differences
+from nasnet_keras.search.oracles.journal import Journal, uninterrupted
 
 JOURNAL = "trials.jsonl"
 CONFIG = "config.json"

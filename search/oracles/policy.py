@@ -9,10 +9,10 @@ import zipfile
 
 import numpy as np
 
-from nasnet_keras.files import write_atomically
-from nasnet_keras.search import ppo
-from nasnet_keras.search.controller import Controller
+from nasnet_keras.runs.files import write_atomically
 from nasnet_keras.search.oracles.base import SpaceOracle
+from nasnet_keras.search.policy import losses
+from nasnet_keras.search.policy.controller import Controller
 
 SNAPSHOT = "controller.npz"
 PAPER_TRIALS = 5000
@@ -30,7 +30,7 @@ class PPOOracle(SpaceOracle):
     Args:
         space: `SearchSpace`.
         settings: `"paper"` (appendix A.2), `"small"` (hundreds of trials) or
-            a `nasnet_keras.search.ppo.Settings`. Defaults to `"small"` below
+            a `nasnet_keras.search.policy.losses.Settings`. Defaults to `"small"` below
             5,000 trials.
         batch_size: Integer, trials per update, in place of the settings' own.
         units: Integer, of the LSTM.
@@ -42,7 +42,7 @@ class PPOOracle(SpaceOracle):
     """
 
     # What `settings` may name.
-    known_settings = ppo.SETTINGS
+    known_settings = losses.SETTINGS
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class PPOOracle(SpaceOracle):
         self._controller = None
 
     def _find_settings(self, settings):
-        if isinstance(settings, ppo.Settings):
+        if isinstance(settings, losses.Settings):
             return settings
         if settings not in self.known_settings:
             raise ValueError(
@@ -97,7 +97,7 @@ class PPOOracle(SpaceOracle):
         # settings, unless they were asked for.
         if not self._settings_given and "settings" in config:
             self.settings = dataclasses.replace(
-                ppo.Settings(**config["settings"]), **self._batch_size
+                losses.Settings(**config["settings"]), **self._batch_size
             )
 
     @property
@@ -183,7 +183,9 @@ class PPOOracle(SpaceOracle):
             self.controller.learn(
                 np.array(actions),
                 self._old_log_p(records, actions),
-                ppo.advantages(rewards, self.baseline, self.settings.normalize),
+                losses.advantages(
+                    rewards, self.baseline, self.settings.normalize
+                ),
             )
             self._count_update()
             self._write_snapshot()
@@ -199,7 +201,7 @@ class PPOOracle(SpaceOracle):
         """Moves on by the oldest full batch."""
         rewards = [reward for _, reward in self._full_batches.pop(0)]
         decay = self.settings.baseline_decay
-        self.baseline = ppo.moving_average(self.baseline, rewards, decay)
+        self.baseline = losses.moving_average(self.baseline, rewards, decay)
         self.updates += 1
 
     # A snapshot is the policy after a number of updates. It only spares the
@@ -234,7 +236,7 @@ class ReinforceOracle(PPOOracle):
     in one step.
     """
 
-    known_settings = ppo.REINFORCE_SETTINGS
+    known_settings = losses.REINFORCE_SETTINGS
 
     def __init__(self, space, **kwargs):
         super().__init__(space, loss="reinforce", **kwargs)

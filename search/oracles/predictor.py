@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 
-from nasnet_keras.extras import require
+from nasnet_keras.runs.optional import require
 from nasnet_keras.search.oracles.base import SpaceOracle
 from nasnet_keras.search.oracles.evolution import mutate
 from nasnet_keras.search.oracles.paths import count_paths

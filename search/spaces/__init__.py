@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 
-from nasnet_keras.published import NASNET_A
+from nasnet_keras.genotypes.published import NASNET_A
 from nasnet_keras.search.names import SPACES
 from nasnet_keras.search.spaces.darts import DARTSSpace
 from nasnet_keras.search.spaces.nasbench201 import NASBench201Space

@@ -1,7 +1,7 @@
 """The paper's space in all its sizes: two cells of blocks."""
 
+from nasnet_keras.cells.operations import PAPER_OPERATIONS, check_operations
 from nasnet_keras.genotypes import COMBINATIONS, Block, Cell
-from nasnet_keras.operations import PAPER_OPERATIONS, check_operations
 from nasnet_keras.search.spaces.space import SearchSpace
 
 ROLES = ("normal", "reduction")

@@ -1,7 +1,7 @@
 """Cells that are wired as a known one; their operations are searched."""
 
+from nasnet_keras.cells.operations import check_operations
 from nasnet_keras.genotypes import Block, Cell
-from nasnet_keras.operations import check_operations
 from nasnet_keras.search.spaces.nasnet import ROLES, check_blocks
 from nasnet_keras.search.spaces.space import SearchSpace
 

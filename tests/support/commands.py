@@ -3,9 +3,9 @@
 import subprocess
 import sys
 
-from nasnet_keras import cli
+from nasnet_keras.cli import main as cli
 
-NASNET = [sys.executable, "-m", "nasnet_keras.cli"]
+NASNET = [sys.executable, "-m", "nasnet_keras.cli.main"]
 
 
 def nasnet(*words, **kwargs):

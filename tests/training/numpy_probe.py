@@ -15,8 +15,8 @@ STEPS = (0, 21)  # The second is in the second epoch.
 def make_feeds():
     """Feeds of either kind on real digits, and what to validate on."""
     from nasnet_keras.training.data import load_dataset
-    from nasnet_keras.training.evaluation import evaluation_batches
-    from nasnet_keras.training.feed import make_feed
+    from nasnet_keras.training.feeds.evaluation import evaluation_batches
+    from nasnet_keras.training.feeds.feed import make_feed
     from nasnet_keras.training.recipes.recipe import Recipe
 
     dataset = load_dataset("digits", image_size=8)

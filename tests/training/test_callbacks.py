@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from nasnet_keras.drop_path import AdaptiveDropPath, DropPath
+from nasnet_keras.layers.drop_path import AdaptiveDropPath, DropPath
 from nasnet_keras.training.callbacks import (
     Checkpoints,
     Reseed,

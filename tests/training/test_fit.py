@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from nasnet_keras.drop_path import DropPath
+from nasnet_keras.layers.drop_path import DropPath
 from nasnet_keras.training.callbacks import TrainingError
 from nasnet_keras.training.curves import read_history
 from nasnet_keras.training.data import load_dataset

@@ -280,7 +280,7 @@ def test_mobile_by_its_own_function(server, monkeypatch, tmp_path):
     namespace = {"images": 127.5 * (x + 1)}
     exec(code, namespace)
     best = np.argmax(namespace["model"](x), axis=-1)
-    index = nasnet_keras.imagenet.class_index()
+    index = nasnet_keras.images.imagenet.class_index()
     for rows, number in zip(namespace["names"], best):
         assert rows[0][:2] == index[number]
         assert len(rows) == 5

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from nasnet_keras.drop_path import DropPath
+from nasnet_keras.layers.drop_path import DropPath
 from nasnet_keras.search import (
     ChildRecipe,
     MedianStopping,

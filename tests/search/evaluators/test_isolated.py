@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from nasnet_keras import NASNET_A
-from nasnet_keras.operations import OPERATIONS
+from nasnet_keras.cells.operations import OPERATIONS
 from nasnet_keras.search import Evaluator, Isolated
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from nasnet_keras.cells import NormalCell
+from nasnet_keras.cells.cell import NormalCell
 from nasnet_keras.search import NASBench201Space
 from nasnet_keras.search.spaces.nasbench201 import EDGES, read_table
 

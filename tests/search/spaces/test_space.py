@@ -7,7 +7,7 @@ import pytest
 
 from nasnet_keras import NASNET_A, NASNet
 from nasnet_keras.genotypes import Block, Cell
-from nasnet_keras.published import DARTS_V2
+from nasnet_keras.genotypes.published import DARTS_V2
 from nasnet_keras.search import NASNetSpace, SearchSpace, find_space
 from nasnet_keras.search.names import SPACES
 from nasnet_keras.search.oracles.base import random_actions

@@ -1,0 +1,273 @@
+"""The one interpreter of a genotype's cells, as Keras layers."""
+
+import dataclasses
+
+import keras
+from keras import ops
+
+from nasnet_keras.cells.conventions import Conventions
+from nasnet_keras.cells.operations import check_operations
+from nasnet_keras.cells.plan import CellPlan, make_chain
+from nasnet_keras.genotypes import Cell
+from nasnet_keras.layers.drop_path import DropPath, check_rate
+from nasnet_keras.layers.image_axes import divided, join_shape, split_shape
+
+# Identities keep their state where they stride, too: they are no paths.
+NEVER_DROPPED = ("identity", "factorized_identity")
+
+
+def check_filters(value, least=1):
+    """Raises ValueError unless `value` is an integer of at least `least`."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(
+            f"`filters` must be an integer of at least {least}. "
+            f"Received: filters={value!r}"
+        )
+
+
+class _CellLayer(keras.Layer):
+    """Interprets a `Cell`; the subclasses fix the stride of its inputs.
+
+    Args:
+        cell: `nasnet_keras.Cell`, or its `to_dict()`.
+        filters: Integer, the channels of every state inside the cell. The
+            output has `filters` for each state that the cell concatenates.
+        input_strides: Sequence of integers, one per input state: how many
+            times its side is that of the current state (1, 2, 4, ...).
+            Defaults to 1 for all. Sizes are never looked at, so that they may
+            be unknown.
+        drop_path_rate: Float, the rate at which paths are dropped in
+            training; see `DropPath`. Identities are never dropped.
+        conventions: `Conventions` of the network, or a dictionary of them.
+        frozen: Sequence of integers, which of the layers within the cell do
+            not train. `get_config` notes them, so that what was frozen within
+            a cell stays frozen when it is loaded or cloned.
+
+    Call arguments:
+        inputs: List of tensors, batches of images: current state, previous
+            state, and so on. Where a network has no earlier
+            state yet, the list is shorter and the current state, as it comes,
+            stands in for the missing ones, as in TF-slim.
+
+    Returns:
+        Tensor, a batch of images of `filters * len(cell.concat)` channels,
+        with height and width those of the current state divided by the
+        stride, rounded up.
+
+    Raises:
+        ValueError: If an operation is unknown or an argument out of range.
+    """
+
+    strides = 1
+
+    def __init__(
+        self,
+        cell,
+        filters,
+        input_strides=None,
+        drop_path_rate=0.0,
+        conventions=Conventions(),
+        frozen=(),
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        cell = Cell.from_dict(cell) if isinstance(cell, dict) else cell
+        if not isinstance(cell, Cell):
+            raise ValueError(f"`cell` must be a Cell. Received: cell={cell!r}")
+        if isinstance(conventions, dict):
+            conventions = Conventions(**conventions)
+        input_strides = tuple(input_strides or (1,) * cell.inputs)
+        check_operations(cell.operations)
+        check_filters(
+            filters, least=2 if self._factorizes(cell, input_strides) else 1
+        )
+        check_rate("drop_path_rate", drop_path_rate)
+        self._check_input_strides(cell, input_strides)
+        self.cell = cell
+        self.filters = filters
+        self.input_strides = input_strides
+        self.drop_path_rate = drop_path_rate
+        self.conventions = conventions
+        self.drop_path = DropPath(drop_path_rate) if drop_path_rate else None
+        self.frozen = tuple(frozen)
+
+    def _factorizes(self, cell, input_strides):
+        halved = self.strides > 1 and min(cell.concat) < cell.inputs
+        return halved or max(input_strides) > 1
+
+    @staticmethod
+    def _check_input_strides(cell, input_strides):
+        powers = all(s in (1, 2, 4, 8, 16, 32) for s in input_strides)
+        one_first = input_strides[0] == 1
+        if len(input_strides) != cell.inputs or not powers or not one_first:
+            raise ValueError(
+                "`input_strides` must be 1 for the current state and a power "
+                f"of two for each other of the {cell.inputs} input states. "
+                f"Received: input_strides={input_strides}"
+            )
+
+    def _input_shapes(self, input_shape):
+        shapes = input_shape
+        if not isinstance(shapes[0], (list, tuple)):
+            shapes = [shapes]
+        if len(shapes) > self.cell.inputs:
+            raise ValueError(
+                f"{self.name} reads {self.cell.inputs} input states. "
+                f"Received: {len(shapes)}"
+            )
+        return shapes
+
+    def build(self, input_shape):
+        shapes = self._input_shapes(input_shape)
+        plan = CellPlan(
+            self.cell,
+            self.strides,
+            self.filters,
+            tuple(self._channels(shape) for shape in shapes),
+            self.input_strides,
+            self.conventions,
+        )
+        self.fits = [
+            self._make(parts, count, f"fit_{index}")
+            for index, (parts, count) in enumerate(
+                zip(plan.fits, plan.channels)
+            )
+        ]
+        self.paths, self.merges = [], []
+        for number, block in enumerate(plan.paths):
+            self.paths.append(
+                [
+                    self._make_path(part, f"block_{number}_{side}")
+                    for side, part in zip(("left", "right"), block)
+                ]
+            )
+            merge = plan.merges[number]
+            name = f"block_{number}_merge"
+            self.merges.append(
+                self._make(merge, merge[0].slot.channels, name)
+                if merge
+                else None
+            )
+        self.outs = [
+            self._make(parts, plan.state_channels[state], f"out_{state}")
+            for state, parts in zip(self.cell.concat, plan.outs)
+        ]
+        # Frozen before it is built: loaded, cloned, or by the user.
+        for number, layer in enumerate(self._inner_layers()):
+            if not self.trainable or number in self.frozen:
+                layer.trainable = False
+
+    def _channels(self, shape):
+        return shape[self.conventions.channel_axis]
+
+    def _shape(self, channels, side=None):
+        data_format = self.conventions.data_format
+        return join_shape(None, side, side, channels, data_format)
+
+    def _inner_layers(self):
+        """All layers within, at any depth, in an order that is always so.
+
+        Without the one that drops paths: whether there is one depends on the
+        rate.
+        """
+        layers = self._flatten_layers(include_self=False)
+        return [layer for layer in layers if not isinstance(layer, DropPath)]
+
+    def _make(self, parts, channels, name):
+        chain = make_chain(parts, name=name)
+        chain.build(self._shape(channels))
+        return chain
+
+    def _make_path(self, part, name):
+        path = self._make([part], part.slot.channels, name)
+        sample = self._shape(part.slot.channels, 64)
+        _, side, _, given = split_shape(
+            path.compute_output_shape(sample), self.conventions.data_format
+        )
+        strides = part.slot.strides
+        if side != 64 // strides:
+            raise ValueError(
+                f"The operation {part.operation!r} must divide the size by "
+                f"{strides} (slot.strides). It makes {side} of 64 pixels."
+            )
+        if given != self.filters:
+            raise ValueError(
+                f"The operation {part.operation!r} must give {self.filters} "
+                f"channels (slot.filters). It gives {given}."
+            )
+        return path
+
+    def call(self, inputs):
+        inputs = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        states = [fit(state) for fit, state in zip(self.fits, inputs)]
+        states += [inputs[0]] * (self.cell.inputs - len(inputs))
+        axis = self.conventions.channel_axis
+        for block, paths, merge in zip(
+            self.cell.blocks, self.paths, self.merges
+        ):
+            left, right = (
+                self._apply_path(path, states[state], name)
+                for path, state, name in zip(
+                    paths, block.inputs, block.operations
+                )
+            )
+            if block.combination == "concat":
+                state = ops.concatenate([left, right], axis)
+            else:
+                state = ops.add(left, right)
+            states.append(state if merge is None else merge(state))
+        return ops.concatenate(
+            [
+                out(states[state])
+                for out, state in zip(self.outs, self.cell.concat)
+            ],
+            axis,
+        )
+
+    def _apply_path(self, path, state, name):
+        result = path(state)
+        if self.drop_path is None or not path.layers or name in NEVER_DROPPED:
+            return result
+        return self.drop_path(result)
+
+    def compute_output_shape(self, input_shape):
+        return divided(
+            self._input_shapes(input_shape)[0],
+            self.strides,
+            self.filters * len(self.cell.concat),
+            self.conventions.data_format,
+        )
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(
+            cell=self.cell.to_dict(),
+            filters=self.filters,
+            input_strides=list(self.input_strides),
+            drop_path_rate=self.drop_path_rate,
+            conventions=dataclasses.asdict(self.conventions),
+            frozen=self._frozen_now(),
+        )
+        return config
+
+    def _frozen_now(self):
+        if not self.built:
+            return list(self.frozen)
+        if not self.trainable:  # Its own flag says it all.
+            return []
+        layers = enumerate(self._inner_layers())
+        return [number for number, layer in layers if not layer.trainable]
+
+
+@keras.saving.register_keras_serializable(package="nasnet_keras")
+class NormalCell(_CellLayer):
+    __doc__ = "A cell that keeps the size. " + _CellLayer.__doc__
+
+    strides = 1
+
+
+@keras.saving.register_keras_serializable(package="nasnet_keras")
+class ReductionCell(_CellLayer):
+    __doc__ = "A cell that halves the size. " + _CellLayer.__doc__
+
+    strides = 2

@@ -1,0 +1,105 @@
+"""Rewrite a dataset as one file that every backend reads.
+
+SOURCE is whatever `nasnet train` takes as its data and what fits in memory. A
+training on OUTPUT is the same as on SOURCE at that size of images, without
+TensorFlow too: images, their order and so the splits are the same.
+"""
+
+import io
+import pathlib
+
+
+def add_arguments(parser):
+    """Adds the arguments of `nasnet convert-data` to a parser."""
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="cifar10, cifar100, digits, or a folder with one folder of "
+        "images per class",
+    )
+    parser.add_argument(
+        "output", metavar="OUTPUT", type=pathlib.Path, help="an .npz file"
+    )
+    parser.add_argument(
+        "--data-dir", help="where TensorFlow Datasets keeps its data"
+    )
+    parser.add_argument(
+        "--image-size",
+        type=int,
+        help="side in pixels (default: 32 for CIFAR, 16 for digits, 64 for a "
+        "folder)",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite OUTPUT")
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    """Runs `nasnet convert-data`."""
+    from nasnet_keras.runs.files import write_atomically
+
+    _check(args)
+    dataset = _load(args)
+    content = npz_bytes(dataset)
+    write_atomically(args.output, content)
+    side = dataset.input_shape[0]
+    print(
+        f"{args.output}: {len(dataset.train[1]):,} images to train on and "
+        f"{len(dataset.test[1]):,} to test, {side}x{side}, "
+        f"{len(dataset.classes)} classes"
+    )
+
+
+def _check(args):
+    if args.output.suffix != ".npz":
+        raise ValueError(f"OUTPUT must end in .npz. Received: {args.output}")
+    if args.output.exists() and not args.force:
+        raise ValueError(
+            f"OUTPUT {args.output} exists: remove it, or give --force."
+        )
+
+
+def _load(args):
+    """The dataset, all of its training images together."""
+    import numpy as np
+
+    from nasnet_keras.training.data import load_dataset
+    from nasnet_keras.training.data.tfrecords import STREAMED
+
+    if args.source in STREAMED:
+        raise ValueError(
+            f"SOURCE {args.source} does not fit in memory. Without TensorFlow, "
+            "train on a folder with one folder of its images per class."
+        )
+    dataset = load_dataset(
+        args.source,
+        data_dir=args.data_dir,
+        image_size=args.image_size,
+        validation_split=0,
+    )
+    if not isinstance(dataset.train[0], np.ndarray):
+        raise ValueError(
+            f"SOURCE {args.source} does not fit in memory at --image-size "
+            f"{dataset.input_shape[0]}. Give a smaller one, or train on the "
+            "folder itself, which needs no TensorFlow."
+        )
+    return dataset
+
+
+def npz_bytes(dataset):
+    """Returns the content of an `.npz` file, for `sources.read_npz`.
+
+    Args:
+        dataset: `Dataset` in memory. Its validation part is left out.
+    """
+    import numpy as np
+
+    file = io.BytesIO()
+    np.savez(
+        file,
+        train_images=dataset.train[0],
+        train_labels=dataset.train[1],
+        test_images=dataset.test[0],
+        test_labels=dataset.test[1],
+        classes=np.array(dataset.classes, dtype=str),
+    )
+    return file.getbuffer()

@@ -1,0 +1,1 @@
+"""Image files, and what surrounds a network for ImageNet."""

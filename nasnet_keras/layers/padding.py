@@ -1,0 +1,96 @@
+"""Feature maps of predictable sizes: ceil(size / stride) for every image.
+
+The ImageNet stem starts with an unpadded strided convolution, so that an image
+of 225 pixels gives maps of 112, 56 and 28 where detectors expect 113, 57
+and 29. Padding the image at the bottom and the right mends it, and only where
+it must: images of 224 and 331 pixels, say, stay as the classifiers see them.
+"""
+
+import keras
+from keras import ops
+
+from nasnet_keras.layers.image_axes import (
+    join_shape,
+    paddings,
+    split_shape,
+    take,
+)
+
+
+def padded_side(side):
+    """The side of an image after padding: the next of 4k or 4k - 1.
+
+    The stem's convolution gives it an odd map of 2 ceil(side / 4) - 1 pixels,
+    as it does for 224 and 331.
+    """
+    return side + (2, 1, 0, 0)[(side - 1) % 4]
+
+
+def _bottom_right(x, height, width, most, data_format):
+    """Pads with zeros to a height and a width that may be tensors."""
+    x = ops.pad(x, paddings((0, most), (0, most), data_format))
+    return take(x, slice(0, height), slice(0, width), data_format)
+
+
+class _Padding(keras.Layer):
+    """Pads at the bottom and the right by zeros."""
+
+    def __init__(self, data_format="channels_last", **kwargs):
+        super().__init__(**kwargs)
+        self.data_format = data_format
+
+    def _sides(self, x):
+        return split_shape(ops.shape(x), self.data_format)[1:3]
+
+    def get_config(self):
+        return {**super().get_config(), "data_format": self.data_format}
+
+
+@keras.saving.register_keras_serializable(package="nasnet_keras")
+class PadImage(_Padding):
+    """Pads an image by at most two pixels, see `padded_side`.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Call arguments:
+        inputs: Tensor, a batch of images of any size.
+    """
+
+    def call(self, inputs):
+        sides = [
+            side + ops.maximum((-side) % 4 - 1, 0)
+            if not isinstance(side, int)
+            else padded_side(side)
+            for side in self._sides(inputs)
+        ]
+        return _bottom_right(inputs, *sides, 2, self.data_format)
+
+    def compute_output_shape(self, input_shape):
+        batch, *sides, channels = split_shape(input_shape, self.data_format)
+        sides = [side and padded_side(side) for side in sides]
+        return join_shape(batch, *sides, channels, self.data_format)
+
+
+@keras.saving.register_keras_serializable(package="nasnet_keras")
+class PadToHalf(_Padding):
+    """Pads the stem's map, stride 2, to half of the image, rounded up.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Call arguments:
+        inputs: List of two tensors, the map and the images.
+    """
+
+    def call(self, inputs):
+        features, images = inputs
+        sides = [(side + 1) // 2 for side in self._sides(images)]
+        return _bottom_right(features, *sides, 1, self.data_format)
+
+    def compute_output_shape(self, input_shape):
+        features, images = (
+            split_shape(shape, self.data_format) for shape in input_shape
+        )
+        sides = [side and (side + 1) // 2 for side in images[1:3]]
+        return join_shape(features[0], *sides, features[3], self.data_format)

@@ -1,0 +1,187 @@
+"""Pooling as the published code pads it: two semantics, by name.
+
+They differ only where a pool has stride 2:
+
+- `"tf_slim"`: the padding is not there. It never wins a maximum, and an
+  average divides by the pixels that exist. The authors' code, and what the
+  published weights were trained with.
+- `"keras"`: the padding is zeros. They can win a maximum, and an average
+  always divides by the window's area. What keras.applications computes.
+"""
+
+import keras
+from keras import ops
+
+from nasnet_keras.layers.image_axes import (
+    check_data_format,
+    divided,
+    paddings,
+    split_shape,
+    take,
+)
+
+POOLING_SEMANTICS = ("tf_slim", "keras")
+
+# Where a strided window lies on an even side.
+ALIGNMENTS = ("tensorflow", "pytorch")
+
+
+def check_pooling_semantics(value):
+    """Raises ValueError unless `value` names one of `POOLING_SEMANTICS`."""
+    if value not in POOLING_SEMANTICS:
+        raise ValueError(
+            f"`pooling_semantics` must be one of {POOLING_SEMANTICS}. "
+            f"Received: pooling_semantics={value!r}"
+        )
+
+
+def check_alignment(value):
+    """Raises ValueError unless `value` names one of `ALIGNMENTS`."""
+    if value not in ALIGNMENTS:
+        raise ValueError(
+            f"`alignment` must be one of {ALIGNMENTS}. "
+            f"Received: alignment={value!r}"
+        )
+
+
+def pad_for_stride_2(
+    x, window, alignment="tensorflow", value=0.0, data_format="channels_last"
+):
+    """Pads `x` so that a stride-2 "valid" window gives `ceil(size / 2)`.
+
+    TensorFlow's "same" puts the odd pixel of the padding at the bottom right,
+    so an even side gets one row less at the top; PyTorch's padding is the
+    same on both sides. The side may be unknown until the call: it is never
+    compared, only sliced with.
+
+    Args:
+        x: Tensor, a batch of images.
+        window: Integer, the side of the window.
+        alignment: `"tensorflow"` or `"pytorch"`.
+        value: Float, what to pad with.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Returns:
+        The padded tensor.
+    """
+    margins = ((window - 1) // 2, window // 2)
+    _, height, width, _ = split_shape(ops.shape(x), data_format)
+    padded = ops.pad(
+        x, paddings(margins, margins, data_format), constant_values=value
+    )
+    if alignment == "pytorch" or window % 2 == 0 or window == 1:
+        return padded
+    rows, columns = slice(1 - height % 2, None), slice(1 - width % 2, None)
+    return take(padded, rows, columns, data_format)
+
+
+@keras.saving.register_keras_serializable(package="nasnet_keras")
+class Pooling(keras.Layer):
+    """2D max or average pooling to `ceil(size / strides)`.
+
+    Args:
+        kind: `"max"` or `"average"`.
+        window: Integer, the side of the window; odd at stride 1.
+        strides: 1 or 2.
+        pooling_semantics: `"tf_slim"` or `"keras"`, see the module.
+        alignment: `"tensorflow"` or `"pytorch"`: where strided windows lie
+            on a side of even length, see `pad_for_stride_2`.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Call arguments:
+        inputs: Tensor, a batch of images of any size.
+
+    Raises:
+        ValueError: If an argument has another value.
+    """
+
+    def __init__(
+        self,
+        kind,
+        window,
+        strides=1,
+        pooling_semantics="tf_slim",
+        alignment="tensorflow",
+        data_format="channels_last",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if kind not in ("max", "average"):
+            raise ValueError(
+                f"`kind` must be 'max' or 'average'. Received: kind={kind!r}"
+            )
+        if not isinstance(window, int) or window < 1:
+            raise ValueError(
+                "`window` must be a positive integer. "
+                f"Received: window={window!r}"
+            )
+        if strides not in (1, 2):
+            raise ValueError(
+                f"`strides` must be 1 or 2. Received: strides={strides!r}"
+            )
+        check_pooling_semantics(pooling_semantics)
+        check_alignment(alignment)
+        check_data_format(data_format)
+        self.kind = kind
+        self.window = window
+        self.strides = strides
+        self.pooling_semantics = pooling_semantics
+        self.alignment = alignment
+        self.data_format = data_format
+
+    def call(self, inputs):
+        if self.strides == 1:
+            return self._pool(inputs, "same")
+        if self.pooling_semantics == "keras":
+            return self._pool(self._pad(inputs), "valid")
+        if self.kind == "max":
+            if self.alignment == "tensorflow":
+                return self._pool(inputs, "same")
+            return self._pool(self._pad(inputs, _lowest(inputs)), "valid")
+        if self.alignment == "tensorflow" and not _counts_padding():
+            return self._pool(inputs, "same")
+        one = inputs[:1, :1] if self._channels_first else inputs[:1, ..., :1]
+        sums = self._pool(self._pad(inputs), "valid")
+        return sums / self._pool(self._pad(ops.ones_like(one)), "valid")
+
+    @property
+    def _channels_first(self):
+        return self.data_format == "channels_first"
+
+    def _pad(self, x, value=0.0):
+        return pad_for_stride_2(
+            x, self.window, self.alignment, value, self.data_format
+        )
+
+    def _pool(self, x, padding):
+        pool = ops.max_pool if self.kind == "max" else ops.average_pool
+        return pool(
+            x, self.window, self.strides, padding, data_format=self.data_format
+        )
+
+    def compute_output_shape(self, input_shape):
+        channels = input_shape[1 if self._channels_first else -1]
+        return divided(input_shape, self.strides, channels, self.data_format)
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(
+            kind=self.kind,
+            window=self.window,
+            strides=self.strides,
+            pooling_semantics=self.pooling_semantics,
+            alignment=self.alignment,
+            data_format=self.data_format,
+        )
+        return config
+
+
+def _lowest(x):
+    """The lowest number of a tensor's type: padding that never wins."""
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    return {"float16": -65504.0, "float64": -1.7e308}.get(dtype, -3.38e38)
+
+
+def _counts_padding():
+    """Keras on torch counts the odd padding pixel in a "same" average."""
+    return keras.backend.backend() == "torch"

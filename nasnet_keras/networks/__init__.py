@@ -1,0 +1,1 @@
+"""From a configuration to a whole network, or to its costs."""

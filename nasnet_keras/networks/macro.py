@@ -1,0 +1,113 @@
+"""What each family of networks does around its cells.
+
+Plain data: `nasnet_keras.networks.stacks` and `nasnet_keras.networks.build` read it.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class AuxiliaryHead:
+    """The classifier that helps in training.
+
+    Args:
+        place: `"before"`, `"at"` or `"after"`: the cell before the second
+            reduction, that reduction, or the cell after it.
+        filters: Two integers, of its two convolutions.
+        strides: Integer, of its 5x5 pool; `imagenet_strides` with the
+            ImageNet stem.
+        imagenet_norm: Whether the second convolution is normalized with the
+            ImageNet stem too.
+    """
+
+    place: str = "before"
+    filters: tuple = (128, 768)
+    strides: int = 3
+    imagenet_strides: int = 3
+    imagenet_norm: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Macro:
+    """The macro-architecture of a family.
+
+    Args:
+        source: String, the code that it follows.
+        reduces_within: Whether the first cell of a later stack is the one
+            that reduces (PNASNet). Else a reduction stands between stacks.
+        stem_cells: Whether the ImageNet stem ends in two reduction cells.
+            Else it is three strided convolutions (DARTS).
+        stem_twice: Whether the first cell reads the CIFAR stem as previous
+            state too. Else it has none.
+        final_relu: Whether a ReLU stands before the global pooling.
+        classifier_bias: Whether the classifier has a bias.
+        deeper_drops_more: Whether the drop-path rate grows with depth.
+        alignment: `"tensorflow"` or `"pytorch"`, see `nasnet_keras.layers.pooling`.
+        current_projections: Integer, see `nasnet_keras.Conventions`.
+        always_project: Boolean, see `nasnet_keras.Conventions`.
+        batch_norm: Dictionary, stem -> momentum and epsilon.
+        auxiliary: `AuxiliaryHead`.
+    """
+
+    source: str
+    reduces_within: bool = False
+    stem_cells: bool = True
+    stem_twice: bool = False
+    final_relu: bool = True
+    classifier_bias: bool = True
+    deeper_drops_more: bool = True
+    alignment: str = "tensorflow"
+    current_projections: int = 1
+    always_project: bool = False
+    batch_norm: tuple = (("imagenet", 0.9997, 1e-3), ("cifar", 0.9, 1e-5))
+    auxiliary: AuxiliaryHead = AuxiliaryHead()
+
+    def batch_norm_of(self, stem):
+        """Returns momentum and epsilon of batch normalization."""
+        return {name: values for name, *values in self.batch_norm}[stem]
+
+
+MACROS = {
+    "nasnet": Macro("TF-slim nasnet/nasnet.py"),
+    "pnasnet": Macro("TF-slim nasnet/pnasnet.py", reduces_within=True),
+    "amoebanet": Macro(
+        "tensorflow/tpu amoeba_net/model_builder.py",
+        deeper_drops_more=False,
+        auxiliary=AuxiliaryHead(filters=(51, 307)),
+    ),
+    # Its auxiliary head pools after its second convolution instead of making
+    # that span the map; ours is NASNet's, in the authors' place.
+    "enas": Macro(
+        "melodyguan/enas cifar10/micro_child.py",
+        stem_twice=True,
+        classifier_bias=False,
+        current_projections=2,
+        auxiliary=AuxiliaryHead(place="after"),
+    ),
+    "darts": Macro(
+        "quark0/darts cnn/model.py",
+        stem_cells=False,
+        stem_twice=True,
+        final_relu=False,
+        deeper_drops_more=False,
+        alignment="pytorch",
+        always_project=True,
+        batch_norm=(("imagenet", 0.9, 1e-5), ("cifar", 0.9, 1e-5)),
+        auxiliary=AuxiliaryHead(
+            place="at", imagenet_strides=2, imagenet_norm=False
+        ),
+    ),
+}
+
+
+def find_macro(name):
+    """Returns the `Macro` of a family by name.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    if name not in MACROS:
+        raise ValueError(
+            f"`macro` must be one of {tuple(MACROS)}. Received: macro={name!r}"
+        )
+    return MACROS[name]

@@ -1,0 +1,1 @@
+"""Batches of images: for training, augmented; for evaluation, as they are."""

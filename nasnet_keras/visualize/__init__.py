@@ -1,0 +1,13 @@
+"""Pictures of cells, searches and trainings.
+
+They need matplotlib (`pip install 'nasnet-keras[plot]'`) and neither a
+display nor Keras.
+"""
+
+from nasnet_keras.visualize.cells import (
+    plot_curves,
+    plot_genotype,
+    plot_rewards,
+)
+
+__all__ = ["plot_curves", "plot_genotype", "plot_rewards"]

@@ -1,0 +1,1 @@
+"""`nasnet search` and `nasnet retrain`."""

@@ -1,0 +1,1 @@
+"""Children that share one set of weights."""

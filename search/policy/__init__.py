@@ -1,0 +1,1 @@
+"""The policy: an LSTM controller, its losses, how it learns."""

@@ -1,0 +1,200 @@
+"""The policy: an LSTM that makes one softmax prediction per decision.
+
+Appendix A.2 of the paper: one layer, 100 units, weights uniform in
+[-0.1, 0.1]. Every prediction is fed back as input to the next.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from nasnet_keras.search.policy import losses
+
+MASKED = -1e9
+
+
+def _uniform(seed):
+    return keras.initializers.RandomUniform(-0.1, 0.1, seed=seed)
+
+
+class _Heads(keras.Layer):
+    """A softmax layer for each decision, over the options that it has.
+
+    Args:
+        sizes: Sequence of integers, the options of each decision.
+        seed: Integer.
+
+    Call arguments:
+        hidden: Tensor `(batch, decisions, units)`.
+
+    Returns:
+        Log-probabilities `(batch, decisions, max(sizes))`.
+    """
+
+    def __init__(self, sizes, seed, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+        options = np.arange(max(sizes))
+        exists = options[None, :] < np.array(sizes)[:, None]
+        self.mask = np.where(exists, 0.0, MASKED).astype("float32")
+
+    def build(self, input_shape):
+        decisions, options = self.mask.shape
+        self.kernel = self.add_weight(
+            shape=(decisions, input_shape[-1], options),
+            initializer=_uniform(self.seed),
+            name="kernel",
+        )
+        self.bias = self.add_weight(
+            shape=(decisions, options),
+            initializer=_uniform(self.seed + 1),
+            name="bias",
+        )
+
+    def call(self, hidden):
+        logits = ops.einsum("btu,tuk->btk", hidden, self.kernel)
+        logits = logits + self.bias + ops.convert_to_tensor(self.mask)
+        return ops.log_softmax(logits, axis=-1)
+
+    def step(self, hidden, decision):
+        """Log-probabilities `(batch, options)` of one decision."""
+        logits = ops.matmul(hidden, self.kernel[decision])
+        mask = ops.convert_to_tensor(self.mask[decision])
+        logits = logits + self.bias[decision] + mask
+        return ops.log_softmax(logits, axis=-1)
+
+
+class Controller:
+    """The policy, its optimizer and its loss, on any backend.
+
+    Args:
+        sizes: Sequence of integers, the number of options of each decision.
+        settings: `nasnet_keras.search.policy.losses.Settings`.
+        units: Integer, of the LSTM.
+        seed: Integer, of the initial weights.
+        loss: `"ppo"` or `"reinforce"`.
+    """
+
+    def __init__(self, sizes, settings, units=100, seed=0, loss="ppo"):
+        if loss not in ("ppo", "reinforce"):
+            raise ValueError(
+                f"`loss` must be 'ppo' or 'reinforce'. Received: loss={loss!r}"
+            )
+        self.sizes = tuple(sizes)
+        self.settings = settings
+        self._loss_name = loss
+        # The token of option k of decision t is offsets[t] + k; 0 is "start".
+        self.offsets = 1 + np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
+        self.embedding = keras.layers.Embedding(
+            1 + sum(self.sizes), units, embeddings_initializer=_uniform(seed)
+        )
+        self.lstm = keras.layers.LSTM(
+            units,
+            return_sequences=True,
+            unit_forget_bias=False,
+            kernel_initializer=_uniform(seed + 1),
+            recurrent_initializer=_uniform(seed + 2),
+            bias_initializer=_uniform(seed + 3),
+        )
+        self.heads = _Heads(self.sizes, seed + 4)
+        tokens = keras.Input((len(self.sizes),), dtype="int32")
+        outputs = self.heads(self.lstm(self.embedding(tokens)))
+        self.model = keras.Model(tokens, outputs, name="controller")
+        self.model.compile(
+            keras.optimizers.Adam(settings.learning_rate), loss=self._loss
+        )
+        self.model.optimizer.build(self.model.trainable_variables)
+
+    def log_probs(self, actions):
+        """Log-probabilities `(B, T, K)` along given architectures.
+
+        Args:
+            actions: Integer array `(B, T)`.
+        """
+        return self.model.predict_on_batch(self._tokens(actions))
+
+    def sample(self, noise):
+        """Samples architectures.
+
+        Args:
+            noise: Array `(B, T)` of numbers uniform in [0, 1): the same noise
+                and weights give the same architectures.
+
+        Returns:
+            Pair: actions, integer array `(B, T)`; their log-probabilities,
+            float array `(B,)`.
+        """
+        batch, decisions = np.shape(noise)
+        tokens = np.zeros(batch, "int32")
+        states = [ops.zeros((batch, self.lstm.units))] * 2
+        actions = np.zeros((batch, decisions), "int64")
+        log_p = np.zeros(batch)
+        for decision, size in enumerate(self.sizes):
+            hidden, states = self.lstm.cell(self.embedding(tokens), states)
+            step = self.heads.step(hidden, decision)
+            step = ops.convert_to_numpy(step)[:, :size].astype("float64")
+            chosen = _choose(np.exp(step), noise[:, decision])
+            actions[:, decision] = chosen
+            log_p += step[np.arange(batch), chosen]
+            tokens = (self.offsets[decision] + chosen).astype("int32")
+        return actions, log_p
+
+    def log_probability(self, actions):
+        """Log-probabilities `(B,)` of whole architectures `(B, T)`."""
+        actions = np.asarray(actions)
+        log_probs = self.log_probs(actions)
+        taken = np.take_along_axis(log_probs, actions[..., None], axis=2)
+        return taken[..., 0].sum(axis=1)
+
+    def learn(self, actions, old_log_p, advantages):
+        """Takes `settings.epochs` gradient steps on one batch.
+
+        Args:
+            actions: Integer array `(B, T)`, the architectures sampled.
+            old_log_p: Array `(B,)`, their log-probabilities when sampled.
+            advantages: Array `(B,)`.
+        """
+        tokens = self._tokens(actions)
+        targets = np.concatenate(
+            [actions, np.stack([old_log_p, advantages], axis=1)], axis=1
+        ).astype("float32")
+        for _ in range(self.settings.epochs):
+            self.model.train_on_batch(tokens, targets)
+
+    def get_weights(self):
+        """Returns a list of arrays: policy and optimizer, all that changes."""
+        return [ops.convert_to_numpy(v) for v in self._variables]
+
+    def set_weights(self, values):
+        """Sets what `get_weights` returned."""
+        for variable, value in zip(self._variables, values, strict=True):
+            variable.assign(value)
+
+    @property
+    def _variables(self):
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def _tokens(self, actions):
+        tokens = np.asarray(actions) + self.offsets
+        return np.pad(tokens[:, :-1], [(0, 0), (1, 0)]).astype("int32")
+
+    def _loss(self, targets, log_probs):
+        """Keras loss; `targets` `(B, T + 2)`: actions, log p, advantage."""
+        actions = ops.cast(targets[:, :-2], "int32")
+        old_log_p, advantage = targets[:, -2], targets[:, -1]
+        log_p = losses.log_probability(log_probs, actions)
+        if self._loss_name == "ppo":
+            loss = losses.ppo_loss(
+                log_p, old_log_p, advantage, self.settings.clip
+            )
+        else:
+            loss = losses.reinforce_loss(log_p, advantage)
+        bonus = ops.mean(losses.entropy(log_probs))
+        return loss - self.settings.entropy_weight * bonus
+
+
+def _choose(probabilities, noise):
+    """Inverse-transform sampling, a row at a time."""
+    cumulative = np.cumsum(probabilities, axis=1)
+    above = noise[:, None] * cumulative[:, -1:] < cumulative
+    return above.argmax(axis=1)

@@ -1,0 +1,87 @@
+"""`nasnet convert-data`: the file stands for what it was made of."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from nasnet_keras.cli import convert_data
+from nasnet_keras.training.data import load_dataset
+from tests.training.conftest import convert
+
+
+def assert_equal(dataset, other):
+    assert dataset.classes == other.classes
+    for name in ("train", "validation", "test"):
+        for values, others in zip(getattr(dataset, name), getattr(other, name)):
+            np.testing.assert_array_equal(values, others)
+    assert dataset.digest == other.digest
+
+
+def test_a_training_sees_the_same(tmp_path, without_tensorflow, capsys):
+    """Down to the split and to the images of a part of them."""
+    path = tmp_path / "digits.npz"
+    convert("digits", path, "--image-size", 8)
+    assert "1,438 images to train on and 359 to test" in capsys.readouterr().out
+    for options in ({}, {"validation_split": 0.2, "images": 600}):
+        assert_equal(
+            load_dataset("digits", image_size=8, **options),
+            load_dataset(str(path), **options),
+        )
+
+
+@pytest.fixture
+def folder(shared_data, tmp_path):
+    for source in shared_data("flowers", "test").iterdir():
+        (tmp_path / "photos" / source.name).mkdir(parents=True)
+        for file in sorted(source.iterdir())[:6]:
+            shutil.copy(file, tmp_path / "photos" / source.name)
+    return tmp_path / "photos"
+
+
+def test_a_folder(folder, tmp_path):
+    convert(folder, tmp_path / "photos.npz", "--image-size", 24)
+    assert_equal(
+        load_dataset(str(folder), image_size=24),
+        load_dataset(str(tmp_path / "photos.npz")),
+    )
+
+
+def test_a_folder_too_large_for_memory(folder, tmp_path, monkeypatch, capsys):
+    from nasnet_keras.training.data import image_files
+
+    monkeypatch.setattr(image_files, "MEMORY_LIMIT", 1000)
+    arguments = (folder, tmp_path / "photos.npz", "--image-size", 24)
+    assert convert(*arguments) == 2
+    assert "--image-size 24. Give a smaller one" in capsys.readouterr().err
+    assert not (tmp_path / "photos.npz").exists()
+
+
+def test_nothing_is_overwritten_unasked(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "digits.npz"
+    path.write_text("precious")
+    assert convert("digits", path) == 2
+    assert "exists: remove it, or give --force" in capsys.readouterr().err
+    assert path.read_text() == "precious"
+
+    def fail(dataset):
+        raise MemoryError
+
+    # Killed half-way, the old file is whole.
+    with monkeypatch.context() as patch:
+        patch.setattr(convert_data, "npz_bytes", fail)
+        with pytest.raises(MemoryError):
+            convert("digits", path, "--force")
+    assert path.read_text() == "precious"
+    assert not convert("digits", path, "--force")
+    assert load_dataset(str(path)).input_shape == (16, 16, 3)
+    assert [file.name for file in tmp_path.iterdir()] == ["digits.npz"]
+
+
+def test_wrong_arguments_are_named(tmp_path, capsys):
+    assert convert("digits", tmp_path / "digits.h5") == 2
+    assert "must end in .npz" in capsys.readouterr().err
+    assert convert("imagenet2012", tmp_path / "imagenet.npz") == 2
+    assert "does not fit in memory" in capsys.readouterr().err
+    assert convert(tmp_path / "nothing", tmp_path / "a.npz") == 2
+    assert "nothing" in capsys.readouterr().err

@@ -1,0 +1,373 @@
+"""`nasnet predict`, on a network whose answers are known beforehand."""
+
+import argparse
+import dataclasses
+import io
+import pathlib
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import nasnet_keras
+from nasnet_keras import presets
+from nasnet_keras.cli import predict
+from nasnet_keras.presets.types import Preset, Weights
+
+COLOURS = {
+    "red": (255, 0, 0),
+    "green": (0, 255, 0),
+    "blue": (0, 0, 255),
+    "grey": (90, 100, 110),
+}
+CLASSES = ("red thing", "green thing", "blue thing")
+SHARPNESS = 3.0
+
+
+def colour_network(channels_last=True):
+    """The mean of each channel is the logit of a class."""
+    shape = (8, 8, 3) if channels_last else (3, 8, 8)
+    inputs = keras.Input(shape)
+    x = keras.layers.GlobalAveragePooling2D(
+        data_format="channels_last" if channels_last else "channels_first"
+    )(inputs)
+    outputs = keras.layers.Activation("softmax")(SHARPNESS * x)
+    return keras.Model(inputs, outputs)
+
+
+def probabilities(colour):
+    logits = SHARPNESS * (np.array(colour) / 127.5 - 1)
+    return np.exp(logits) / np.exp(logits).sum()
+
+
+class Zoo:
+    """Presets of the test in the registry, one network behind them all."""
+
+    def __init__(self, monkeypatch):
+        self.monkeypatch = monkeypatch
+        self.model = colour_network()
+        self.calls = []
+        monkeypatch.setattr(
+            nasnet_keras, "from_preset", self.from_preset, raising=False
+        )
+
+    def from_preset(self, preset, weights="default", **overrides):
+        self.calls.append((preset.name, weights, overrides))
+        return self.model
+
+    def add(self, name, weights=("imagenet",), class_names=CLASSES):
+        source = Weights("keras_applications", "https://example.org/x")
+        preset = Preset(
+            name,
+            {},
+            8,
+            weights=dict.fromkeys(weights, source),
+            class_names=class_names,
+        )
+        self.monkeypatch.setitem(presets.PRESETS, name, preset)
+
+
+@pytest.fixture
+def zoo(monkeypatch):
+    zoo = Zoo(monkeypatch)
+    zoo.add("colours")
+    return zoo
+
+
+@pytest.fixture
+def images(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, colour in COLOURS.items():
+        Image.new("RGB", (20, 12), colour).save(folder / f"{name}.png")
+    return folder
+
+
+def run(*arguments, preset="colours"):
+    parser = argparse.ArgumentParser()
+    predict.add_arguments(parser)
+    args = parser.parse_args([*map(str, arguments), "--preset", preset])
+    assert args.run is predict.run
+    return args.run(args)
+
+
+def read(text):
+    """What was printed: path -> list of pairs of probability and name."""
+    found, path = {}, None
+    for line in text.splitlines():
+        if row := re.fullmatch(r"  (\d\.\d{4})  (.+)", line):
+            found[path].append((float(row[1]), row[2]))
+        else:
+            path = line
+            found[path] = []
+    return found
+
+
+def test_paths_names_and_probabilities(zoo, images, capsys):
+    paths = [images / "blue.png", images / "grey.png"]
+    assert run(*paths) == 0
+    out, err = capsys.readouterr()
+    printed = read(out)
+    assert list(printed) == [str(path) for path in paths]
+    for path in paths:
+        expected = probabilities(COLOURS[path.stem])
+        order = np.argsort(-expected)
+        assert printed[str(path)] == [
+            (round(float(expected[i]), 4), CLASSES[i]) for i in order
+        ]
+    assert err == ""
+
+
+def test_top(zoo, images, capsys):
+    assert run(images / "red.png", "--top", 1) == 0
+    (rows,) = read(capsys.readouterr().out).values()
+    assert [name for _, name in rows] == ["red thing"]
+
+
+def test_a_folder_stands_for_its_images(zoo, images, capsys):
+    (images / "notes.txt").write_text("no image")
+    Image.new("RGB", (8, 8)).save(images.parent / "apart.bmp")
+    assert run(images.parent / "apart.bmp", images) == 0
+    expected = [images.parent / "apart.bmp"]
+    expected += [images / f"{name}.png" for name in sorted(COLOURS)]
+    assert list(read(capsys.readouterr().out)) == [str(p) for p in expected]
+
+
+def test_a_folder_without_images(zoo, tmp_path):
+    with pytest.raises(ValueError, match=re.escape(str(tmp_path))):
+        run(tmp_path)
+
+
+def test_the_unreadable_are_named_and_the_others_predicted(zoo, images, capsys):
+    (images / "damaged.png").write_bytes(b"\x89PNG and no more")
+    missing = images / "missing.png"
+    assert run(missing, images, "--batch-size", 2) == 1
+    out, err = capsys.readouterr()
+    expected = [str(images / f"{name}.png") for name in sorted(COLOURS)]
+    assert list(read(out)) == expected
+    assert all(len(rows) == 3 for rows in read(out).values())
+    first, second, last = err.splitlines()
+    assert str(missing) in first
+    assert str(images / "damaged.png") in second
+    assert "2 of 6 images" in last
+
+
+def test_no_image_can_be_read(zoo, tmp_path, capsys):
+    assert run(tmp_path / "missing.png") == 1
+    out, err = capsys.readouterr()
+    assert out == "" and "missing.png" in err and len(err.splitlines()) == 1
+
+
+def test_batches(zoo, images, monkeypatch):
+    """Images are read when their batch is due, not all at once."""
+    events = []
+    predict_on_batch = zoo.model.predict_on_batch
+
+    def spy(x):
+        events.append(len(x))
+        return predict_on_batch(x)
+
+    from nasnet_keras.images import files as reader
+
+    load_image = reader.load_image
+
+    def load(path, *args, **kwargs):
+        events.append(path.stem)
+        return load_image(path, *args, **kwargs)
+
+    monkeypatch.setattr(zoo.model, "predict_on_batch", spy)
+    monkeypatch.setattr(reader, "load_image", load)
+    assert run(images, "--batch-size", 3) == 0
+    assert events == ["blue", "green", "grey", 3, "red", 1]
+
+
+def test_crop(zoo, tmp_path, capsys):
+    pixels = np.full((16, 16, 3), COLOURS["red"], "uint8")
+    pixels[4:12, 4:12] = COLOURS["blue"]
+    path = tmp_path / "framed.png"
+    Image.fromarray(pixels).save(path)
+    run(path, "--crop", 0.5)
+    (rows,) = read(capsys.readouterr().out).values()
+    blue = probabilities(COLOURS["blue"])[2]
+    assert rows[0] == (round(float(blue), 4), "blue thing")
+    run(path, "--crop", 1)
+    (rows,) = read(capsys.readouterr().out).values()
+    assert rows[0][1] == "red thing"
+
+
+def test_published_weights_are_the_default(zoo, images):
+    run(images)
+    ((name, weights, _),) = zoo.calls
+    assert (name, weights) == ("colours", "imagenet")
+
+
+def test_weights_are_handed_on(zoo, images):
+    run(images, "--weights", "some/file.h5")
+    ((_, weights, _),) = zoo.calls
+    assert weights == "some/file.h5"
+
+
+def test_the_presets_own_activation(zoo):
+    """A sigmoid of one class, or of many, is no softmax."""
+    for given, expected in (("sigmoid", "sigmoid"), (None, "softmax")):
+        preset = Preset(
+            "mine",
+            {"classifier_activation": given},
+            8,
+            weights={"imagenet": Weights("keras_applications", "")},
+        )
+        predict.load_network(preset)
+        overrides = zoo.calls[-1][2]
+        assert overrides["classifier_activation"] == expected
+
+
+def test_random_weights_are_refused(zoo, images):
+    zoo.add("untrained", weights=())
+    with pytest.raises(ValueError, match=r"'untrained'.*--weights"):
+        run(images, preset="untrained")
+    assert not zoo.calls
+
+
+def test_an_unknown_preset(zoo, images):
+    with pytest.raises(ValueError, match="nasnet_molecule"):
+        run(images, preset="nasnet_molecule")
+
+
+@pytest.mark.long
+def test_a_preset_of_ones_own(tmp_path, images, capsys):
+    """The real thing: built, saved, and read again from its folder."""
+    names = tuple(f"kind {i}" for i in range(10))
+    preset = dataclasses.replace(
+        presets.get_preset("nasnet_cifar_tiny"), class_names=names
+    )
+    model = nasnet_keras.from_preset(preset, weights=None)
+    kernel, bias = model.get_layer("predictions").get_weights()
+    bias[:] = np.random.default_rng(0).permutation(10) / 3
+    model.get_layer("predictions").set_weights([kernel, bias])
+    nasnet_keras.save_preset(tmp_path / "mine", preset, model)
+    assert run(images / "grey.png", preset=str(tmp_path / "mine")) == 0
+    (rows,) = read(capsys.readouterr().out).values()
+    side = preset.image_size
+    x = np.full((1, side, side, 3), COLOURS["grey"]) / 127.5 - 1
+    expected = model.predict_on_batch(x.astype("float32"))[0]
+    order = np.argsort(-expected)[:5]
+    assert [name for _, name in rows] == [names[i] for i in order]
+    np.testing.assert_allclose(
+        [value for value, _ in rows], expected[order], atol=2e-4
+    )
+
+
+def test_classes_without_names(zoo, images, capsys):
+    zoo.add("nameless", class_names=None)
+    run(images / "green.png", preset="nameless")
+    (rows,) = read(capsys.readouterr().out).values()
+    assert rows[0][1] == "class 1"
+
+
+def test_names_of_imagenet(zoo):
+    zoo.add("imagenet", class_names="imagenet")
+    preset = presets.get_preset("imagenet")
+    names = predict.class_names(preset, np.zeros((2, 1000)))
+    assert names[0] == "tench (n01440764)"
+    assert len(set(names)) == 1000
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (2, 5, 5, 3)])
+def test_other_classes_than_named(zoo, shape):
+    with pytest.raises(ValueError, match=re.escape(str(shape))):
+        predict.class_names(presets.get_preset("colours"), np.zeros(shape))
+
+
+def test_the_main_output_is_taken(zoo, images, capsys):
+    """A network with an auxiliary head has two."""
+    main = zoo.model
+    reverse = keras.layers.Activation("softmax")(-5.0 * main.output)
+    zoo.model = keras.Model(main.input, [main.output, reverse])
+    run(images / "blue.png")
+    (rows,) = read(capsys.readouterr().out).values()
+    assert rows[0][1] == "blue thing"
+
+
+def test_channels_first(zoo, images, capsys):
+    before = keras.config.image_data_format()
+    zoo.model = colour_network(channels_last=False)
+    keras.config.set_image_data_format("channels_first")
+    try:
+        run(images / "blue.png")
+    finally:
+        keras.config.set_image_data_format(before)
+    (rows,) = read(capsys.readouterr().out).values()
+    assert rows[0][1] == "blue thing"
+
+
+def test_grey_images(zoo, images, capsys):
+    inputs = keras.Input((8, 8, 1))
+    x = keras.layers.GlobalAveragePooling2D()(inputs)
+    outputs = keras.layers.Concatenate()([x + 2.0, 0.0 * x, 0.0 * x + 1.0])
+    zoo.model = keras.Model(inputs, outputs)
+    run(images / "green.png")
+    (rows,) = read(capsys.readouterr().out).values()
+    grey = round(0.587 * 255) / 127.5 + 1
+    assert rows[0] == (round(grey, 4), "red thing")
+
+
+@pytest.mark.parametrize(
+    "option, value",
+    [
+        ("--top", "0"),
+        ("--batch-size", "0"),
+        ("--crop", "0.0"),
+        ("--crop", "1.5"),
+    ],
+)
+def test_arguments_out_of_range(zoo, images, option, value):
+    with pytest.raises(ValueError, match=rf"{option}.*Received: {value}"):
+        run(images, option, value)
+    assert not zoo.calls
+
+
+def test_adding_the_arguments_is_light():
+    code = (
+        "import argparse, sys; from nasnet_keras.cli import predict;"
+        "predict.add_arguments(argparse.ArgumentParser());"
+        "print([m for m in ('keras', 'tensorflow', 'jax', 'torch', 'numpy',"
+        "'PIL', 'tqdm') if m in sys.modules])"
+    )
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert loaded == "[]\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_bar_on_a_terminal(zoo, images, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    run(images)
+    assert "4/4" in sys.stderr.getvalue()
+    printed = read(capsys.readouterr().out)
+    assert [pathlib.Path(path).stem for path in printed] == sorted(COLOURS)
+
+
+def test_no_bar_for_one_image(zoo, images, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    run(images / "red.png")
+    assert sys.stderr.getvalue() == ""
+
+
+def test_a_line_now_and_then_elsewhere(monkeypatch, capsys):
+    clock = [0.0]
+    monkeypatch.setattr(predict.time, "monotonic", lambda: clock[0])
+    with predict.Progress(100) as progress:
+        for _ in range(5):
+            clock[0] += 6
+            progress.update(10)
+    assert capsys.readouterr().err.splitlines() == [
+        "image 20/100, 0:48 left",
+        "image 40/100, 0:36 left",
+    ]

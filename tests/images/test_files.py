@@ -1,0 +1,216 @@
+"""Image files of every kind, resized and cut as the module says."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nasnet_keras.images.files import image_files, load_image
+
+RESAMPLING = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
+
+
+def noise(width, height, seed=0):
+    """A smooth RGB image: pixels next to each other differ little."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (9, 9, 3), "uint8")
+    image = Image.fromarray(coarse)
+    return image.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def save(image, path, **options):
+    image.save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize(
+    "size", [(500, 375), (375, 500), (256, 256), (40, 31), (333, 1000)]
+)
+@pytest.mark.parametrize("side, crop, shorter", [(56, 0.875, 64), (33, 1, 33)])
+def test_two_plain_steps_give_the_same(
+    tmp_path, size, side, crop, shorter, interpolation
+):
+    """Resize the whole image, then cut: as timm and torchvision do."""
+    path = save(noise(*size), tmp_path / "image.png")
+    least = min(size)
+    resized = [
+        shorter if length == least else int(shorter * length / least)
+        for length in size
+    ]
+    left, top = (round((length - side) / 2) for length in resized)
+    expected = Image.open(path).resize(resized, RESAMPLING[interpolation])
+    expected = expected.crop((left, top, left + side, top + side))
+    actual = load_image(path, side, crop, interpolation)
+    assert actual.shape == (side, side, 3) and actual.dtype == "float32"
+    # Pillow rounds after each of two passes: a coordinate's last bit can
+    # tip a pixel value by one.
+    assert np.abs(actual - np.asarray(expected, "float32")).max() <= 1
+
+
+def test_nothing_is_resized_where_nothing_has_to_be(tmp_path):
+    image = noise(64, 80)
+    path = save(image, tmp_path / "image.png")
+    expected = np.asarray(image, "float32")[12:68, 4:60]
+    np.testing.assert_array_equal(load_image(path, 56, 0.875), expected)
+
+
+def test_the_middle_is_kept(tmp_path):
+    """Of a frame of width 1/4, crop 0.5 sees nothing."""
+    pixels = np.zeros((80, 80, 3), "uint8")
+    pixels[20:60, 20:60] = (10, 200, 90)
+    path = save(Image.fromarray(pixels), tmp_path / "frame.png")
+    inner = load_image(path, 40, 0.5)
+    assert (inner == [10, 200, 90]).all()
+    assert (load_image(path, 40, 1.0)[0] == 0).all()
+
+
+def test_side_by_crop_is_rounded(tmp_path):
+    """299 / 0.875 is 341.7: of 342 pixels, 21 and 22 are cut off."""
+    ramp = np.tile(np.arange(342) // 2, (342, 1)).astype("uint8")
+    path = save(Image.fromarray(ramp), tmp_path / "ramp.png")
+    actual = load_image(path, 299, channels=1)[:, :, 0]
+    np.testing.assert_array_equal(actual, ramp[22:321, 22:321])
+
+
+def test_interpolations_differ(tmp_path):
+    path = save(noise(300, 300), tmp_path / "image.png")
+    bilinear = load_image(path, 50, interpolation="bilinear")
+    assert (load_image(path, 50) != bilinear).any()
+    np.testing.assert_array_equal(
+        load_image(path, 50), load_image(path, 50, interpolation="bicubic")
+    )
+
+
+def test_a_long_and_narrow_image(tmp_path):
+    """Resized whole, it would have 256 x 5,120,000 pixels."""
+    path = save(Image.new("RGB", (20000, 1), (1, 2, 3)), tmp_path / "line.png")
+    assert (load_image(path, 224) == [1, 2, 3]).all()
+
+
+COLOUR = (200, 40, 120)
+GREY = round(0.299 * 200 + 0.587 * 40 + 0.114 * 120)
+
+
+def plain(mode):
+    image = Image.new("RGB", (20, 16), COLOUR)
+    return image.quantize(4) if mode == "P" else image.convert(mode)
+
+
+@pytest.mark.parametrize(
+    "image, suffix, expected",
+    [
+        (plain("RGB"), "png", COLOUR),
+        (plain("RGB"), "webp", COLOUR),
+        (plain("P"), "png", COLOUR),
+        (plain("P"), "gif", COLOUR),
+        (plain("L"), "png", [GREY] * 3),
+        (plain("LA"), "png", [GREY] * 3),
+        (plain("RGBA"), "png", COLOUR),
+        (plain("CMYK"), "jpg", COLOUR),
+        (plain("CMYK"), "tif", COLOUR),
+        (Image.new("1", (20, 16), 1), "png", [255] * 3),
+    ],
+    ids=lambda value: getattr(value, "mode", None),
+)
+def test_every_mode_becomes_rgb(tmp_path, image, suffix, expected):
+    options = {"lossless": True} if suffix == "webp" else {}
+    path = save(image, tmp_path / f"image.{suffix}", **options)
+    pixels = load_image(path, 8)
+    tolerance = 8 if suffix == "jpg" else 1
+    assert np.abs(pixels - np.array(expected)).max() <= tolerance
+
+
+def test_a_palette_with_transparency(tmp_path):
+    """Pillow warns of these, and warnings are errors here."""
+    image = plain("P")
+    path = save(image, tmp_path / "image.png", transparency=b"\x80\x40")
+    with Image.open(path) as file:
+        assert isinstance(file.info["transparency"], bytes)
+    assert np.abs(load_image(path, 8) - np.array(COLOUR)).max() <= 1
+
+
+def test_grey(tmp_path):
+    path = save(plain("RGB"), tmp_path / "image.png")
+    grey = load_image(path, 8, channels=1)
+    assert grey.shape == (8, 8, 1)
+    assert np.abs(grey - GREY).max() <= 1
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_sixteen_bits_are_scaled(tmp_path, suffix):
+    pixels = np.full((16, 16), 128 * 257, "uint16")
+    path = save(Image.fromarray(pixels), tmp_path / f"image.{suffix}")
+    assert (load_image(path, 8) == 128).all()
+
+
+def test_pixels_of_no_known_range_are_refused(tmp_path):
+    image = Image.fromarray(np.zeros((9, 9), "float32"))
+    path = save(image, tmp_path / "image.tif")
+    with pytest.raises(ValueError, match=r"image\.tif .*mode 'F'"):
+        load_image(path, 8)
+
+
+def test_exif_orientation(tmp_path):
+    """Photographs are turned upright: left of this one was its top."""
+    pixels = np.zeros((40, 40, 3), "uint8")
+    pixels[:20] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = save(Image.fromarray(pixels), tmp_path / "photo.png", exif=exif)
+    upright = load_image(path, 40, 1.0)
+    assert (upright[:, 20:] == 255).all() and (upright[:, :20] == 0).all()
+
+
+def test_an_open_file():
+    file = io.BytesIO()
+    plain("RGB").save(file, "png")
+    file.seek(0)
+    assert (load_image(file, 8) == COLOUR).all()
+
+
+def test_missing_file(tmp_path):
+    path = tmp_path / "none.png"
+    with pytest.raises(ValueError, match=re.escape(f"no image {path}")):
+        load_image(path, 8)
+
+
+def test_files_that_are_no_images(tmp_path):
+    (tmp_path / "text.png").write_text("not an image")
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "folder.png").mkdir()
+    noise(200, 200).save(tmp_path / "whole.jpg")
+    cut = (tmp_path / "whole.jpg").read_bytes()[:2000]
+    (tmp_path / "cut.jpg").write_bytes(cut)
+    for name in ("text.png", "empty.jpg", "folder.png", "cut.jpg"):
+        path = tmp_path / name
+        with pytest.raises(ValueError, match=re.escape(f"{path} cannot be")):
+            load_image(path, 8)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"side": 0},
+        {"side": 2.5},
+        {"crop": 0},
+        {"crop": 1.1},
+        {"interpolation": "nearest"},
+        {"channels": 4},
+    ],
+)
+def test_arguments_out_of_range(tmp_path, arguments):
+    ((name, value),) = arguments.items()
+    with pytest.raises(ValueError, match=re.escape(f"{name}={value!r}")):
+        load_image(tmp_path / "none.png", **{"side": 8, **arguments})
+
+
+def test_image_files(tmp_path):
+    for name in ("b.JPEG", "a.png", "notes.txt", ".hidden.png"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "inner.png").mkdir()
+    assert [path.name for path in image_files(tmp_path)] == ["a.png", "b.JPEG"]

@@ -1,0 +1,160 @@
+"""Datasets as arrays, on the day that TensorFlow is not there."""
+
+import io
+import pickle
+import tarfile
+
+import numpy as np
+import pytest
+
+from nasnet_keras.training.data import load_dataset
+from nasnet_keras.training.data.sources import CIFAR_CLASSES, NPZ_KEYS
+
+
+def batch(number, labels):
+    """A file of the CIFAR archives: an image's pixels are its number."""
+    rows = (np.arange(number) % 251).astype("uint8")
+    data = np.zeros((number, 3, 1024), "uint8")
+    data[:, 1, 0] = rows  # Green, top left.
+    data[:, 0, 1] = 255  # Red, beside it.
+    values = {b"data": data.reshape(number, 3072), **labels(number)}
+    return pickle.dumps(values)
+
+
+def archive(path, folder, files):
+    path.parent.mkdir(parents=True)
+    with tarfile.open(path, "w") as file:
+        for name, content in files.items():
+            info = tarfile.TarInfo(f"{folder}/{name}")
+            info.size = len(content)
+            file.addfile(info, io.BytesIO(content))
+
+
+@pytest.fixture
+def downloads(tmp_path, monkeypatch):
+    """Where `keras.datasets` finds its downloads, whatever their hash."""
+    from keras.src.utils import file_utils
+
+    monkeypatch.setattr(
+        file_utils.config, "keras_home", lambda: str(tmp_path / "home")
+    )
+    monkeypatch.setattr(file_utils, "validate_file", lambda *_, **__: True)
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home" / "datasets"
+
+
+def fine_and_coarse(number):
+    fine = [i % 100 for i in range(number)]
+    return {b"fine_labels": fine, b"coarse_labels": [i // 5 for i in fine]}
+
+
+def check(dataset, train, test):
+    assert dataset.classes == CIFAR_CLASSES[dataset.name]
+    for (images, labels), number in (
+        (dataset.train, train),
+        (dataset.test, test),
+    ):
+        assert images.shape == (number, 32, 32, 3)
+        assert labels.shape == (number,) and labels.dtype == np.int32
+        assert set(labels) == set(range(len(dataset.classes)))
+        assert (images[:, 0, 1] == [255, 0, 0]).all()
+    images, labels = dataset.test
+    np.testing.assert_array_equal(images[:, 0, 0, 1], np.arange(test) % 251)
+    np.testing.assert_array_equal(
+        labels, np.arange(test) % len(dataset.classes)
+    )
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_cifar100_of_keras(data_format, downloads, without_tensorflow):
+    import keras
+
+    archive(
+        downloads / "cifar-100-python-target_archive",
+        "cifar-100-python",
+        {name: batch(500, fine_and_coarse) for name in ("train", "test")},
+    )
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format(data_format)
+    try:
+        check(load_dataset("cifar100", validation_split=0), 500, 500)
+    finally:
+        keras.config.set_image_data_format(before)
+
+
+def test_cifar10_of_keras(downloads, without_tensorflow):
+    def labels(number):
+        return {b"labels": [i % 10 for i in range(number)]}
+
+    content = batch(10000, labels)
+    names = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
+    archive(
+        downloads / "cifar-10-batches-py-target_archive",
+        "cifar-10-batches-py",
+        dict.fromkeys(names, content),
+    )
+    check(load_dataset("cifar10", validation_split=0), 50000, 10000)
+
+
+def test_a_failed_download_says_what_to_do(
+    downloads, without_tensorflow, monkeypatch
+):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # Nobody is there.
+    with pytest.raises(ValueError, match=r"URL fetch failure.*convert-data"):
+        load_dataset("cifar100")
+
+
+def test_names_of_classes(shared_data):
+    for names, number in zip(CIFAR_CLASSES.values(), (10, 100)):
+        assert len(set(names)) == number and list(names) == sorted(names)
+    file = shared_data("tensorflow_datasets/cifar10/3.0.2/label.labels.txt")
+    assert tuple(file.read_text().split()) == CIFAR_CLASSES["cifar10"]
+
+
+@pytest.fixture
+def arrays():
+    images = np.zeros((6, 8, 8, 3), "uint8")
+    labels = np.array([0, 1] * 3)
+    values = (images, labels, images[:2], labels[:2], np.array(["cat", "dog"]))
+    return dict(zip(NPZ_KEYS, values))
+
+
+def test_npz(arrays, tmp_path):
+    np.savez(tmp_path / "pets.npz", **arrays)
+    dataset = load_dataset(str(tmp_path / "pets.npz"), validation_split=0)
+    assert dataset.classes == ("cat", "dog")
+    assert dataset.input_shape == (8, 8, 3)
+    larger = load_dataset(
+        str(tmp_path / "pets.npz"), validation_split=0, image_size=16
+    )
+    assert larger.input_shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"classes": None}, "has no classes"),
+        ({"train_images": np.zeros((6, 8, 8, 3))}, "`train_images`.*float64"),
+        ({"test_images": np.zeros((2, 8, 9, 3), "uint8")}, "`test_images`"),
+        ({"test_labels": np.array([0, 2])}, "below 2"),
+        ({"test_labels": np.array([0, -1])}, "`test_labels`"),
+        ({"train_labels": np.zeros((6, 1), int)}, r"\(6, 1\)"),
+    ],
+)
+def test_a_wrong_npz_is_named(change, message, arrays, tmp_path):
+    arrays = {**arrays, **change}
+    arrays = {name: x for name, x in arrays.items() if x is not None}
+    np.savez(tmp_path / "pets.npz", **arrays)
+    with pytest.raises(ValueError, match=message) as error:
+        load_dataset(str(tmp_path / "pets.npz"))
+    assert "pets.npz" in str(error.value)
+
+
+def test_a_damaged_npz_is_named(arrays, tmp_path):
+    path = tmp_path / "pets.npz"
+    with pytest.raises(ValueError, match=r"pets\.npz cannot be read"):
+        load_dataset(str(path))
+    np.savez(path, **arrays)
+    path.write_bytes(path.read_bytes()[:-700])
+    with pytest.raises(ValueError, match=r"pets\.npz cannot be read"):
+        load_dataset(str(path))
