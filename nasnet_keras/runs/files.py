@@ -1,25 +1,46 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
+import contextlib
 import os
 import pathlib
 import tempfile
 
 
-def write_atomically(path, content):
-    """Writes text or bytes so that `path` holds the old or the new, whole."""
+@contextlib.contextmanager
+def replacing(path):
+    """Replaces a file, or makes a folder, in one step.
+
+    Whoever reads `path`, also after a crash, finds what was there before or
+    all of the new content. An error inside the block leaves `path` unchanged.
+
+    Args:
+        path: Path of the file or folder. Its parent is made if absent.
+
+    Yields:
+        `pathlib.Path` of the same name in a temporary folder beside `path`:
+        write the new file or folder there.
+    """
     path = pathlib.Path(path)
-    content = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(
+    with tempfile.TemporaryDirectory(
         dir=path.parent, prefix=f".{path.name}."
-    )
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+    ) as folder:
+        temporary = pathlib.Path(folder, path.name)
+        yield temporary
+        if temporary.is_file():
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+
+
+def write_atomically(path, content):
+    """Writes text or bytes to a file in one step, see `replacing`.
+
+    Args:
+        path: Path of the file.
+        content: String or bytes.
+    """
+    content = content.encode() if isinstance(content, str) else content
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+        temporary.chmod(0o644)

@@ -1,0 +1,29 @@
+"""The layers inside a layer, at any depth.
+
+`model.layers` stops at a cell, and Keras has no public way into it.
+"""
+
+# The only private members of Keras that this package uses, as read in Keras
+# 3.15. Nothing is imported from `keras.src`.
+# - `Layer._flatten_layers(recursive, include_self)`, here: each layer comes
+#   before the layers inside it, siblings in the order of their creation.
+# - `Optimizer._iterations`, in `training/drop_path.py`: the training steps,
+#   where the public `iterations` counts updates of the weights.
+
+
+def all_layers(layer, include_self=True):
+    """Returns a layer and every layer inside it, each before its own.
+
+    Args:
+        layer: Built `keras.Layer` or `keras.Model`.
+        include_self: Whether `layer` itself is the first of them.
+
+    Returns:
+        List of layers.
+    """
+    return list(layer._flatten_layers(include_self=include_self))
+
+
+def child_layers(layer):
+    """Returns the layers directly inside a layer, in order of creation."""
+    return list(layer._flatten_layers(recursive=False, include_self=False))
