@@ -26,6 +26,6 @@ def build_network(preset, recipe, dataset, weights=None, **options):
         auxiliary_head=auxiliary,
         drop_path_rate=recipe.drop_path_rate,
         dropout_rate=recipe.dropout_rate,
-        include_preprocessing="whiten" if recipe.whiten else True,
+        include_preprocessing=recipe.preprocessing,
         **options,
     )

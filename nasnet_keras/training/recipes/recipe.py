@@ -128,6 +128,11 @@ class Recipe:
                 f"auxiliary_weight={self.auxiliary_weight}"
             )
 
+    @property
+    def preprocessing(self) -> bool | str:
+        """The value of NASNet's `include_preprocessing`."""
+        return "whiten" if self.whiten else True
+
     def _check(self, name, fine, what):
         if not fine:
             raise ValueError(
