@@ -9,20 +9,12 @@ from nasnet_keras.cells.conventions import Conventions
 from nasnet_keras.cells.operations import check_operations
 from nasnet_keras.cells.plan import CellPlan, make_chain
 from nasnet_keras.genotypes import Cell
-from nasnet_keras.layers.drop_path import DropPath, check_rate
+from nasnet_keras.layers.checks import check_filters, check_rate
+from nasnet_keras.layers.drop_path import DropPath
 from nasnet_keras.layers.image_axes import divided, join_shape, split_shape
 
 # Identities keep their state where they stride, too: they are no paths.
 NEVER_DROPPED = ("identity", "factorized_identity")
-
-
-def check_filters(value, least=1):
-    """Raises ValueError unless `value` is an integer of at least `least`."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(
-            f"`filters` must be an integer of at least {least}. "
-            f"Received: filters={value!r}"
-        )
 
 
 class _CellLayer(keras.Layer):

@@ -8,6 +8,8 @@ depth.
 import keras
 from keras import ops
 
+from nasnet_keras.layers.checks import check_rate
+
 
 def drop_path_rate(step, total_steps, cell_index, cells, final_rate):
     """The rate at which a path of a cell is dropped.
@@ -30,15 +32,6 @@ def drop_path_rate(step, total_steps, cell_index, cells, final_rate):
 def linear(progress):
     """The paper's schedule: the share of the rate at a share of training."""
     return progress
-
-
-def check_rate(name, value):
-    """Raises ValueError unless `value` is a rate: from 0 to below 1."""
-    if not isinstance(value, (int, float)) or not 0 <= value < 1:
-        raise ValueError(
-            f"`{name}` must be a number from 0 to below 1. "
-            f"Received: {name}={value!r}"
-        )
 
 
 class _CurrentRate(keras.random.SeedGenerator):

@@ -12,6 +12,7 @@ They differ only where a pool has stride 2:
 import keras
 from keras import ops
 
+from nasnet_keras.layers.checks import check_alignment, check_pooling_semantics
 from nasnet_keras.layers.image_axes import (
     check_data_format,
     divided,
@@ -19,30 +20,6 @@ from nasnet_keras.layers.image_axes import (
     split_shape,
     take,
 )
-
-POOLING_SEMANTICS = ("tf_slim", "keras")
-
-# Where a strided window lies on an even side.
-ALIGNMENTS = ("tensorflow", "pytorch")
-
-
-def check_pooling_semantics(value):
-    """Raises ValueError unless `value` names one of `POOLING_SEMANTICS`."""
-    if value not in POOLING_SEMANTICS:
-        raise ValueError(
-            f"`pooling_semantics` must be one of {POOLING_SEMANTICS}. "
-            f"Received: pooling_semantics={value!r}"
-        )
-
-
-def check_alignment(value):
-    """Raises ValueError unless `value` names one of `ALIGNMENTS`."""
-    if value not in ALIGNMENTS:
-        raise ValueError(
-            f"`alignment` must be one of {ALIGNMENTS}. "
-            f"Received: alignment={value!r}"
-        )
-
 
 def pad_for_stride_2(
     x, window, alignment="tensorflow", value=0.0, data_format="channels_last"

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from nasnet_keras.layers.pooling import Pooling, check_pooling_semantics
+from nasnet_keras.layers.checks import check_pooling_semantics
+from nasnet_keras.layers.pooling import Pooling
 
 SIZES = [(7, 7), (8, 8), (9, 6), (6, 9), (1, 2), (2, 3)]
 KINDS = ["max", "average"]

@@ -1,0 +1,210 @@
+"""The configuration of a network: all its arguments, checked in one place."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from nasnet_keras.genotypes import Genotype
+from nasnet_keras.genotypes.published import NASNET_A
+from nasnet_keras.layers.checks import (
+    check_choice,
+    check_filters,
+    check_pooling_semantics,
+    check_positive_integer,
+    check_rate,
+)
+from nasnet_keras.layers.image_axes import split_shape
+from nasnet_keras.networks.macro import Macro, find_macro
+
+STACKS = 3
+STEMS = ("imagenet", "cifar")
+POOLINGS = (None, "avg", "max")
+PREPROCESSINGS = (True, False, "whiten")
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkConfig:
+    """What decides a network: structure, top, preprocessing.
+
+    Nothing here needs Keras, but the check of an `input_shape`.
+
+    Args: see `nasnet_keras.NASNet`, which takes these, weights and an input
+        tensor.
+
+    Raises:
+        ValueError: If an argument is out of range; the message names it.
+    """
+
+    genotype: Genotype = NASNET_A
+    cells_per_stack: int = 4
+    filters: int = 44
+    stem: str = "imagenet"
+    stem_filters: int | None = None
+    skip_reduction: bool = False
+    macro: str = "nasnet"
+    pooling_semantics: str = "tf_slim"
+    auxiliary_head: bool = False
+    drop_path_rate: float = 0.0
+    dropout_rate: float = 0.0
+    include_top: bool = True
+    classes: int = 1000
+    input_shape: tuple[int | None, ...] | None = None
+    pooling: str | None = None
+    classifier_activation: Any = "softmax"
+    include_preprocessing: bool | str = False
+    aligned: bool = False
+    batch_norm_momentum: float | None = None
+    batch_norm_epsilon: float | None = None
+    name: str = "nasnet"
+
+    def __post_init__(self) -> None:
+        self._check_structure()
+        self._check_top()
+        self._check_batch_norm()
+        if self.include_preprocessing not in PREPROCESSINGS:
+            raise ValueError(
+                "`include_preprocessing` must be True, False or 'whiten'. "
+                "Received: include_preprocessing="
+                f"{self.include_preprocessing!r}"
+            )
+        if self.input_shape is not None:
+            self._check_input_shape()
+            object.__setattr__(self, "input_shape", tuple(self.input_shape))
+
+    def _check_structure(self) -> None:
+        if not isinstance(self.genotype, Genotype):
+            raise ValueError(
+                "`genotype` must be a nasnet_keras.Genotype. "
+                f"Received: genotype={self.genotype!r}"
+            )
+        find_macro(self.macro)
+        check_choice("stem", self.stem, STEMS)
+        # The first stem cell has a quarter of the filters, and a factorized
+        # reduction halves at least two.
+        check_filters(self.filters, least=8 if self.has_stem_cells else 2)
+        check_positive_integer("cells_per_stack", self.cells_per_stack)
+        if self.stem_filters is not None:
+            check_positive_integer("stem_filters", self.stem_filters)
+        check_rate("drop_path_rate", self.drop_path_rate)
+        check_pooling_semantics(self.pooling_semantics)
+
+    def _check_top(self) -> None:
+        check_positive_integer("classes", self.classes)
+        check_choice("pooling", self.pooling, POOLINGS)
+        check_rate("dropout_rate", self.dropout_rate)
+        if self.auxiliary_head and not self.include_top:
+            raise ValueError(
+                "`auxiliary_head=True` is a second classifier and needs "
+                "`include_top=True`."
+            )
+
+    def _check_batch_norm(self) -> None:
+        momentum, epsilon = self.batch_norm
+        check_rate("batch_norm_momentum", momentum)
+        if not isinstance(epsilon, (int, float)) or not epsilon > 0:
+            raise ValueError(
+                "`batch_norm_epsilon` must be a positive number. "
+                f"Received: batch_norm_epsilon={epsilon!r}"
+            )
+
+    def _check_input_shape(self) -> None:
+        import keras
+
+        data_format = keras.config.image_data_format()
+        form = "(channels, height, width)"
+        if data_format == "channels_last":
+            form = "(height, width, channels)"
+        error = ValueError(
+            f"`input_shape` must be {form} with height and width of at least "
+            "3, or None, and a number of channels. "
+            f"Received: input_shape={self.input_shape}"
+        )
+        shape = tuple(self.input_shape or ())
+        if len(shape) != 3:
+            raise error
+        _, *sides, channels = split_shape((None, *shape), data_format)
+        has_channels = isinstance(channels, int) and channels > 0
+        if not has_channels or any(s is not None and s < 3 for s in sides):
+            raise error
+
+    @property
+    def family(self) -> Macro:
+        """What this network's family does around its cells."""
+        return find_macro(self.macro)
+
+    @property
+    def batch_norm(self) -> tuple[float, float]:
+        """Momentum and epsilon, by default those of the family and stem."""
+        momentum, epsilon = self.family.batch_norm_of(self.stem)
+        if self.batch_norm_momentum is not None:
+            momentum = self.batch_norm_momentum
+        if self.batch_norm_epsilon is not None:
+            epsilon = self.batch_norm_epsilon
+        return momentum, epsilon
+
+    @property
+    def has_stem_cells(self) -> bool:
+        """Whether the stem ends in two reduction cells."""
+        return self.stem == "imagenet" and self.family.stem_cells
+
+    @property
+    def stem_channels(self) -> int:
+        """Filters of the stem's convolution (by default the authors')."""
+        if self.stem_filters is not None:
+            return self.stem_filters
+        if self.stem == "cifar":
+            return 3 * self.filters
+        return 32 if self.has_stem_cells else self.filters
+
+    @property
+    def cells(self) -> int:
+        """The number of cells, those of the stem and reductions included."""
+        between = 0 if self.family.reduces_within else STACKS - 1
+        stem_cells = 2 if self.has_stem_cells else 0
+        return stem_cells + STACKS * self.cells_per_stack + between
+
+    def replace(self, **arguments: Any) -> NetworkConfig:
+        """Returns a configuration with other values of some arguments."""
+        return dataclasses.replace(self, **arguments)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the arguments as a dictionary that JSON can hold."""
+        fields = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+        }
+        return {**fields, "genotype": self.genotype.to_dict()}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> NetworkConfig:
+        """Rebuilds a configuration from `to_dict()`; checks what it reads.
+
+        Arguments that are missing take their defaults.
+
+        Raises:
+            ValueError: If an argument is unknown or out of range.
+        """
+        unknown = sorted(set(data) - set(ARGUMENTS))
+        if unknown:
+            raise ValueError(
+                f"A network has no argument {', '.join(unknown)}. It has: "
+                f"{', '.join(ARGUMENTS)}"
+            )
+        genotype = data.get("genotype", NASNET_A)
+        if isinstance(genotype, dict):
+            genotype = Genotype.from_dict(genotype)
+        return cls(**{**data, "genotype": genotype})
+
+    def to_json(self, indent: int | None = None) -> str:
+        """Returns the arguments as a JSON string."""
+        return json.dumps(self.to_dict(), indent=indent)
+
+    @classmethod
+    def from_json(cls, text: str) -> NetworkConfig:
+        """Rebuilds a configuration from `to_json()`."""
+        return cls.from_dict(json.loads(text))
+
+
+ARGUMENTS = tuple(field.name for field in dataclasses.fields(NetworkConfig))
