@@ -1,15 +1,12 @@
-"""The optimizer of a recipe, its learning rate, its decay of weights.
-
-All of it is Keras' own but the warm-up of schedules that have none.
-"""
+"""The optimizer, learning rate, losses and weight decay of a recipe."""
 
 import contextlib
 import dataclasses
 import warnings
 
 import keras
-from keras import ops
 
+from nasnet_keras.schedules import WarmUp
 from nasnet_keras.training.discriminative import discriminative_optimizer
 
 KERNELS = (
@@ -18,41 +15,6 @@ KERNELS = (
     keras.layers.SeparableConv2D,
     keras.layers.Dense,
 )
-
-
-@keras.saving.register_keras_serializable(package="nasnet_keras")
-class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
-    """Another schedule, preceded by a linear rise from 0 to its first value.
-
-    Goyal et al. 2017 (arXiv 1706.02677), for large batches. The schedule's own
-    steps are counted from the end of the rise.
-
-    Args:
-        schedule: `LearningRateSchedule`.
-        steps: Integer, the steps of the rise.
-
-    Call arguments:
-        step: Integer tensor, updates done.
-    """
-
-    def __init__(self, schedule, steps):
-        super().__init__()
-        self.schedule = schedule
-        self.steps = steps
-
-    def __call__(self, step):
-        step = ops.cast(step, "float32")
-        risen = ops.minimum(step / self.steps, 1.0)
-        return risen * self.schedule(ops.maximum(step - self.steps, 0.0))
-
-    def get_config(self):
-        schedule = keras.saving.serialize_keras_object(self.schedule)
-        return {"schedule": schedule, "steps": self.steps}
-
-    @classmethod
-    def from_config(cls, config):
-        schedule = keras.saving.deserialize_keras_object(config["schedule"])
-        return cls(schedule, config["steps"])
 
 
 def learning_rate(recipe, steps_per_epoch):

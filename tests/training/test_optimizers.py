@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from nasnet_keras.training.optimizers import (
-    WarmUp,
     compile_model,
     decay_weights,
     learning_rate,
@@ -205,12 +204,3 @@ def test_rmsprop_is_the_authors():
         1.0,
         0.9,
     )
-
-
-def test_warm_up_is_saved_with_its_schedule():
-    schedule = WarmUp(keras.optimizers.schedules.CosineDecay(0.1, 20), 5)
-    config = keras.saving.serialize_keras_object(schedule)
-    again = keras.saving.deserialize_keras_object(config)
-    assert [float(again(s)) for s in (1, 9)] == [
-        float(schedule(s)) for s in (1, 9)
-    ]
