@@ -5,7 +5,6 @@ training on OUTPUT is the same as on SOURCE at that size of images, without
 TensorFlow too: images, their order and so the splits are the same.
 """
 
-import io
 import pathlib
 
 
@@ -36,6 +35,7 @@ def add_arguments(parser):
 def run(args):
     """Runs `nasnet convert-data`."""
     from nasnet_keras.runs.files import write_atomically
+    from nasnet_keras.training.data.npz import npz_bytes
 
     _check(args)
     dataset = _load(args)
@@ -83,23 +83,3 @@ def _load(args):
             "folder itself, which needs no TensorFlow."
         )
     return dataset
-
-
-def npz_bytes(dataset):
-    """Returns the content of an `.npz` file, for `sources.read_npz`.
-
-    Args:
-        dataset: `Dataset` in memory. Its validation part is left out.
-    """
-    import numpy as np
-
-    file = io.BytesIO()
-    np.savez(
-        file,
-        train_images=dataset.train[0],
-        train_labels=dataset.train[1],
-        test_images=dataset.test[0],
-        test_labels=dataset.test[1],
-        classes=np.array(dataset.classes, dtype=str),
-    )
-    return file.getbuffer()

@@ -1,4 +1,4 @@
-"""Labelled images, split three ways."""
+"""Datasets of labelled images with training, validation and test part."""
 
 from nasnet_keras.training.data.dataset import Dataset, load_dataset
 

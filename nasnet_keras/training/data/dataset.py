@@ -1,116 +1,123 @@
-"""Labelled images, split three ways: in memory, in files, or streamed."""
+"""Loads a dataset by name or path, in three parts."""
 
 import dataclasses
 import hashlib
+import os
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from nasnet_keras.training.data.image_files import read_folder
+from nasnet_keras.training.data.npz import read_npz
 from nasnet_keras.training.data.resize import resize_images
 from nasnet_keras.training.data.sources import (
     CIFAR_CLASSES,
     read_cifar,
     read_digits,
-    read_npz,
 )
+from nasnet_keras.training.data.splits import random_subset, split_by_class
 from nasnet_keras.training.data.tfrecords import STREAMED, open_records
 
 TEST_SHARE = 0.2
-PARTS = ("train", "test")
-DEFAULT_SIZES = {
+TRAIN_TEST_FOLDERS = ("train", "test")
+DEFAULT_SIZES: dict[str | os.PathLike, int] = {
     "digits": 16,
     "cifar10": 32,
     "cifar100": 32,
     "imagenet2012": 224,
 }
 DEFAULT_FOLDER_SIZE = 64
+MIN_SIZE = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """Images and labels; the test part is not for the search.
+    """Images and labels to train, validate and test on.
+
+    A search never sees the test part.
 
     Args:
         name: String.
         classes: Sequence of class names, by label.
         train, validation, test: Pairs of images and integer labels
             `(number,)`. Images are a uint8 array `(number, side, side, 3)`;
-            or `ImageFiles`, decoded when asked for; or `Records`, streamed,
-            whose labels (`None` here) come with them. All have a length and
+            or `ImageFiles`, decoded on access; or `Records`, streamed with
+            their labels (which are then `None` here). All have a length and
             such a shape.
     """
 
     name: str
-    classes: tuple
-    train: tuple
-    validation: tuple
-    test: tuple
+    classes: Sequence[str]
+    train: tuple[Any, Any]
+    validation: tuple[Any, Any]
+    test: tuple[Any, Any]
 
     @property
-    def input_shape(self):
+    def input_shape(self) -> tuple[int, int, int]:
         """`(height, width, channels)` of an image."""
         return self.train[0].shape[1:]
 
     @property
-    def digest(self):
+    def digest(self) -> str:
         """SHA-256 of all images and labels, in hexadecimal.
 
-        Of files that are not in memory: of their names and sizes. Of a
-        streamed dataset: of its version and the lengths of its files.
+        Images that are not in memory are hashed by the names and sizes of
+        their files; streamed ones by the version of the dataset and the number
+        of images in each file.
         """
         sha = hashlib.sha256()
         for part in (self.train, self.validation, self.test):
             for values in part:
                 if isinstance(values, np.ndarray):
                     sha.update(str(values.shape).encode())
-                    sha.update(np.ascontiguousarray(values))
+                    sha.update(np.ascontiguousarray(values).data)
                 elif values is not None:
                     sha.update(values.fingerprint())
         return sha.hexdigest()
 
 
 def load_dataset(
-    name,
-    data_dir=None,
-    image_size=None,
-    validation_split=0.1,
-    images=None,
-    seed=0,
-    in_memory=None,
-):
+    name: str | os.PathLike,
+    data_dir: str | os.PathLike | None = None,
+    image_size: int | None = None,
+    validation_split: float = 0.1,
+    images: int | None = None,
+    seed: int = 0,
+    in_memory: bool | None = None,
+) -> Dataset:
     """Loads a dataset and splits it.
 
     Args:
-        name: `"digits"` (scikit-learn's 1,797 images, nothing downloaded);
+        name: `"digits"` (scikit-learn's 1,797 images, no download);
             `"cifar10"` or `"cifar100"` (TensorFlow Datasets; `keras.datasets`,
             in another order, where that is not installed); `"imagenet2012"`
             (TensorFlow Datasets, streamed); the path of an `.npz` file of
             `nasnet convert-data`; or the path of a folder with one folder of
-            images per class, or with two folders of that kind, `train` and
-            `test`. Of digits and of folders without `test` a fifth is the
-            test part; the others have their own.
+            images per class, or with two such folders, `train` and `test`.
+            A fifth of digits, and of folders without `test`, is the test
+            part; the others have their own.
         data_dir: Optional path, where TensorFlow Datasets keeps its data.
         image_size: Integer, the side to which images are resized. Defaults to
-            16 (digits), 32 (CIFAR), 224 (ImageNet), 64 (folders), that of the
-            images (`.npz`).
+            16 (digits), 32 (CIFAR), 224 (ImageNet), 64 (folders), the size of
+            the images (`.npz`).
         validation_split: Float from 0 to below 1, the share of the training
-            images to validate on, of each class the same (of ImageNet: the
+            images to validate on, the same of each class (of ImageNet: the
             last of its training images). With 0.1, CIFAR's 50,000 are split
             45,000/5,000, as in the paper.
-        images: Optional integer: use only so many images of the training part
-            (drawn with `seed`), validation included.
-        seed: Integer, of the splits: the same seed, the same images.
-        in_memory: Whether to hold a folder's images in memory; by default
-            where they take at most 2 GiB. Others are decoded when they are
-            asked for.
+        images: Optional integer, the number of training images to use (drawn
+            with `seed`), validation included.
+        seed: Integer. The same seed gives the same splits.
+        in_memory: Whether to hold a folder's images in memory; else they are
+            decoded on access. Defaults to whether they take at most 2 GiB.
 
     Returns:
         A `Dataset`.
 
     Raises:
-        ValueError: If an argument is out of range, a folder holds no classes,
-            a class no image, or a file cannot be read as an image.
+        ValueError: If an argument is out of range, a folder has too few
+            classes or images, or a file cannot be read as an image.
     """
     if not 0 <= validation_split < 1:
         raise ValueError(
@@ -118,21 +125,23 @@ def load_dataset(
             f"Received: validation_split={validation_split}"
         )
     size = image_size or DEFAULT_SIZES.get(name, DEFAULT_FOLDER_SIZE)
-    if size < 8:
+    if size < MIN_SIZE:
         raise ValueError(
-            f"`image_size` must be at least 8. Received: image_size={size}"
+            f"`image_size` must be at least {MIN_SIZE}. "
+            f"Received: image_size={size}"
         )
     if name in STREAMED:
         *parts, classes = open_records(
             name, data_dir, size, validation_split, images
         )
-        return Dataset(name, tuple(classes), *((part, None) for part in parts))
-    training, test, classes = _read(name, data_dir, size, seed, in_memory)
+        train, validation, test = ((part, None) for part in parts)
+        return Dataset(str(name), tuple(classes), train, validation, test)
+    (x, y), test, classes = _read(name, data_dir, size, seed, in_memory)
     if str(name).endswith(".npz") and image_size is None:
-        size = training[0].shape[1]
+        size = x.shape[1]
     if images is not None:
-        training = _subset(*training, images, seed)
-    train, validation = _split(*training, validation_split, seed)
+        x, y = random_subset(x, y, images, seed)
+    train, validation = split_by_class(x, y, validation_split, seed)
     return Dataset(
         name=str(name),
         classes=tuple(classes),
@@ -143,27 +152,27 @@ def load_dataset(
 
 
 def _read(name, data_dir, size, seed, in_memory):
-    """Training part, test part, names of the classes."""
+    """Returns training part, test part and class names."""
     if name in CIFAR_CLASSES:
         return read_cifar(name, data_dir)
     if str(name).endswith(".npz"):
         return read_npz(name)
     folder = pathlib.Path(name)
-    if name != "digits" and all((folder / part).is_dir() for part in PARTS):
-        return _read_parts(folder, size, in_memory)
     if name == "digits":
-        x, y, classes = read_digits()
+        images, labels, classes = read_digits()
+    elif all((folder / part).is_dir() for part in TRAIN_TEST_FOLDERS):
+        return _read_train_and_test(folder, size, in_memory)
     else:
-        x, y, classes = read_folder(folder, size, in_memory)
-    return *_split(x, y, TEST_SHARE, seed), classes
+        images, labels, classes = read_folder(folder, size, in_memory)
+    return *split_by_class(images, labels, TEST_SHARE, seed), classes
 
 
-def _read_parts(folder, size, in_memory):
-    """Of a folder that has one part to train on and one to test."""
+def _read_train_and_test(folder, size, in_memory):
+    """Reads the folders `train` and `test`."""
     parts, names = [], []
-    for part in PARTS:
-        x, y, classes = read_folder(folder / part, size, in_memory)
-        parts.append((x, y))
+    for part in TRAIN_TEST_FOLDERS:
+        images, labels, classes = read_folder(folder / part, size, in_memory)
+        parts.append((images, labels))
         names.append(classes)
     if names[0] != names[1]:
         differing = sorted(set(names[0]) ^ set(names[1]))
@@ -174,31 +183,8 @@ def _read_parts(folder, size, in_memory):
     return *parts, names[0]
 
 
-def _split(x, y, share, seed):
-    """Splits by class into the rest and `share`, at least one per class."""
-    if not share:
-        return (x, y), (x[:0], y[:0])
-    from sklearn.model_selection import train_test_split
-
-    counts = np.bincount(y)
-    held = max(round(share * len(y)), np.count_nonzero(counts))
-    first, second = train_test_split(
-        np.arange(len(y)), test_size=held, stratify=y, random_state=seed
-    )
-    return (x[first], y[first]), (x[second], y[second])
-
-
-def _subset(x, y, images, seed):
-    if not 0 < images <= len(y):
-        raise ValueError(
-            f"`images` must be from 1 to {len(y)}, the training images that "
-            f"there are. Received: images={images}"
-        )
-    chosen = np.random.default_rng(seed).permutation(len(y))[:images]
-    return x[chosen], y[chosen]
-
-
 def _resized(part, size):
-    x, y = part
-    x = resize_images(x, size) if isinstance(x, np.ndarray) else x
-    return x, y.astype("int32")
+    images, labels = part
+    if isinstance(images, np.ndarray):
+        images = resize_images(images, size)
+    return images, labels.astype("int32")

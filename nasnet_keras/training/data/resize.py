@@ -1,19 +1,19 @@
-"""Images in memory in another size."""
+"""Resizes images in memory."""
 
 import numpy as np
 
-CHUNK = 2000
+CHUNK = 2000  # Images that are converted to floats at a time.
 
 
 def resize_images(images, side):
-    """Returns square images of a side; bilinear, smoothed where they shrink.
+    """Resizes images to squares: bilinear, with antialiasing.
 
     Args:
         images: uint8 `(number, side, side, channels)`.
         side: Integer, pixels.
 
     Returns:
-        uint8; the given images themselves if they have that side.
+        uint8 array; `images` itself if it has that size already.
     """
     if images.shape[1:3] == (side, side):
         return images

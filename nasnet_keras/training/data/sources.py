@@ -1,21 +1,12 @@
-"""Whole datasets as arrays: digits, CIFAR-10 and CIFAR-100, `.npz` files.
+"""Digits, CIFAR-10 and CIFAR-100 as arrays.
 
-Each function returns the training and the test part, pairs of uint8 images
-`(number, height, width, 3)` and integer labels `(number,)`, and the names of
-the classes.
+Images are uint8 `(number, height, width, 3)`, labels integers `(number,)`.
 """
 
 import numpy as np
 
-NPZ_KEYS = (
-    "train_images",
-    "train_labels",
-    "test_images",
-    "test_labels",
-    "classes",
-)
 CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck"
-# The 100 fine classes, in the order of their labels.
+# In the order of the labels.
 CIFAR100 = """
     apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy
     bridge bus butterfly camel can castle caterpillar cattle chair chimpanzee
@@ -35,7 +26,7 @@ CIFAR_CLASSES = {
 
 
 def read_digits():
-    """Returns scikit-learn's 1,797 digits: images, labels, names; one part."""
+    """Returns images, labels and class names of scikit-learn's 1,797 digits."""
     from sklearn.datasets import load_digits
 
     data = load_digits()
@@ -47,21 +38,22 @@ def read_digits():
 def read_cifar(name, data_dir=None):
     """Reads CIFAR-10 or CIFAR-100 (its 100 fine classes).
 
-    TensorFlow Datasets reads it where that and TensorFlow are installed, and
-    `keras.datasets` elsewhere. Both hold the same images but not in the same
-    order: a training gives another curve, and splits hold other images.
-    `nasnet convert-data` carries one order everywhere.
+    Uses TensorFlow Datasets where it and TensorFlow are installed, else
+    `keras.datasets`. Both hold the same images in different orders, so splits
+    and training curves differ. A file of `nasnet convert-data` has the same
+    order everywhere.
 
     Args:
         name: `"cifar10"` or `"cifar100"`.
         data_dir: Optional path, where TensorFlow Datasets keeps its data.
-            `keras.datasets` has its own place, below `KERAS_HOME`.
+            `keras.datasets` keeps its data below `KERAS_HOME`.
 
     Returns:
-        Training part, test part, names of the classes.
+        Training part, test part, class names; a part is a pair of images and
+        labels.
 
     Raises:
-        ValueError: If it is neither here nor can be downloaded.
+        ValueError: If the dataset is absent and cannot be downloaded.
     """
     try:
         import tensorflow  # noqa: F401
@@ -83,65 +75,14 @@ def _keras_cifar(name):
 
     try:
         parts = getattr(keras.datasets, name).load_data()
-    except Exception as error:  # Keras raises no narrower one.
+    except Exception as error:  # Keras raises plain `Exception`.
         raise ValueError(
             f"The dataset {name!r} cannot be downloaded by keras.datasets: "
             f"{error}. Give a file that `nasnet convert-data` wrote, or "
-            "install tensorflow and tensorflow-datasets if they have it."
+            "install tensorflow and tensorflow-datasets, which may have it."
         ) from error
     if keras.config.image_data_format() == "channels_first":
         parts = [(np.moveaxis(images, 1, -1), y) for images, y in parts]
     # Keras gives labels of shape (number, 1).
     parts = [(images, y.reshape(-1).astype("int64")) for images, y in parts]
     return *parts, CIFAR_CLASSES[name]
-
-
-def read_npz(path):
-    """Reads a file that `nasnet convert-data` wrote.
-
-    Args:
-        path: Path of the `.npz` file, with the arrays of `NPZ_KEYS`.
-
-    Returns:
-        Training part, test part, names of the classes.
-
-    Raises:
-        ValueError: If the file cannot be read, or is not such a file; the
-            message says what is wrong.
-    """
-    try:
-        # Of a damaged file NumPy would leave its own handle open.
-        with open(path, "rb") as handle, np.load(handle) as file:
-            missing = [key for key in NPZ_KEYS if key not in file.files]
-            arrays = {key: file[key] for key in NPZ_KEYS if key in file.files}
-    except Exception as error:  # Of damaged files it raises nearly anything.
-        raise ValueError(f"{path} cannot be read: {error}") from error
-    if missing:
-        raise ValueError(
-            f"{path} has no {', '.join(missing)}. Write it with "
-            "`nasnet convert-data`."
-        )
-    classes = [str(name) for name in arrays["classes"]]
-    parts = [
-        (arrays[f"{part}_images"], arrays[f"{part}_labels"])
-        for part in ("train", "test")
-    ]
-    for part, (images, labels) in zip(("train", "test"), parts):
-        _check(path, part, images, labels, len(classes))
-    return *parts, classes
-
-
-def _check(path, part, images, labels, classes):
-    height, width = (*images.shape, 0, 0)[1:3]
-    if images.dtype != np.uint8 or images.ndim != 4 or height != width:
-        raise ValueError(
-            f"`{part}_images` of {path} must be uint8 of shape (number, side, "
-            f"side, channels). Received: {images.dtype} {images.shape}"
-        )
-    fine = labels.shape == images.shape[:1] and labels.dtype.kind in "iu"
-    if not fine or (labels < 0).any() or (labels >= classes).any():
-        raise ValueError(
-            f"`{part}_labels` of {path} must be integers of shape "
-            f"({len(images)},), from 0 to below {classes}, the number of its "
-            f"`classes`. Received: {labels.dtype} {labels.shape}"
-        )

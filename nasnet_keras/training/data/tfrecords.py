@@ -1,20 +1,23 @@
-"""ImageNet as TensorFlow Datasets prepared it: read as it streams by."""
+"""ImageNet as TensorFlow Datasets prepared it, streamed from TFRecords."""
 
 import hashlib
+import pathlib
 
-# Which splits are the training and the test part: ImageNet's own test images
-# have no labels.
+from nasnet_keras.training.data.splits import check_subset_size
+
+# The splits used as training and test part: the images of ImageNet's own test
+# split have no labels.
 STREAMED = {"imagenet2012": ("train", "validation")}
 
 
 class Records:
-    """Labelled images in TFRecord files, in the order in which they lie there.
+    """Labelled images in TFRecord files, in the order of the files.
 
     Args:
         builder: `tfds.core.DatasetBuilder`, prepared.
         split: String, the name of a split.
-        start, stop: Integers, which of its images.
-        side: Integer, the side of the images that batches are made of.
+        start, stop: Integers, the range of its images.
+        side: Integer, the side of the images in batches, in pixels.
     """
 
     def __init__(self, builder, split, start, stop, side):
@@ -29,7 +32,7 @@ class Records:
 
     @property
     def shape(self):
-        """`(number, side, side, 3)`, as of an array with all of them."""
+        """`(number, side, side, 3)`, the shape of an array of the images."""
         return (len(self), self.side, self.side, 3)
 
     def examples(self):
@@ -44,10 +47,10 @@ class Records:
         return dataset.map(lambda example: (example["image"], example["label"]))
 
     def fingerprint(self):
-        """Returns bytes that tell these images from others.
+        """Returns bytes that identify these images.
 
-        They follow from the version of the dataset and the number of images in
-        each file. Contents are not read: that would take as long as an epoch.
+        Computed from the version of the dataset and the number of images in
+        each file: reading the contents would take as long as an epoch.
         """
         lengths = self.builder.info.splits[self.split].shard_lengths
         text = (
@@ -58,32 +61,29 @@ class Records:
 
 
 def open_records(name, data_dir, side, validation_split, images=None):
-    """Opens a dataset that is read as it streams by.
+    """Opens a streamed dataset.
 
     Args:
         name: One of `STREAMED`.
         data_dir: Optional path, where TensorFlow Datasets keeps its data.
         side: Integer, pixels.
-        validation_split: Float from 0 to below 1. The images to validate on
-            are the last ones of the training split, whose order TensorFlow
-            Datasets shuffled once for all.
-        images: Optional integer: use only so many training images.
+        validation_split: Float from 0 to below 1. The validation images are
+            the last ones of the training split, whose order TensorFlow
+            Datasets shuffled when it prepared the dataset.
+        images: Optional integer, the number of training images to use.
 
     Returns:
-        Training, validation and test part as `Records`; names of the classes.
+        Training, validation and test part as `Records`; class names.
 
     Raises:
         ValueError: If TensorFlow is missing, or the dataset is not prepared.
     """
     builder = _builder(name, data_dir)
     training, test = STREAMED[name]
-    there = builder.info.splits[training].num_examples
-    if images is not None and not 0 < images <= there:
-        raise ValueError(
-            f"`images` must be from 1 to {there}, the training images that "
-            f"there are. Received: images={images}"
-        )
-    number = images or there
+    number = builder.info.splits[training].num_examples
+    if images is not None:
+        check_subset_size(images, number)
+        number = images
     kept = number - round(validation_split * number)
     return (
         Records(builder, training, 0, kept, side),
@@ -93,21 +93,70 @@ def open_records(name, data_dir, side, validation_split, images=None):
     )
 
 
+def open_test_records(name, data_dir, side):
+    """Opens the test part of a streamed dataset.
+
+    The training images need not be prepared. Nothing is downloaded.
+
+    Args: see `open_records`.
+
+    Returns:
+        `Records`.
+
+    Raises:
+        ValueError: If TensorFlow is missing, or the dataset is not prepared.
+    """
+    if data_dir is None:
+        builder = _builder(name, data_dir)
+    else:
+        builder = _prepared_builder(name, data_dir)
+    split = STREAMED[name][1]
+    if split not in builder.info.splits:
+        raise ValueError(
+            f"{builder.data_dir} has no split `{split}`. "
+            f"Received: {sorted(builder.info.splits)}"
+        )
+    number = builder.info.splits[split].num_examples
+    return Records(builder, split, 0, number, side)
+
+
+def _prepared_builder(name, data_dir):
+    """Reads what the folder holds, of any version and with any features."""
+    folder = pathlib.Path(data_dir)
+    versions = sorted(folder.glob(f"{name}/*/dataset_info.json"))
+    if not versions:
+        raise ValueError(
+            f"`data_dir` {folder} holds no prepared {name} (looked for "
+            f"{name}/VERSION/dataset_info.json). Prepare it with "
+            f"`tfds build {name}`, which needs the official archives, or give "
+            "a folder of images as the data."
+        )
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ValueError(_needs_tensorflow(name, error)) from error
+    return tfds.builder_from_directory(versions[-1].parent)
+
+
 def _builder(name, data_dir):
     try:
         import tensorflow  # noqa: F401
         import tensorflow_datasets as tfds
     except ImportError as error:
-        raise ValueError(
-            f"The dataset {name!r} is read with tensorflow and "
-            f"tensorflow-datasets, which cannot be imported: {error}. Install "
-            "them, or give a folder of images, which needs neither."
-        ) from error
+        raise ValueError(_needs_tensorflow(name, error)) from error
     builder = tfds.builder(name, data_dir=data_dir)
     if not builder.info.splits:
         raise ValueError(
-            f"The dataset {name!r} is not prepared in {builder.data_dir}. Have "
-            "TensorFlow Datasets prepare it there (its `manual_dir` takes "
+            f"The dataset {name!r} is not prepared in {builder.data_dir}. "
+            "Prepare it with TensorFlow Datasets (its `manual_dir` takes "
             "ImageNet's own archives), or give `data_dir`."
         )
     return builder
+
+
+def _needs_tensorflow(name, error):
+    return (
+        f"The dataset {name!r} is read with tensorflow and "
+        f"tensorflow-datasets, which cannot be imported: {error}. Install "
+        "them, or give a folder of images, which needs neither."
+    )
