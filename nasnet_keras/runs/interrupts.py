@@ -2,6 +2,7 @@
 
 import _thread
 import contextlib
+import signal
 import sys
 import threading
 
@@ -55,3 +56,23 @@ def _no_interrupt_lost():
         if lost and lost[-1].is_alive():  # The work ended before it came.
             lost[-1].cancel()
             raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def uninterrupted():
+    """Delays Ctrl-C until the block has ended.
+
+    Files and the state in memory then stay consistent: a search that is
+    stopped still writes its results.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python raises KeyboardInterrupt in the main thread only.
+        return
+    pressed = []
+    before = signal.signal(signal.SIGINT, lambda *args: pressed.append(args))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt

@@ -21,7 +21,8 @@ from keras_tuner.engine import trial as trial_module
 
 from nasnet_keras.runs.files import write_atomically
 from nasnet_keras.runs.folder import differences
-from nasnet_keras.search.oracles.journal import Journal, uninterrupted
+from nasnet_keras.runs.interrupts import uninterrupted
+from nasnet_keras.search.oracles.journal import Journal
 
 JOURNAL = "trials.jsonl"
 CONFIG = "config.json"

@@ -4,13 +4,10 @@ A line counts once its newline is on disk. What a killed process left of an
 unfinished line is cut off before the next is written.
 """
 
-import contextlib
 import fcntl
 import json
 import os
 import pathlib
-import signal
-import threading
 
 
 class Journal:
@@ -68,23 +65,3 @@ class Journal:
     def __del__(self):
         if hasattr(self, "_file"):
             self.close()
-
-
-@contextlib.contextmanager
-def uninterrupted():
-    """Holds Ctrl-C back until the block ends, so that it ends as a whole.
-
-    What is on disk and what the process knows must not come apart: a search
-    that is stopped still draws what it has found.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python raises KeyboardInterrupt in the main thread alone.
-        return
-    pressed = []
-    before = signal.signal(signal.SIGINT, lambda *args: pressed.append(args))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt

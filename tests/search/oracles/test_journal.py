@@ -9,7 +9,8 @@ import time
 import pytest
 
 from nasnet_keras.runs.files import write_atomically
-from nasnet_keras.search.oracles.journal import Journal, uninterrupted
+from nasnet_keras.runs.interrupts import uninterrupted
+from nasnet_keras.search.oracles.journal import Journal
 
 
 def test_what_is_appended_is_read(tmp_path):
