@@ -1,10 +1,14 @@
 """Feature maps for other tasks: detection, segmentation, video."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from nasnet_keras.layers.image_axes import image_shape
 from nasnet_keras.presets import get_preset
-from nasnet_keras.zoo import build_preset
+from nasnet_keras.presets.types import Preset
+from nasnet_keras.zoo import PathLike, build_preset
 
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")
@@ -36,13 +40,13 @@ class Backbone(keras.Model):
     @classmethod
     def from_preset(
         cls,
-        preset,
-        taps=None,
-        weights="default",
-        input_shape=None,
-        aligned=True,
-        **overrides,
-    ):
+        preset: Preset | PathLike,
+        taps: Sequence[str] | None = None,
+        weights: PathLike | None = "default",
+        input_shape: tuple[int | None, ...] | None = None,
+        aligned: bool = True,
+        **overrides: Any,
+    ) -> "Backbone":
         """Builds a backbone from a preset.
 
         The map of level n has stride 2 ** n and `ceil(size / 2 ** n)` pixels
@@ -50,13 +54,13 @@ class Backbone(keras.Model):
         ImageNet stem, `"P1"` is the stem's convolution, `"P2"` the first stem
         cell, `"P3"`, `"P4"` and `"P5"` are the last cells of the three stacks;
         with a CIFAR stem those are `"P0"`, `"P1"` and `"P2"`. Maps are as
-        cells give them, before the ReLU with which the next cell starts.
+        cells return them, before the ReLU with which the next cell starts.
 
         Under a mixed precision they have its compute precision, as KerasHub's
         backbones do.
 
-        Take only the taps that are used: what lies above them would be
-        trainable without a gradient.
+        Choose only the taps that are used: layers above them would be
+        trainable but have no gradient.
 
         Args:
             preset: Preset, name or folder, see `nasnet_keras.from_preset`.
@@ -64,8 +68,8 @@ class Backbone(keras.Model):
                 Defaults to all levels.
             weights: See `nasnet_keras.from_preset`.
             input_shape: Tuple; defaults to images of any size, of 3 channels.
-            aligned: Whether to pad images where sizes would not be as above,
-                see `nasnet_keras.layers.padding`.
+            aligned: Whether to pad images so that sizes are as above, see
+                `nasnet_keras.layers.padding`.
             overrides: Other arguments of `NASNet`, for example
                 `include_preprocessing=True`; not `include_top`, `pooling`.
 

@@ -1,43 +1,44 @@
-"""`.keras` files that carry what a model is for: class names, origin.
+"""`.keras` files that also say what their model is for.
 
-Such a file is Keras' own. One member more, `about.json`, says what Keras has
-no place for.
+Such a file is Keras' own, with one member more: `about.json` holds class
+names, image size and origin, for which Keras has no place.
 """
 
 import json
 import os
 import pathlib
-import tempfile
 import zipfile
+from typing import TYPE_CHECKING, Any
+
+from nasnet_keras.presets.types import Preset
+from nasnet_keras.runs.files import replacing
+
+if TYPE_CHECKING:
+    import keras
 
 ABOUT = "about.json"
+PathLike = str | os.PathLike[str]
 
 
-def save_model(model, path, about=None):
-    """Writes a model whole or not at all.
+def save_model(
+    model: "keras.Model", path: PathLike, about: dict[str, Any] | None = None
+) -> None:
+    """Writes a model, in one step.
 
     Args:
         model: `keras.Model`.
         path: Path that ends in `.keras`.
         about: Optional dictionary that JSON can hold: `class_names` (list by
-            label), `image_size` (side in pixels), and whatever else.
+            label), `image_size` (side in pixels), and anything else.
     """
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        prefix=f".{path.name}.", dir=path.parent
-    ) as folder:
-        partial = pathlib.Path(folder) / path.name
-        model.save(partial)
+    with replacing(path) as temporary:
+        model.save(temporary)
         if about is not None:
-            with zipfile.ZipFile(partial, "a") as archive:
+            with zipfile.ZipFile(temporary, "a") as archive:
                 archive.writestr(ABOUT, json.dumps(about, indent=1))
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
 
 
-def load_model(path, compile=False):
+def load_model(path: PathLike, compile: bool = False) -> "keras.Model":
     """Loads a whole model, on any backend.
 
     `keras.saving.load_model` does the same once the layers of this package
@@ -45,7 +46,7 @@ def load_model(path, compile=False):
 
     Args:
         path: Path of a `.keras` file.
-        compile: Whether to take up optimizer and losses too.
+        compile: Whether to load optimizer and losses too.
 
     Returns:
         A `keras.Model`.
@@ -55,36 +56,38 @@ def load_model(path, compile=False):
     """
     import keras
 
+    # These register all classes that a saved model may name.
+    import nasnet_keras.features
     import nasnet_keras.networks.build
-    import nasnet_keras.training.optimizers  # noqa: F401
+    import nasnet_keras.schedules  # noqa: F401
 
     read_about(path)
     return keras.saving.load_model(path, compile=compile)
 
 
-def load_with_preset(path, image_size=None):
-    """Loads a whole model, and what it is for in the form of a preset.
+def load_with_preset(
+    path: PathLike, image_size: int | None = None
+) -> tuple["keras.Model", Preset]:
+    """Loads a whole model, and its class names and image size as a preset.
 
     Args:
         path: Path of a `.keras` file.
-        image_size: Optional integer, the side of its images. Defaults to
-            that for which the model was trained.
+        image_size: Optional integer, height and width of its images. Defaults
+            to the size for which the model was trained.
 
     Returns:
         Pair: the model, which takes images of 0 to 255; a
-        `nasnet_keras.presets.Preset` with its class names and image size.
+        `nasnet_keras.Preset` with its class names and image size.
 
     Raises:
         ValueError: As `load_model`; or if the size of the images is unknown.
     """
-    from nasnet_keras.presets.types import Preset
-
     about, model = read_about(path), load_model(path)
     side = image_size or about.get("image_size") or model.input_shape[1]
     if side is None:
         raise ValueError(
             f"{path} does not say for which size of images it was trained. "
-            "Give --image-size."
+            "Give `image_size`."
         )
     names = about.get("class_names")
     return model, Preset(
@@ -92,12 +95,13 @@ def load_with_preset(path, image_size=None):
     )
 
 
-def read_about(path):
+def read_about(path: PathLike) -> dict[str, Any]:
     """Returns what `save_model` stored with a model; `{}` if nothing.
 
     Raises:
         ValueError: If the file is not a `.keras` file.
     """
+    path = pathlib.Path(path)
     try:
         with zipfile.ZipFile(path) as archive:
             if ABOUT not in archive.namelist():

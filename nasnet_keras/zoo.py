@@ -4,23 +4,32 @@ import json
 import logging
 import os
 import pathlib
-import tempfile
+from collections.abc import Callable
+from typing import Any
 
 import keras
 
-from nasnet_keras.layers.image_axes import image_shape
-from nasnet_keras.networks.build import DEFAULTS, build
+from nasnet_keras.networks.build import build_network
+from nasnet_keras.networks.stacks import State
 from nasnet_keras.presets import find_weights, get_preset
 from nasnet_keras.presets.cards import preset_card
-from nasnet_keras.presets.types import CONFIG_FILE, WEIGHTS_FILE
+from nasnet_keras.presets.types import CONFIG_FILE, WEIGHTS_FILE, Preset
+from nasnet_keras.runs.files import replacing
 from nasnet_keras.weights import WeightsError, load_published, load_weights
 
 LOG = logging.getLogger("nasnet_keras")
-# What a trained network may have otherwise than its preset says.
-FREE = {"trainable", "frozen", "drop_path_rate", "rate", "seed", "dtype"}
+# Settings of layers in which a trained network may differ from its preset.
+TRAINING_SETTINGS = {
+    *("trainable", "frozen", "drop_path_rate", "rate", "seed", "dtype")
+}
+PathLike = str | os.PathLike[str]
 
 
-def from_preset(preset, weights="default", **overrides):
+def from_preset(
+    preset: Preset | PathLike,
+    weights: PathLike | None = "default",
+    **overrides: Any,
+) -> keras.Model:
     """Builds a network from a preset: a name or a folder.
 
     Args:
@@ -43,7 +52,12 @@ def from_preset(preset, weights="default", **overrides):
     return model
 
 
-def build_preset(preset, weights="default", **overrides):
+def build_preset(
+    preset: Preset | PathLike,
+    weights: PathLike | None = "default",
+    input_tensor: Any = None,
+    **overrides: Any,
+) -> tuple[keras.Model, dict[str, State]]:
     """Does `from_preset`; returns the model and its end points by name."""
     preset = get_preset(preset)
     if weights == "default":
@@ -53,42 +67,23 @@ def build_preset(preset, weights="default", **overrides):
     published = find_weights(preset, weights)
     if published is not None:
         overrides = {**published.configuration, **overrides}
-    arguments = _arguments(preset, overrides)
+    config = preset.config(**overrides)
     if published is None:
-        model, end_points = build(**arguments)
+        model, end_points = build_network(config, input_tensor)
         load_weights(model, weights)
         return model, end_points
-    # What cannot be downloaded is said before the network is built.
-    same_classes = arguments["classes"] == published.classes
-    path = published.fetch(top=arguments["include_top"] and same_classes)
-    model, end_points = build(**arguments)
+    # Downloaded before the network is built, so that a failure is quick.
+    same_classes = config.classes == published.classes
+    path = published.fetch(top=config.include_top and same_classes)
+    model, end_points = build_network(config, input_tensor)
     load_published(model, published, path)
     return model, end_points
 
 
-def _arguments(preset, overrides):
-    """All arguments of `build` for a preset."""
-    configuration = preset.configuration
-    for names, kind in ((configuration, ValueError), (overrides, TypeError)):
-        unknown = sorted(set(names) - set(DEFAULTS))
-        if unknown:
-            raise kind(
-                f"Unexpected argument(s) for {preset.name!r}: "
-                f"{', '.join(unknown)}. Those of a network are: weights, "
-                f"{', '.join(DEFAULTS)}"
-            )
-    given = {"name": preset.name, **configuration, **overrides}
-    if overrides.get("include_top") is False:
-        # Both heads go; that the preset has a second one is no reason.
-        given["auxiliary_head"] = overrides.get("auxiliary_head", False)
-    if given.get("input_shape") is None:
-        data_format = keras.config.image_data_format()
-        given["input_shape"] = image_shape(preset.image_size, data_format)
-    return {**DEFAULTS, **given}
-
-
-def save_preset(folder, preset, model):
-    """Writes a preset of one's own: configuration, weights and card.
+def save_preset(
+    folder: PathLike, preset: Preset, model: keras.Model
+) -> Preset:
+    """Writes your own preset: configuration, weights and card.
 
     Args:
         folder: Path; the folder must not exist, or be empty.
@@ -100,35 +95,31 @@ def save_preset(folder, preset, model):
 
     Raises:
         ValueError: If the folder is not empty, or the model is not one of the
-            preset: weights, layers or their settings differ. What concerns
-            training alone (dropping, freezing) may.
+            preset: weights, layers or their settings differ. Settings of
+            training alone (dropout, drop path, freezing) may differ.
     """
     folder = pathlib.Path(folder)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise ValueError(
             f"`folder` must be new or empty. Received: folder={str(folder)!r}"
         )
-    name = f".{folder.name}."
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=name, dir=folder.parent) as whole:
-        whole = pathlib.Path(whole) / "preset"
-        whole.mkdir()
-        model.save_weights(whole / WEIGHTS_FILE)
-        twin, _ = build(**_arguments(preset, {}))
-        load_weights(twin, whole / WEIGHTS_FILE)
-        _check_same(preset, twin, model)
+    with replacing(folder) as new:
+        new.mkdir()
+        model.save_weights(new / WEIGHTS_FILE)
+        rebuilt, _ = build_network(preset.config())
+        load_weights(rebuilt, new / WEIGHTS_FILE)
+        _check_same(preset, rebuilt, model)
         config = json.dumps(preset.to_dict(), indent=1)
-        (whole / CONFIG_FILE).write_text(config + "\n")
-        (whole / "README.md").write_text(
-            preset_card(preset, twin.count_params())
+        (new / CONFIG_FILE).write_text(config + "\n")
+        (new / "README.md").write_text(
+            preset_card(preset, rebuilt.count_params())
         )
-        os.replace(whole, folder)
     return get_preset(folder)
 
 
-def _check_same(preset, twin, model):
+def _check_same(preset, rebuilt, model):
     """Raises WeightsError unless the networks have the same layers."""
-    expected, found = _settings(twin), _settings(model)
+    expected, found = _settings(rebuilt), _settings(model)
     differing = sorted(
         name
         for name in {*expected, *found}
@@ -143,55 +134,83 @@ def _check_same(preset, twin, model):
 
 
 def _settings(model):
-    """Name -> configuration of each layer that outputs depend on."""
+    """Layer name -> the settings that outputs depend on."""
     passing = (keras.layers.InputLayer, keras.layers.Dropout)
     return {
         layer.name: {
             key: value
             for key, value in layer.get_config().items()
-            if key not in FREE
+            if key not in TRAINING_SETTINGS
         }
         for layer in model.layers
         if not isinstance(layer, passing)
     }
 
 
-def NASNetMobile(
-    input_shape=None,
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="nasnet_mobile",
-    **kwargs,
-):
+def _application(
+    preset: str, weights: str | None = "imagenet", classes: int = 1000
+) -> Callable[[Callable[[], None]], Callable[..., keras.Model]]:
+    """Decorator: the arguments of keras.applications, for one preset.
+
+    Args:
+        preset: String, the preset's name.
+        weights: Default of the function's `weights`.
+        classes: Default of the function's `classes`.
+
+    Returns:
+        Decorator of a function without a body, whose name and docstring the
+        builder takes.
+    """
+
+    def builder(documented):
+        def build(
+            input_shape=None,
+            include_top=True,
+            weights=weights,
+            input_tensor=None,
+            pooling=None,
+            classes=classes,
+            classifier_activation="softmax",
+            name=preset,
+            **kwargs,
+        ):
+            return from_preset(
+                preset,
+                weights,
+                input_shape=input_shape,
+                include_top=include_top,
+                input_tensor=input_tensor,
+                pooling=pooling,
+                classes=classes,
+                classifier_activation=classifier_activation,
+                name=name,
+                **kwargs,
+            )
+
+        for attribute in ("__name__", "__qualname__", "__doc__"):
+            setattr(build, attribute, getattr(documented, attribute))
+        return build
+
+    return builder
+
+
+@_application("nasnet_mobile")
+def NASNetMobile():
     """NASNet-A (4 @ 1056): 5.3 M parameters, 564 M multiply-adds at 224.
 
     Args: the first ones are those of keras.applications.
         weights: `"imagenet"`, `None` (random), or a path, see `NASNet`. With
             `"imagenet"` and other `classes` than 1000 the body is loaded and
-            the classifier is fresh, which is logged.
+            the classifier is random, which is logged.
         kwargs: Any other argument of `NASNet`, for example `genotype`.
 
     Returns:
         A `keras.Model`, see `NASNet`.
     """
-    return _variant("nasnet_mobile", **locals())
 
 
-def NASNetLarge(
-    input_shape=None,
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="nasnet_large",
-    **kwargs,
-):
+@_application("nasnet_large")
+def NASNetLarge():
     """NASNet-A (6 @ 4032): 88.9 M parameters, 23.8 B multiply-adds at 331.
 
     Args: see `NASNetMobile`. The paper trains Large with
@@ -200,20 +219,10 @@ def NASNetLarge(
     Returns:
         A `keras.Model`, see `NASNet`.
     """
-    return _variant("nasnet_large", **locals())
 
 
-def PNASNetMobile(
-    input_shape=None,
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="pnasnet_mobile",
-    **kwargs,
-):
+@_application("pnasnet_mobile")
+def PNASNetMobile():
     """PNASNet-5 (N = 3, F = 54; arXiv 1712.00559): 5.1 M parameters at 224.
 
     Args: see `NASNetMobile`. `"imagenet"` is the authors' checkpoint, which
@@ -222,20 +231,10 @@ def PNASNetMobile(
     Returns:
         A `keras.Model`, see `NASNet`.
     """
-    return _variant("pnasnet_mobile", **locals())
 
 
-def PNASNetLarge(
-    input_shape=None,
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="pnasnet_large",
-    **kwargs,
-):
+@_application("pnasnet_large")
+def PNASNetLarge():
     """PNASNet-5 (N = 4, F = 216; arXiv 1712.00559): 86.1 M parameters at 331.
 
     Args: see `PNASNetMobile`.
@@ -243,36 +242,20 @@ def PNASNetLarge(
     Returns:
         A `keras.Model`, see `NASNet`.
     """
-    return _variant("pnasnet_large", **locals())
 
 
-def NASNetCIFAR(
-    input_shape=None,
-    include_top=True,
-    weights=None,
-    input_tensor=None,
-    pooling=None,
-    classes=10,
-    classifier_activation="softmax",
-    name="nasnet_cifar",
-    **kwargs,
-):
+@_application("nasnet_cifar", weights=None, classes=10)
+def NASNetCIFAR():
     """NASNet-A (6 @ 768) for CIFAR-10: 3.4 M parameters at 32.
 
     Args: see `NASNetMobile`.
         weights: `None` (random), a path, or `"cifar10"`: weights that we
-            trained, which come with the package and belong to a smaller
-            network, NASNet-A (1 @ 480) of 0.35 M parameters, so that this is
-            what is returned. See `pretrained/nasnet_cifar_cifar10.md`.
+            trained, shipped with the package. They belong to a smaller
+            network, NASNet-A (1 @ 480) of 0.35 M parameters, which is then
+            returned. See `pretrained/nasnet_cifar_cifar10.md`.
         kwargs: Any other argument of `NASNet`. The paper trains this network
             with `auxiliary_head=True` and `drop_path_rate=0.4`.
 
     Returns:
         A `keras.Model`, see `NASNet`.
     """
-    return _variant("nasnet_cifar", **locals())
-
-
-def _variant(preset, kwargs, **arguments):
-    """Calls `from_preset` with the arguments of a function above."""
-    return from_preset(preset, **arguments, **kwargs)

@@ -1,8 +1,8 @@
 """Parameters and multiply-adds of a network that is never built.
 
-The network is laid out as `nasnet_keras.networks.stacks` does it, but of counts in
-place of layers. What a part of a cell costs is measured once, on a layer of
-its own; after that a network takes a millisecond.
+The network is laid out as `nasnet_keras.networks.stacks` does it, but with
+sizes in place of tensors. What a part of a cell costs is measured once, on a
+layer of its own; after that a network takes a millisecond.
 """
 
 import functools
@@ -11,10 +11,11 @@ from typing import NamedTuple
 import keras
 
 from nasnet_keras.cells.plan import CellPlan, make_chain
+from nasnet_keras.layers.costs import Row, totals
 from nasnet_keras.layers.image_axes import join_shape
-from nasnet_keras.networks.build import make_plan
+from nasnet_keras.layers.padding import padded_side
+from nasnet_keras.networks.config import NetworkConfig
 from nasnet_keras.networks.stacks import Stacker, add_stacks, add_stem
-from nasnet_keras.summary import totals
 
 
 class Count(NamedTuple):
@@ -25,67 +26,77 @@ class Count(NamedTuple):
 
 
 class _Map(NamedTuple):
-    """Stands for a tensor: a square map of some channels."""
+    """The size of a square feature map, in place of a tensor."""
 
     side: int
     channels: int
 
 
-def count(
-    genotype,
-    cells_per_stack,
-    filters,
-    side,
-    classes,
-    channels=3,
-    **arguments,
-):
+def count(config: NetworkConfig, side: int, channels: int = 3) -> Count:
     """Counts a network's parameters and multiply-adds without building it.
 
     Args:
-        genotype: `Genotype`.
-        cells_per_stack: Integer, N in the paper.
-        filters: Integer, F of the first stack.
-        side: Integer, of the square images.
-        classes: Integer.
+        config: `NetworkConfig`. Its auxiliary head is left out.
+        side: Integer, height and width of the images in pixels.
         channels: Integer, of the images.
-        arguments: Of `nasnet_keras.NASNet`, those that decide what is below
-            the classifier: `stem`, `macro`, ...
 
     Returns:
         `Count`: `parameters` (all, with moving statistics, as
         `count_params()`) and `macs` (of convolutions and the classifier for
-        one image). Without auxiliary head.
+        one image).
     """
-    plan = make_plan(genotype, cells_per_stack, filters, **arguments)
-    stack = _CountingStacker(plan, _Map(side, channels))
-    add_stem(stack, plan)
-    add_stacks(stack, plan)
-    weights = stack.states[-1].tensor.channels * classes
-    bias = classes if plan.macro.classifier_bias else 0
-    return Count(stack.parameters + weights + bias, stack.macs + weights)
+    rows = count_layers(config, side, channels)
+    return Count(
+        sum(row.parameters for row in rows), sum(row.macs for row in rows)
+    )
+
+
+def count_layers(
+    config: NetworkConfig, side: int, channels: int = 3
+) -> list[Row]:
+    """Counts each layer of a network without building it.
+
+    Args: see `count`.
+
+    Returns:
+        List of `Row`, equal to `nasnet_keras.summary.summarize` of the
+        network, without its auxiliary head.
+    """
+    if config.aligned and config.has_stem_cells:
+        side = padded_side(side)
+    stack = _CountingStacker(config, _Map(side, channels))
+    add_stem(stack)
+    add_stacks(stack)
+    if config.include_top:
+        stack.add_classifier()
+    return stack.rows
 
 
 class _CountingStacker(Stacker):
-    """Lays count upon count."""
+    """Notes what each layer costs instead of making it."""
 
-    def __init__(self, plan, inputs):
-        super().__init__(plan, inputs)
-        self.parameters = self.macs = 0
+    def __init__(self, config, inputs):
+        super().__init__(config, inputs)
+        self.rows = []
 
-    def _spend(self, cost):
-        self.parameters += cost.parameters
-        self.macs += cost.macs
+    def _note(self, name, image, parameters, macs):
+        data_format = self.conventions.data_format
+        shape = join_shape(
+            None, image.side, image.side, image.channels, data_format
+        )[1:]
+        self.rows.append(Row(name, shape, parameters, macs))
 
     def add_convolution(self, filters, strides, name, padding="same"):
         image = self.states[-1].tensor
-        side = _halved(image.side, strides)
+        side = _divided(image.side, strides)
         if padding == "valid":
             side = (image.side - 3) // strides + 1
+        made = _Map(side, filters)
         weights = 9 * image.channels * filters
-        # Batch norm has four numbers a channel.
-        self._spend(Count(weights + 4 * filters, weights * side**2))
-        self.add(f"{name}_bn", _Map(side, filters), strides)
+        self._note(f"{name}_conv", made, weights, weights * side**2)
+        # Batch normalization has four numbers a channel.
+        self._note(f"{name}_bn", made, 4 * filters, 0)
+        self.add(f"{name}_bn", made, strides)
 
     def add_relu(self, name):
         self.add(name, self.states[-1].tensor, 1)
@@ -100,35 +111,52 @@ class _CountingStacker(Stacker):
             filters,
             tuple(image.channels for image in maps),
             tuple(input_strides),
-            self.plan.conventions,
+            self.conventions,
         )
-        made = _halved(side, strides)
-        for parts, image in zip(plan.fits, maps):
-            self._spend_chain(parts, image.side)
-        for block, parts in zip(cell.blocks, plan.paths):
-            for state, part in zip(block.inputs, parts):
-                reads_input = state < cell.inputs
-                self._spend_chain([part], side if reads_input else made)
-        for parts in plan.merges:
-            self._spend_chain(parts, made)
-        for parts in plan.outs:
-            self._spend_chain(parts, side)
+        made = _Map(_divided(side, strides), filters * len(cell.concat))
+        costs = list(_cell_costs(plan, maps, made.side))
+        parameters = sum(cost.parameters for cost in costs)
+        self._note(name, made, parameters, sum(cost.macs for cost in costs))
         self.cells += 1
-        self.add(name, _Map(made, filters * len(cell.concat)), strides)
+        self.add(name, made, strides)
 
-    def _spend_chain(self, parts, side):
-        for part in parts:
-            self._spend(_cost(part, side))
-            side = _halved(side, part.slot.strides)
+    def add_classifier(self):
+        channels, classes = self.states[-1].tensor.channels, self.config.classes
+        weights = channels * classes
+        bias = classes if self.config.family.classifier_bias else 0
+        self.rows.append(
+            Row("predictions", (classes,), weights + bias, weights)
+        )
 
 
-def _halved(side, strides):
+def _cell_costs(plan, maps, made_side):
+    """Yields what each part of a cell costs."""
+    side = maps[0].side
+    for parts, image in zip(plan.fits, maps):
+        yield from _chain_costs(parts, image.side)
+    for block, parts in zip(plan.cell.blocks, plan.paths):
+        for state, part in zip(block.inputs, parts):
+            reads_input = state < plan.cell.inputs
+            yield from _chain_costs([part], side if reads_input else made_side)
+    for parts in plan.merges:
+        yield from _chain_costs(parts, made_side)
+    for parts in plan.outs:
+        yield from _chain_costs(parts, side)
+
+
+def _chain_costs(parts, side):
+    for part in parts:
+        yield _part_cost(part, side)
+        side = _divided(side, part.slot.strides)
+
+
+def _divided(side, strides):
     return -(-side // strides)
 
 
 @functools.cache
-def _cost(part, side):
-    """What one part costs on a map of a side: a layer of it is measured."""
+def _part_cost(part, side):
+    """Measures one part on a map of a side, on a layer of its own."""
     slot = part.slot
     data_format = slot.conventions.data_format
     shape = join_shape(None, side, side, slot.channels, data_format)

@@ -1,6 +1,6 @@
 """What each family of networks does around its cells.
 
-Plain data: `nasnet_keras.networks.stacks` and `nasnet_keras.networks.build` read it.
+Plain data, which the other modules of this folder read.
 """
 
 import dataclasses
@@ -8,11 +8,11 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class AuxiliaryHead:
-    """The classifier that helps in training.
+    """The auxiliary classifier, which is used in training.
 
     Args:
-        place: `"before"`, `"at"` or `"after"`: the cell before the second
-            reduction, that reduction, or the cell after it.
+        place: Where it is attached: `"before"`, `"at"` or `"after"` the
+            second reduction cell.
         filters: Two integers, of its two convolutions.
         strides: Integer, of its 5x5 pool; `imagenet_strides` with the
             ImageNet stem.
@@ -42,10 +42,11 @@ class Macro:
         final_relu: Whether a ReLU stands before the global pooling.
         classifier_bias: Whether the classifier has a bias.
         deeper_drops_more: Whether the drop-path rate grows with depth.
-        alignment: `"tensorflow"` or `"pytorch"`, see `nasnet_keras.layers.pooling`.
+        alignment: `"tensorflow"` or `"pytorch"`, see
+            `nasnet_keras.layers.pooling`.
         current_projections: Integer, see `nasnet_keras.Conventions`.
         always_project: Boolean, see `nasnet_keras.Conventions`.
-        batch_norm: Dictionary, stem -> momentum and epsilon.
+        batch_norm: Triples: stem, momentum, epsilon.
         auxiliary: `AuxiliaryHead`.
     """
 
@@ -62,9 +63,10 @@ class Macro:
     batch_norm: tuple = (("imagenet", 0.9997, 1e-3), ("cifar", 0.9, 1e-5))
     auxiliary: AuxiliaryHead = AuxiliaryHead()
 
-    def batch_norm_of(self, stem):
+    def batch_norm_of(self, stem: str) -> tuple[float, float]:
         """Returns momentum and epsilon of batch normalization."""
-        return {name: values for name, *values in self.batch_norm}[stem]
+        momentum, epsilon = {s: values for s, *values in self.batch_norm}[stem]
+        return momentum, epsilon
 
 
 MACROS = {
@@ -100,7 +102,7 @@ MACROS = {
 }
 
 
-def find_macro(name):
+def find_macro(name: str) -> Macro:
     """Returns the `Macro` of a family by name.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Presets by name, or from the folders in which a user keeps his own.
+"""Presets by name, or from the folders of users.
 
 `nasnet_keras.from_preset` builds networks of them.
 """
@@ -6,13 +6,15 @@
 import functools
 import importlib.resources
 import json
+import os
 import pathlib
+from typing import Any
 
 from nasnet_keras.presets.registry import PRESETS
-from nasnet_keras.presets.types import CONFIG_FILE, Preset
+from nasnet_keras.presets.types import CONFIG_FILE, Preset, Weights
 
 
-def list_presets(test_sized=False):
+def list_presets(test_sized: bool = False) -> list[str]:
     """Returns the names of the registered presets.
 
     Args:
@@ -28,7 +30,7 @@ def list_presets(test_sized=False):
     ]
 
 
-def get_preset(preset):
+def get_preset(preset: Preset | str | os.PathLike[str]) -> Preset:
     """Returns a preset by name, or from a folder.
 
     Args:
@@ -55,7 +57,7 @@ def get_preset(preset):
         raise ValueError(f"`{config}` holds no preset: {error!r}") from error
 
 
-def find_weights(preset, name):
+def find_weights(preset: Preset, name: Any) -> Weights | None:
     """Returns the `Weights` of a name, or `None` where `name` is a path.
 
     Raises:
@@ -75,7 +77,7 @@ def find_weights(preset, name):
 
 
 @functools.cache
-def figures():
+def figures() -> dict[str, dict[str, int]]:
     """Returns the golden figures: preset -> parameters and multiply-adds.
 
     They are computed by `pretrained/figures.py`; the tests hold the networks

@@ -1,12 +1,17 @@
-"""What a preset is: a network by name, with all that is known of it."""
+"""What a preset is: a named network, its weights and published figures."""
+
+from __future__ import annotations
 
 import dataclasses
 import importlib.resources
 import json
 import pathlib
+from typing import Any
 
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.genotypes.published import NASNET_A
+from nasnet_keras.layers.image_axes import image_shape
+from nasnet_keras.networks.config import ARGUMENTS, NetworkConfig
 
 WEIGHTS_FILE = "model.weights.h5"
 CONFIG_FILE = "config.json"
@@ -52,18 +57,18 @@ class Weights:
 
     format: str
     url: str
-    md5: str = None
-    no_top_url: str = None
-    no_top_md5: str = None
+    md5: str | None = None
+    no_top_url: str | None = None
+    no_top_md5: str | None = None
     classes: int = 1000
     pooling_semantics: str = "tf_slim"
     preprocessing: str = "x / 127.5 - 1"
     licence: str = "Apache 2.0"
     source: str = ""
     reported: str = ""
-    configuration: dict = dataclasses.field(default_factory=dict)
+    configuration: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-    def record(self):
+    def record(self) -> dict[str, Any]:
         """Returns how shipped weights were made, as `pretrained/ship.py` noted.
 
         Returns:
@@ -110,13 +115,13 @@ class Preset:
     """
 
     name: str
-    configuration: dict
+    configuration: dict[str, Any]
     image_size: int
     title: str = ""
-    published: Published = None
-    weights: dict = dataclasses.field(default_factory=dict)
-    class_names: object = None
-    folder: pathlib.Path = None
+    published: Published | None = None
+    weights: dict[str, Weights] = dataclasses.field(default_factory=dict)
+    class_names: tuple[str, ...] | str | None = None
+    folder: pathlib.Path | None = None
     test_sized: bool = False
 
     @property
@@ -128,7 +133,43 @@ class Preset:
         names = (n for n, w in self.weights.items() if not w.configuration)
         return next(names, None)
 
-    def to_dict(self):
+    def config(self, **overrides: Any) -> NetworkConfig:
+        """Returns the configuration of the preset's network.
+
+        Args:
+            overrides: Arguments of a network in place of the preset's. With
+                `include_top=False` the auxiliary head goes too.
+
+        Raises:
+            ValueError: If the preset has an unknown argument, or one is out
+                of range.
+            TypeError: If an override is no argument of a network.
+        """
+        self._check_names(self.configuration, ValueError)
+        self._check_names(overrides, TypeError)
+        arguments = {"name": self.name, **self.configuration, **overrides}
+        if overrides.get("include_top") is False:
+            arguments["auxiliary_head"] = overrides.get("auxiliary_head", False)
+        if arguments.get("input_shape") is None:
+            arguments["input_shape"] = self._image_shape()
+        return NetworkConfig(**arguments)
+
+    def _check_names(self, arguments, kind):
+        unknown = sorted(set(arguments) - set(ARGUMENTS))
+        if unknown:
+            raise kind(
+                f"Unexpected argument(s) for {self.name!r}: "
+                f"{', '.join(unknown)}. Those of a network are: weights, "
+                f"input_tensor, {', '.join(ARGUMENTS)}"
+            )
+
+    def _image_shape(self):
+        import keras
+
+        data_format = keras.config.image_data_format()
+        return image_shape(self.image_size, data_format)
+
+    def to_dict(self) -> dict[str, Any]:
         """Returns what `config.json` holds."""
         configuration = dict(self.configuration)
         genotype = configuration.get("genotype", NASNET_A)
@@ -142,7 +183,9 @@ class Preset:
         }
 
     @classmethod
-    def from_dict(cls, data, folder=None):
+    def from_dict(
+        cls, data: dict[str, Any], folder: pathlib.Path | None = None
+    ) -> Preset:
         """Rebuilds a preset from `to_dict()`."""
         data = dict(data)
         configuration = dict(data["configuration"])
