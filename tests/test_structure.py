@@ -11,20 +11,20 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
-# Each module of the zoo imports only from levels below its own; modules that
-# are not listed stand above all of these.
-LEVELS = [
-    {"genotypes", "kernels", "image_axes", "macro", "files", "whitening"},
-    {"pooling", "published"},
-    {"conventions", "drop_path", "weights"},
-    {"operations", "alignment", "presets"},
-    {"cell_plan"},
-    {"cells"},
-    {"backbone"},
-    {"models"},
-    {"zoo"},
-    {"features"},
-]
+# The rooms, from the bottom up: each imports only from rooms before it.
+ROOMS = {
+    "nasnet_keras": (
+        *("genotypes", "runs", "layers", "cells", "weights", "networks"),
+        *("presets", "zoo", "features", "images", "schedules", "model_files"),
+        *("visualize", "summary", "training", "inference", "deploy", "cli"),
+    ),
+    "nasnet_keras.search": (
+        *("names", "spaces", "policy", "oracles", "evaluators", "engines"),
+        *("results", "run", "retraining", "comparison", "commands"),
+    ),
+}
+# Shared by command modules; they are no commands themselves.
+COMMAND_ROOMS = ("nasnet_keras.cli", "nasnet_keras.search.commands")
 
 
 def imported(source, top_level_only=False, package=""):
@@ -67,12 +67,36 @@ def modules_of(folder, root=ROOT):
     }
 
 
+def module_name(path):
+    """The dotted name by which a file is imported."""
+    parts = list(pathlib.Path(path).with_suffix("").parts)
+    if parts[0] == "search":
+        parts.insert(0, "nasnet_keras")
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
 def package_of(path):
-    return ".".join(pathlib.Path(path).parent.parts)
+    return module_name(pathlib.Path(path).parent / "__init__.py")
 
 
 ZOO = modules_of("nasnet_keras")
 SEARCH = modules_of("search")
+MODULES = {module_name(path): path for path in {**ZOO, **SEARCH}}
+
+
+def imports_of(name):
+    """The modules of this package that a module imports, lazily too."""
+    path = MODULES[name]
+    names = imported({**ZOO, **SEARCH}[path], package=package_of(path))
+    return {n for n in names if n in MODULES and n != name}
+
+
+def room_of(name, package):
+    """The place of a module among the rooms of a package, or `None`."""
+    if not name.startswith(f"{package}."):
+        return None
+    room = name.removeprefix(f"{package}.").split(".")[0]
+    return ROOMS[package].index(room) if room in ROOMS[package] else None
 
 
 @pytest.mark.parametrize(
@@ -102,45 +126,85 @@ def test_reaches():
 
 
 def test_genotypes_import_the_standard_library_alone():
-    names = imported(ZOO["nasnet_keras/genotypes.py"])
-    assert names
-    tops = {name.split(".")[0] for name in names}
-    assert tops <= set(sys.stdlib_module_names)
+    for path, source in ZOO.items():
+        if path.startswith("nasnet_keras/genotypes/"):
+            names = imported(source, package=package_of(path))
+            tops = {name.split(".")[0] for name in names}
+            assert tops <= {*sys.stdlib_module_names, "nasnet_keras"}, path
 
 
 def test_the_zoo_knows_nothing_of_the_search():
     assert len(ZOO) > 8
     for path, source in ZOO.items():
-        if path != "nasnet_keras/cli.py":
+        if path != "nasnet_keras/cli/main.py":
             names = imported(source, package=package_of(path))
             assert not reaches(names, "nasnet_keras.search"), path
             assert not reaches(names, "search"), path
 
 
-def test_imports_of_the_zoo_run_one_way():
-    """genotypes <- operations <- cells <- backbone, weights <- models."""
-    below = set()
-    for level in LEVELS:
-        for module in level:
-            sources = sources_of(module)
-            assert sources, module
-            names = set().union(
-                *(imported(s, package="nasnet_keras") for s in sources)
-            )
-            own = {name for name in names if reaches({name}, "nasnet_keras")}
-            own = {name.split(".")[1] for name in own if "." in name}
-            assert own - {module} <= below, module
-        below |= level
+@pytest.mark.parametrize("package", ROOMS)
+def test_every_module_has_a_room(package):
+    """On the top floor stand the rooms alone."""
+    folder = ROOT / package.replace("nasnet_keras.search", "search")
+    found = {
+        path.stem
+        for path in folder.iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").is_file()
+    }
+    assert found - {"__init__"} == set(ROOMS[package])
 
 
-def sources_of(module):
-    """Of a module, or of all in a package."""
-    return [
-        source
-        for path, source in ZOO.items()
-        if path == f"nasnet_keras/{module}.py"
-        or path.startswith(f"nasnet_keras/{module}/")
+@pytest.mark.parametrize("package", ROOMS)
+def test_imports_of_the_zoo_run_one_way(package):
+    """Room by room, what functions import when they run included."""
+    upward = [
+        (name, other)
+        for name in MODULES
+        for other in imports_of(name)
+        if None not in (room_of(name, package), room_of(other, package))
+        and room_of(other, package) > room_of(name, package)
     ]
+    if package == "nasnet_keras":
+        # The search is no room: it stands above them all but the command.
+        upward = [pair for pair in upward if "search" not in pair[0]]
+    assert upward == []
+
+
+def test_no_circle():
+    """No module imports itself by way of others."""
+    graph = {name: imports_of(name) for name in MODULES}
+    # A package's `__init__` collects names of its own files.
+    for name in graph:
+        graph[name] = {n for n in graph[name] if not name.startswith(f"{n}.")}
+    while graph:
+        free = [name for name, names in graph.items() if not names & set(graph)]
+        assert free, f"circles among {sorted(graph)}"
+        for name in free:
+            del graph[name]
+
+
+def command_modules():
+    """Those with `add_arguments` and `run`: one for each subcommand."""
+    return {
+        name
+        for name, path in MODULES.items()
+        if name.startswith(tuple(f"{room}." for room in COMMAND_ROOMS))
+        and "\ndef add_arguments(" in {**ZOO, **SEARCH}[path]
+    }
+
+
+def test_commands_are_imported_by_the_command_line_alone():
+    assert len(command_modules()) == 11
+    for name in MODULES:
+        if name != "nasnet_keras.cli.main":
+            assert not imports_of(name) & command_modules(), name
+
+
+def test_only_the_command_line_knows_argparse():
+    for name, path in MODULES.items():
+        if not name.startswith(COMMAND_ROOMS):
+            names = imported({**ZOO, **SEARCH}[path])
+            assert not reaches(names, "argparse"), name
 
 
 def test_keras_tuner_is_imported_by_the_search_alone():
@@ -162,9 +226,8 @@ def wheel(tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("wheel")
     copy = folder / "source"
-    leave = shutil.ignore_patterns(
-        ".*", "__pycache__", "*.egg-info", "build", "dist", "runs"
-    )
+    patterns = (".*", "__pycache__", "*.egg-info", "build", "dist", "tests")
+    leave = shutil.ignore_patterns(*patterns)
     shutil.copytree(ROOT, copy, ignore=leave)
     subprocess.run(
         [

@@ -1,0 +1,1 @@
+"""What every long work needs: its folder, whole files, its end."""
