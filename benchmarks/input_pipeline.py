@@ -29,7 +29,7 @@ from PIL import Image
 
 import nasnet_keras
 from nasnet_keras.training.data import load_dataset
-from nasnet_keras.training.feeds.feed import make_feed
+from nasnet_keras.training.feeds.make import make_feed
 from nasnet_keras.training.optimizers import compile_model
 from nasnet_keras.training.recipes.recipe import Recipe
 

@@ -21,7 +21,7 @@ from nasnet_keras.training.callbacks import (
 from nasnet_keras.training.curves import Curves
 from nasnet_keras.training.distill import make_distiller
 from nasnet_keras.training.feeds.evaluation import evaluation_batches
-from nasnet_keras.training.feeds.feed import make_feed
+from nasnet_keras.training.feeds.make import make_feed
 from nasnet_keras.training.optimizers import (
     allow_unused_weights,
     compile_model,

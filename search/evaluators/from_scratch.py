@@ -10,7 +10,7 @@ from nasnet_keras.search.evaluators.evaluator import Evaluator
 from nasnet_keras.search.evaluators.limits import Network
 from nasnet_keras.search.evaluators.memory import free_memory
 from nasnet_keras.search.evaluators.rewards import Reward
-from nasnet_keras.training.feeds.feed import make_feed
+from nasnet_keras.training.feeds.make import make_feed
 from nasnet_keras.training.optimizers import (
     allow_unused_weights,
     compile_model,

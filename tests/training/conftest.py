@@ -4,7 +4,9 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from nasnet_keras.training.data import load_dataset
 from nasnet_keras.training.recipes.recipe import Recipe
 from tests.support.commands import call
 
@@ -21,6 +23,25 @@ def cifar_part(shared_data):
     )
     labels = np.asarray(examples["label"])
     return np.asarray(examples["image"]), labels.astype("int32")
+
+
+@pytest.fixture(scope="session")
+def photo_folder(shared_data, tmp_path_factory):
+    """Real photos in files of several kinds, sizes and proportions."""
+    folder = tmp_path_factory.mktemp("photos")
+    sizes = [(90, 60), (50, 80), (64, 64), (200, 40)]
+    for source in shared_data("flowers", "test").iterdir():
+        (folder / source.name).mkdir()
+        for number, file in enumerate(sorted(source.iterdir())[:12]):
+            image = Image.open(file).resize(sizes[number % 4])
+            suffix = ".png" if number == 7 else ".jpg"
+            image.save(folder / source.name / f"{number}{suffix}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photos(photo_folder):
+    return load_dataset(str(photo_folder), image_size=24, in_memory=False)
 
 
 @pytest.fixture

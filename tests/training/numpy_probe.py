@@ -16,7 +16,7 @@ def make_feeds():
     """Feeds of either kind on real digits, and what to validate on."""
     from nasnet_keras.training.data import load_dataset
     from nasnet_keras.training.feeds.evaluation import evaluation_batches
-    from nasnet_keras.training.feeds.feed import make_feed
+    from nasnet_keras.training.feeds.make import make_feed
     from nasnet_keras.training.recipes.recipe import Recipe
 
     dataset = load_dataset("digits", image_size=8)

@@ -1,1 +1,1 @@
-"""Batches of images: for training, augmented; for evaluation, as they are."""
+"""Batches of images, to train and to evaluate on."""

@@ -1,25 +1,24 @@
-"""What chance does to images: drawn with NumPy, applied by either pipeline.
+"""Random order, crops, flips and cutout, drawn with NumPy.
 
-All randomness of a batch is drawn at once, from the seed and the number of
-the step alone. So both pipelines, every backend and a resumed training give
-the same images.
+The draws of a batch depend on the seed and the number of the step alone. So
+both pipelines, every backend and a resumed training give the same images.
 """
 
 import dataclasses
 
 import numpy as np
 
-GREY = 128  # A pixel of it is 0 once images are scaled to [-1, 1].
-PAD_SHARE = 8
+GREY = 128  # The value that is 0 once images are scaled to [-1, 1].
+PADDING_DIVISOR = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class Draws:
-    """What happens to each image of a batch.
+    """The random draws of a batch.
 
     Args:
-        indices: Integers `(batch,)`, which images.
-        flips: Booleans `(batch,)`, left to right.
+        indices: Integers `(batch,)`, the images.
+        flips: Booleans `(batch,)`, whether left and right are exchanged.
         offsets: Integers `(batch, 2)`, row and column of the crop, from 0 to
             twice the padding.
         squares: Integers `(batch, 2)`, centre of the cutout.
@@ -32,12 +31,12 @@ class Draws:
 
 
 class Sampler:
-    """Which images a step takes, and what happens to them.
+    """Draws the images of each step, and their crops, flips and cutout.
 
     Args:
-        images: Integer, how many there are.
-        batch_size: Integer. Each epoch is a permutation of all images; what
-            does not fill a last batch is left out.
+        images: Integer, the number of images.
+        batch_size: Integer. Each epoch is a permutation of all images,
+            without an incomplete last batch.
         seed: Integer.
     """
 
@@ -57,10 +56,10 @@ class Sampler:
         return self.images // self.batch_size
 
     def indices(self, step):
-        """Returns the images of a step, integers `(batch,)`."""
+        """Returns the indices of the images of a step, `(batch,)`."""
         epoch, batch = divmod(int(step), self.steps_per_epoch)
-        known, order = self._order
-        if known != epoch:
+        cached_epoch, order = self._order
+        if cached_epoch != epoch:
             rng = np.random.default_rng([self.seed, 0, epoch])
             order = rng.permutation(self.images)
             self._order = (epoch, order)
@@ -82,11 +81,11 @@ class Sampler:
 
 def padding(side):
     """Returns the pixels added on each side before a crop: 4 of 32."""
-    return side // PAD_SHARE
+    return side // PADDING_DIVISOR
 
 
 def crop_positions(offsets, side):
-    """Returns row and column numbers of crops, integers `(batch, side)`."""
+    """Returns the rows and the columns of crops, each `(batch, side)`."""
     span = np.arange(side)
     return offsets[:, :1] + span, offsets[:, 1:] + span
 
@@ -97,10 +96,10 @@ def flip_positions(columns, flips):
 
 
 def cutout_mask(squares, side, cutout):
-    """Returns which pixels stay, booleans `(batch, side, side, 1)`.
+    """Returns a mask `(batch, side, side, 1)`, `False` in the cutout.
 
     DeVries and Taylor 2017 (arXiv 1708.04552): a square of `cutout` pixels,
-    which may reach over the border.
+    which may extend over the border.
     """
     span = np.arange(side)
     first = squares - cutout // 2

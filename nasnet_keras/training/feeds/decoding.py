@@ -1,4 +1,4 @@
-"""Batches whose images are decoded, or cropped in any shape, one by one."""
+"""Batches of images that are decoded or cropped one by one."""
 
 import io
 import os
@@ -7,25 +7,24 @@ import numpy as np
 
 from nasnet_keras.images.files import load_image
 from nasnet_keras.training.feeds.augmentation import GREY, cutout_mask
-from nasnet_keras.training.feeds.feed import Feed, take_pixels
 from nasnet_keras.training.feeds.inception import (
     draw_inception,
     inception_image,
 )
+from nasnet_keras.training.feeds.memory import Feed, take_pixels
 from nasnet_keras.training.feeds.pipelines import tf_batches
 
-# Encoded images from which the next one of a stream is drawn: 1 GB of ImageNet.
-SHUFFLED = 8192
+SHUFFLE_BUFFER = 8192  # Encoded images: 1 GB of ImageNet.
 
 
 class DecodingFeed(Feed):
-    """The batches of image files, or of arrays that are cropped in any shape.
+    """The batches of image files, or of arrays with Inception's crops.
 
-    Either pipeline calls `batch` in several threads, and so gives the same
-    images.
+    Both pipelines call the same NumPy function in several threads, so they
+    give the same images.
 
-    Args: see `Feed`; images may be `ImageFiles`. Those keep their proportions:
-        where the recipe does not crop in any shape, their middle is taken.
+    Args: see `Feed`; images may be `ImageFiles`. Without Inception's
+        augmentation, the centre crop of each file is used.
     """
 
     workers = os.cpu_count() or 1
@@ -62,9 +61,11 @@ class DecodingFeed(Feed):
     def _inception(self, step, sources):
         side = self.side(step)
         draws = self.sampler.draw(step, side)
-        more = draw_inception(self.sampler.seed, step, len(sources))
+        inception_draws = draw_inception(self.sampler.seed, step, len(sources))
         images = [
-            inception_image(source, more, index, side, draws.flips[index])
+            inception_image(
+                source, inception_draws, index, side, draws.flips[index]
+            )
             for index, source in enumerate(sources)
         ]
         images = np.stack(images)
@@ -86,8 +87,8 @@ class DecodingFeed(Feed):
     def _mapped(self, dataset, function):
         batch = self.recipe.batch_size
         shapes = ((batch, None, None, 3), (batch, self.classes))
-        kinds = ("uint8", "float32")
-        batches = tf_batches(dataset, function, kinds, shapes, self.workers)
+        dtypes = ("uint8", "float32")
+        batches = tf_batches(dataset, function, dtypes, shapes, self.workers)
         repeated = batches.map(
             lambda images, labels: (images, self.repeated(labels))
         )
@@ -95,41 +96,42 @@ class DecodingFeed(Feed):
 
 
 class StreamFeed(DecodingFeed):
-    """The batches of `Records`, read with TensorFlow on any backend.
+    """The batches of `Records`, read with TensorFlow on every backend.
 
-    Each epoch has an order of its own, in which an image moves by at most a
-    few thousand places: from the seed and the epoch, so that a training goes
-    on as it would have.
+    Each epoch is shuffled with a buffer of `SHUFFLE_BUFFER` images, seeded
+    with the seed and the epoch, so that a resumed training sees the same
+    order.
 
     Args: see `Feed`; images are `Records`, which hold the labels too.
     """
 
     def batches(self, first_step=0):
-        """Returns the batches from a step on, as `fit` takes them."""
+        """Returns the batches from a step on, for Keras' `fit`."""
         return self.tf_dataset(first_step)
 
     def tf_dataset(self, first_step=0):
         """Returns a `tf.data.Dataset` of all batches from a step on."""
         import tensorflow as tf
 
-        epoch, rest = divmod(first_step, self.steps_per_epoch)
+        epoch, skipped = divmod(first_step, self.steps_per_epoch)
         epochs = tf.data.Dataset.range(epoch, self.recipe.epochs)
-        batches = epochs.flat_map(self._shuffler()).skip(rest)
+        batches = epochs.flat_map(self._shuffler()).skip(skipped)
         numbered = tf.data.Dataset.zip((self._steps(first_step), batches))
         flat = numbered.map(lambda step, batch: (step, *batch))
         return self._mapped(flat, self._decode)
 
     def _shuffler(self):
-        """Function from an epoch to its batches of encoded images."""
+        """Returns a function: epoch -> its batches of encoded images."""
         import tensorflow as tf
 
         examples = self.images.examples()
-        # Only of the graph of `shuffled`; TensorFlow fails at 0.
+        # Set in the graph of `shuffled` alone. TensorFlow's `shuffle` fails
+        # with a seed of 0.
         seed = self.sampler.seed % (2**31 - 2) + 1
 
         def shuffled(epoch):
             tf.random.set_seed(seed)
-            size = min(SHUFFLED, len(self.images))
+            size = min(SHUFFLE_BUFFER, len(self.images))
             order = examples.shuffle(
                 size, seed=epoch, reshuffle_each_iteration=False
             )

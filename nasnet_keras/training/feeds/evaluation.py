@@ -1,4 +1,4 @@
-"""Images as they are to be judged: all, in their order, nothing by chance."""
+"""Deterministic evaluation batches: all images, in order, not augmented."""
 
 import io
 import os
@@ -13,7 +13,14 @@ from nasnet_keras.training.feeds.pipelines import NumPyBatches, tf_batches
 
 
 def evaluation_batches(
-    part, side, batch_size, crop=0.875, classes=None, copies=1
+    part,
+    side,
+    batch_size,
+    crop=0.875,
+    classes=None,
+    copies=1,
+    interpolation="bicubic",
+    channels=3,
 ):
     """Returns the batches of a part, for `evaluate`, `predict` or validation.
 
@@ -21,17 +28,21 @@ def evaluation_batches(
         part: A part of a `Dataset`: images and labels.
         side: Integer, pixels.
         batch_size: Integer; the last batch may be smaller.
-        crop: Float, of images in files: the part of the shorter side that is
-            kept, see `nasnet_keras.images.files`. Arrays are resized whole.
-        classes: Integer, to have one-hot labels; integers by default.
-        copies: Integer, how often the labels are given.
+        crop: Float, the fraction of the shorter side of image files that is
+            kept, see `nasnet_keras.images.files`. Arrays are not cropped.
+        classes: Optional integer, for one-hot labels of so many classes.
+        copies: Integer, how often each batch repeats the labels.
+        interpolation: `"bicubic"` or `"bilinear"`, of images in files.
+        channels: 3 or 1 (grey), of images in files.
 
     Returns:
         A `tf.data.Dataset` (TensorFlow; streamed images) or
         `keras.utils.PyDataset` of uint8 images `(batch, side, side, channels)`
         and labels: int32 `(batch,)` or float32 `(batch, classes)`.
     """
-    feed = EvaluationFeed(part, side, batch_size, crop, classes)
+    feed = EvaluationFeed(
+        part, side, batch_size, crop, classes, interpolation, channels
+    )
     if isinstance(part[0], Records):
         return feed.streamed(copies)
     if keras.backend.backend() == "tensorflow":
@@ -47,14 +58,26 @@ class EvaluationFeed:
 
     workers = os.cpu_count() or 1
 
-    def __init__(self, part, side, batch_size, crop=0.875, classes=None):
+    def __init__(
+        self,
+        part,
+        side,
+        batch_size,
+        crop=0.875,
+        classes=None,
+        interpolation="bicubic",
+        channels=3,
+    ):
         self.images, self.labels = part
         self.side = side
         self.batch_size = batch_size
         self.crop = crop
         self.classes = classes
+        self.interpolation = interpolation
+        self.channels = channels
         if isinstance(self.images, np.ndarray):
             self.images = resize_images(self.images, side)
+            self.channels = self.images.shape[-1]
 
     def __len__(self):
         return -(-len(self.images) // self.batch_size)
@@ -69,7 +92,8 @@ class EvaluationFeed:
         return images, self._encoded(self.labels[chosen])
 
     def _cropped(self, sources):
-        images = [load_image(file, self.side, self.crop) for file in sources]
+        how = (self.side, self.crop, self.interpolation, self.channels)
+        images = [load_image(file, *how) for file in sources]
         return np.stack(images).astype("uint8")
 
     def _encoded(self, labels):
@@ -99,17 +123,17 @@ class EvaluationFeed:
         )
 
     def streamed(self, copies=1):
-        """Returns the same of `Records`."""
+        """Returns a `tf.data.Dataset` of all batches of `Records`."""
         encoded = self.images.examples().batch(self.batch_size)
         return self._mapped(encoded, self._decode, copies)
 
     def _mapped(self, dataset, function, copies):
         one_hot = self.classes is not None
-        images = (None, None, None, self.images.shape[-1])
+        images = (None, None, None, self.channels)
         labels = (None, self.classes) if one_hot else (None,)
-        kinds = ("uint8", "float32" if one_hot else "int32")
+        dtypes = ("uint8", "float32" if one_hot else "int32")
         shapes = (images, labels)
-        batches = tf_batches(dataset, function, kinds, shapes, self.workers)
+        batches = tf_batches(dataset, function, dtypes, shapes, self.workers)
         if copies > 1:
             batches = batches.map(lambda x, y: (x, (y,) * copies))
         return batches.prefetch(2)

@@ -1,14 +1,14 @@
-"""The augmentation of ImageNet: crops of any area and shape, and colours.
+"""Inception's augmentation: random crops and colours.
 
-Szegedy et al. 2014 (arXiv 1409.4842, section 6): a crop of 8 to 100% of the
-image, of proportions from 3/4 to 4/3. Colours as in TF-slim's
-`inception_preprocessing`, which is how NASNet was trained: brightness,
-saturation, hue, contrast. Slim changes their order from image to image; here
-it is the one above, so that all four are one affine map of a pixel.
+Szegedy et al. 2014 (arXiv 1409.4842, section 6): crops of 8 to 100% of the
+image's area and of aspect ratios from 3/4 to 4/3. Colours as in TF-slim's
+`inception_preprocessing`, with which NASNet was trained: brightness,
+saturation, hue, contrast. Slim varies their order from image to image; here it
+is fixed, so that all four are one affine map of a pixel.
 
-All chance is drawn with NumPy from the seed and the step. Pillow crops and
-colours, for tf.data too: it decodes and resizes a JPEG in less time than
-TensorFlow's own operations, and both pipelines give the same batches.
+NumPy draws from the seed and the step. Pillow crops and changes colours, in
+tf.data too: it decodes and resizes a JPEG faster than TensorFlow's own
+operations, and both pipelines give the same batches.
 """
 
 import dataclasses
@@ -17,34 +17,33 @@ import math
 import numpy as np
 from PIL import Image, ImageOps
 
-# What `load_image` uses; transparency, 16 bits and the like in one place.
 from nasnet_keras.images.files import converted
 
 AREA = (0.08, 1.0)
-PROPORTION = (3 / 4, 4 / 3)
+ASPECT_RATIO = (3 / 4, 4 / 3)
 ATTEMPTS = 10
 BRIGHTNESS = 32.0
 SATURATION = (0.5, 1.5)
 HUE = 0.2
 CONTRAST = (0.5, 1.5)
-# The luminance of a colour, as TensorFlow and PIL weigh it.
+# Weights of red, green and blue in the luminance, as in TensorFlow and Pillow.
 LUMA = np.array([0.299, 0.587, 0.114])
-# From RGB to luminance and the two axes of colour (NTSC's YIQ).
+# RGB to luminance and two axes of colour (NTSC's YIQ).
 YIQ = np.array([LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
-ORIENTATION = 0x0112
-TURNED = (5, 6, 7, 8)
+ORIENTATION = 0x0112  # The EXIF tag.
+TRANSPOSED = (5, 6, 7, 8)  # Its values that exchange width and height.
 
 
 @dataclasses.dataclass(frozen=True)
 class InceptionDraws:
-    """What happens to each image of a batch.
+    """The random draws of a batch.
 
     Args:
-        areas: Floats `(batch, attempts)`, part of the image that is kept.
-        proportions: Floats `(batch, attempts)`, width by height of the crop.
+        areas: Floats `(batch, attempts)`, the crop's fraction of the area.
+        proportions: Floats `(batch, attempts)`, the crop's width / height.
         positions: Floats `(batch, 2)` from 0 to below 1, row and column of the
-            crop among all that are possible.
-        matrices: Floats `(batch, 3, 3)`: saturation and hue of a pixel.
+            crop, relative to all possible ones.
+        matrices: Floats `(batch, 3, 3)`, the change of saturation and hue.
         brightness: Floats `(batch,)`, added to all values.
         contrast: Floats `(batch,)`, factors of the distance from the mean.
     """
@@ -67,7 +66,7 @@ def draw_inception(seed, step, batch):
     """
     rng = np.random.default_rng([seed, 3, int(step)])
     shape = (batch, ATTEMPTS)
-    low, high = np.log(PROPORTION)
+    low, high = np.log(ASPECT_RATIO)
     return InceptionDraws(
         areas=rng.uniform(*AREA, shape),
         proportions=np.exp(rng.uniform(low, high, shape)),
@@ -81,33 +80,33 @@ def draw_inception(seed, step, batch):
 
 
 def color_matrices(saturation, hue):
-    """Returns what changes the colours of pixels but not their luminance.
+    """Returns matrices that change saturation and hue, not the luminance.
 
     Args:
-        saturation: Floats `(batch,)`, factors; 0 leaves only grey.
-        hue: Floats `(batch,)`, in turns of the circle of colours; a little
-            more makes red yellow.
+        saturation: Floats `(batch,)`, factors; 0 gives grey.
+        hue: Floats `(batch,)`, in turns of the colour wheel; small positive
+            values turn red towards yellow.
 
     Returns:
-        Floats `(batch, 3, 3)`, to multiply RGB columns with.
+        Floats `(batch, 3, 3)`, to be multiplied with RGB columns.
     """
-    turn = np.exp(-2j * math.pi * np.asarray(hue)) * saturation
-    inner = np.zeros((len(turn), 3, 3))
-    inner[:, 0, 0] = 1
-    inner[:, 1, 1] = inner[:, 2, 2] = turn.real
-    inner[:, 1, 2], inner[:, 2, 1] = -turn.imag, turn.imag
-    return np.linalg.inv(YIQ) @ inner @ YIQ
+    rotation = np.exp(-2j * math.pi * np.asarray(hue)) * saturation
+    in_yiq = np.zeros((len(rotation), 3, 3))
+    in_yiq[:, 0, 0] = 1
+    in_yiq[:, 1, 1] = in_yiq[:, 2, 2] = rotation.real
+    in_yiq[:, 1, 2], in_yiq[:, 2, 1] = -rotation.imag, rotation.imag
+    return np.linalg.inv(YIQ) @ in_yiq @ YIQ
 
 
 def crop_box(draws, index, width, height):
     """Returns the crop of an image in whole pixels.
 
-    The first of the drawn shapes that fits; if none does, the largest crop of
-    the nearest proportion, from the middle.
+    Uses the first of the drawn shapes that is inside the image; if there is
+    none, the largest centre crop of an allowed aspect ratio.
 
     Args:
         draws: `InceptionDraws`.
-        index: Integer, which image of the batch.
+        index: Integer, the image's index in the batch.
         width, height: Integers, the size of the image.
 
     Returns:
@@ -121,8 +120,8 @@ def crop_box(draws, index, width, height):
         if 0 < w <= width and 0 < h <= height:
             break
     else:
-        w = min(width, max(1, round(height * PROPORTION[1])))
-        h = min(height, max(1, round(width / PROPORTION[0])))
+        w = min(width, max(1, round(height * ASPECT_RATIO[1])))
+        h = min(height, max(1, round(width / ASPECT_RATIO[0])))
         row = column = 0.5
     left = int(column * (width - w + 1))
     top = int(row * (height - h + 1))
@@ -130,18 +129,18 @@ def crop_box(draws, index, width, height):
 
 
 def color_map(draws, index, mean):
-    """Returns all changes of an image's colours as one.
+    """Returns all colour changes of an image as one affine map.
 
-    Brightness, then saturation and hue, then the distance from the mean of
-    each channel. Only the result is cut off at 0 and 255.
+    Brightness, then saturation and hue, then contrast about the mean of each
+    channel. Values are clipped to 0 and 255 at the end only.
 
     Args:
         draws: `InceptionDraws`.
-        index: Integer, which image of the batch.
-        mean: Floats `(3,)`, of the channels of the cropped image.
+        index: Integer, the image's index in the batch.
+        mean: Floats `(3,)`, the channel means of the cropped image.
 
     Returns:
-        Floats `(3, 4)`: a matrix for RGB columns, and what is added.
+        Floats `(3, 4)`: a matrix for RGB columns, and an offset.
     """
     contrast, matrix = draws.contrast[index], draws.matrices[index]
     offset = draws.brightness[index] + (1 - contrast) * matrix @ mean
@@ -149,12 +148,12 @@ def color_map(draws, index, mean):
 
 
 def inception_image(source, draws, index, side, flip):
-    """Crops, resizes, flips and colours an image.
+    """Crops and resizes an image, and changes its colours.
 
     Args:
         source: Path, binary file or uint8 array `(height, width, 3)`.
         draws: `InceptionDraws`.
-        index: Integer, which image of the batch.
+        index: Integer, the image's index in the batch.
         side: Integer, pixels of the result.
         flip: Whether left and right are exchanged.
 
@@ -173,7 +172,7 @@ def inception_image(source, draws, index, side, flip):
 
 def mean_color(image):
     """Returns the mean of each channel of a Pillow image, floats `(3,)`."""
-    # NumPy's own mean over two axes takes longer than the resizing.
+    # Faster than NumPy's mean over two axes, which takes longer than resizing.
     counts = np.reshape(image.histogram(), (3, 256))
     return counts @ np.arange(256.0) / (image.width * image.height)
 
@@ -185,8 +184,8 @@ def _cropped(source, draws, index, side):
         return _resized(Image.fromarray(source), box, side)
     try:
         with Image.open(source) as image:
-            turned = image.getexif().get(ORIENTATION) in TURNED
-            width, height = image.size[::-1] if turned else image.size
+            transposed = image.getexif().get(ORIENTATION) in TRANSPOSED
+            width, height = image.size[::-1] if transposed else image.size
             box = crop_box(draws, index, width, height)
             shrink(image, min(box[2] - box[0], box[3] - box[1]) // side)
             ImageOps.exif_transpose(image, in_place=True)
@@ -194,7 +193,7 @@ def _cropped(source, draws, index, side):
                 image = converted(image, "RGB")
             image.load()
     except Exception as error:
-        # On a damaged file Pillow's decoders raise nearly anything.
+        # Pillow's decoders raise many kinds of errors on damaged files.
         raise ValueError(
             f"{source} cannot be read as an image: {error}"
         ) from error
@@ -204,7 +203,7 @@ def _cropped(source, draws, index, side):
 
 
 def shrink(image, factor):
-    """Has a JPEG decoded in a fraction of its size: it takes less time."""
+    """Makes Pillow decode a JPEG at a fraction of its size, to save time."""
     if factor > 1:
         image.draft(None, (image.width // factor, image.height // factor))
 

@@ -1,19 +1,19 @@
-"""Batches made by a NumPy function of their number, for either kind of `fit`.
+"""Runs a NumPy function that makes batches: in Keras' threads or in tf.data.
 
-tf.data where TensorFlow is the backend, Keras' own threads elsewhere.
+Keras' threads need no TensorFlow; tf.data is for the TensorFlow backend.
 """
 
 import keras
 
 
 class NumPyBatches(keras.utils.PyDataset):
-    """Batches that a function makes, in several threads; in order.
+    """Batches that a function makes in several threads, in order.
 
     Args:
-        function: From the number of a batch to what `fit` takes of it.
+        function: Function of a batch's number that returns images and labels.
         first: Integer, the number of the first batch.
-        number: Integer, how many there are; without end if `None`.
-        workers: Integer, threads.
+        number: Integer, how many batches; unlimited if `None`.
+        workers: Integer, number of threads.
     """
 
     def __init__(self, function, first=0, number=None, workers=2):
@@ -28,27 +28,27 @@ class NumPyBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         if self.number is not None and index >= self.number:
-            raise IndexError(index)  # Ends a loop over all.
+            raise IndexError(index)  # Ends iteration.
         return self.function(self.first + index)
 
 
-def tf_batches(dataset, function, kinds, shapes, workers):
+def tf_batches(dataset, function, dtypes, shapes, workers):
     """Applies a NumPy function to each element of a `tf.data.Dataset`.
 
-    Several run side by side where the function lets go of Python's lock, as
-    Pillow does to decode, resize and colour; their order stays.
+    Calls run in parallel as far as the function releases Python's lock, as
+    Pillow does in decoding, resizing and colour changes. The order is kept.
 
     Args:
         dataset: `tf.data.Dataset`.
-        function: From arrays to a tuple of arrays.
-        kinds: Names of the types of what it returns.
+        function: Function of arrays that returns a tuple of arrays.
+        dtypes: Sequence of strings, the types of the returned arrays.
         shapes: Their shapes, with `None` where a size varies.
-        workers: Integer, calls at a time.
+        workers: Integer, the number of parallel calls.
     """
     import tensorflow as tf
 
     def apply(*elements):
-        arrays = tf.numpy_function(function, elements, kinds, stateful=False)
+        arrays = tf.numpy_function(function, elements, dtypes, stateful=False)
         for array, shape in zip(arrays, shapes):
             array.set_shape(shape)
         return tuple(arrays)

@@ -26,7 +26,7 @@ from nasnet_keras.search.evaluators.rewards import Reward
 from nasnet_keras.search.evaluators.shared.candidates import Candidates
 from nasnet_keras.search.evaluators.shared.supernet import Supernet
 from nasnet_keras.search.oracles.base import random_actions
-from nasnet_keras.training.feeds.feed import make_feed
+from nasnet_keras.training.feeds.make import make_feed
 
 SNAPSHOT = "shared_weights.npz"
 # ENAS' rate and clipping. Architectures pull the weights in many directions:

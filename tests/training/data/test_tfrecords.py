@@ -9,7 +9,7 @@ import pytest
 from nasnet_keras.images.files import load_image
 from nasnet_keras.training.data import load_dataset
 from nasnet_keras.training.feeds.evaluation import evaluation_batches
-from nasnet_keras.training.feeds.feed import make_feed
+from nasnet_keras.training.feeds.make import make_feed
 
 TRAIN, VALIDATION = 60, 10
 

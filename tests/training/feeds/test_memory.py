@@ -1,20 +1,11 @@
-"""Both pipelines give the same batches, whenever a training is taken up."""
-
-import json
-import os
-import subprocess
-import sys
+"""Both pipelines give the same batches, from any step on."""
 
 import numpy as np
 import pytest
 
-from nasnet_keras.training.data import load_dataset
 from nasnet_keras.training.feeds.augmentation import GREY
 from nasnet_keras.training.feeds.decoding import DecodingFeed
-from nasnet_keras.training.feeds.feed import Feed, make_feed
-from nasnet_keras.training.feeds.pipelines import NumPyBatches
-from tests.conftest import ROOT
-from tests.training.numpy_probe import hashes, make_feeds
+from nasnet_keras.training.feeds.memory import Feed
 
 SETTINGS = [
     {},
@@ -35,14 +26,14 @@ def feed_of(part, recipe, seed=5, copies=1):
 def test_both_pipelines_give_the_same(
     settings, first_step, cifar_part, make_recipe
 ):
-    """Bit by bit, from any step on, through all sizes, to the end."""
+    """Bit by bit, for all image sizes, to the end."""
     recipe = make_recipe(**settings)
     feed = feed_of(cifar_part, recipe)
     assert feed.steps_per_epoch == 4
     batches = list(feed.tf_dataset(first_step).as_numpy_iterator())
     assert len(batches) == 16 - first_step
     for step, (images, labels) in enumerate(batches, first_step):
-        # Of a feed that knows nothing of the steps before.
+        # A new feed, which has made no earlier batch.
         expected = feed_of(cifar_part, recipe).batch(step)
         side = recipe.size_in(step // 4)
         assert images.shape == (64, side, side, 3) and images.dtype == np.uint8
@@ -97,35 +88,3 @@ def test_labels_are_given_once_per_output(cifar_part, make_recipe):
     assert isinstance(labels, tuple) and len(labels) == 2
     _, labels = next(iter(feed.tf_dataset()))
     assert isinstance(labels, tuple) and len(labels) == 2
-
-
-def test_the_right_feed(make_recipe):
-    dataset = load_dataset("digits", image_size=8)
-    assert type(make_feed(dataset, make_recipe(), 0)) is Feed
-    recipe = make_recipe(augmentation="inception")
-    assert type(make_feed(dataset, recipe, 0)) is DecodingFeed
-
-
-def test_numpy_batches_are_numbered_from_the_first():
-    batches = NumPyBatches(lambda number: number * 10, first=3)
-    assert [batches[i] for i in range(3)] == [30, 40, 50]
-    assert batches.num_batches is None
-    batches = NumPyBatches(lambda number: number, number=4)
-    assert batches.num_batches == 4 and list(batches) == [0, 1, 2, 3]
-
-
-@pytest.mark.parametrize(
-    "backend", ["jax", pytest.param("torch", marks=pytest.mark.long)]
-)
-def test_a_training_without_tensorflow_sees_the_same(backend):
-    """On another backend, where TensorFlow cannot be imported."""
-    pytest.importorskip(backend)
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.training.numpy_probe"],
-        env={**os.environ, "KERAS_BACKEND": backend},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == hashes(make_feeds()[0])

@@ -1,7 +1,7 @@
-"""Batches of images in memory, augmented: tf.data, or NumPy without it.
+"""Augmented batches of images in memory, by tf.data or by NumPy.
 
-Both take what `augmentation.Sampler` drew, and give the same batches.
-`make_feed` has the right feed for any dataset.
+Both pipelines use the draws of `augmentation.Sampler` and give the same
+batches.
 """
 
 import keras
@@ -18,33 +18,11 @@ from nasnet_keras.training.feeds.augmentation import (
 )
 from nasnet_keras.training.feeds.pipelines import NumPyBatches
 
-KINDS = ("int32", "int32", "int32", "bool")
-
-
-def make_feed(dataset, recipe, seed, copies=1):
-    """Returns the feed of a dataset's training part.
-
-    Args:
-        dataset: `nasnet_keras.training.data.dataset.Dataset`.
-        recipe: `Recipe`.
-        seed: Integer, of order and augmentation.
-        copies: Integer, how often the labels are given.
-    """
-    from nasnet_keras.training.data.tfrecords import Records
-    from nasnet_keras.training.feeds.decoding import DecodingFeed, StreamFeed
-
-    images = dataset.train[0]
-    if isinstance(images, Records):
-        kind = StreamFeed
-    elif isinstance(images, np.ndarray) and recipe.augmentation != "inception":
-        kind = Feed
-    else:
-        kind = DecodingFeed
-    return kind(dataset.train, len(dataset.classes), recipe, seed, copies)
+PLAN_TYPES = ("int32", "int32", "int32", "bool")  # Of what `Feed.plan` returns.
 
 
 class Feed:
-    """The batches of a whole training, by the number of the step.
+    """The batches of a training, by the number of the step.
 
     Args:
         part: Pair: uint8 images `(number, side, side, channels)` and integer
@@ -52,8 +30,8 @@ class Feed:
         classes: Integer.
         recipe: `Recipe`.
         seed: Integer, of order and augmentation.
-        copies: Integer, how often the labels are given: once per output of
-            the network.
+        copies: Integer, how often each batch repeats the labels: once per
+            output of the network.
     """
 
     workers = 2
@@ -68,41 +46,42 @@ class Feed:
 
     @property
     def steps_per_epoch(self):
-        """Integer, batches of an epoch."""
+        """Integer, the number of batches of an epoch."""
         return self.sampler.steps_per_epoch
 
     def side(self, step):
-        """Returns the side of the images of a step, in pixels."""
+        """Returns the side of the images in a step, in pixels."""
         return self.recipe.size_in(step // self.steps_per_epoch)
 
     def canvas(self, side):
-        """Returns all images in the size from which crops are cut."""
-        known, images = self._canvas
-        if known != side:
+        """Returns all images, resized and padded for crops of a side."""
+        cached_side, images = self._canvas
+        if cached_side != side:
             resized = resize_images(self.images, self.resized_side(side))
             images = self.padded(resized)
             self._canvas = (side, images)
         return images
 
     def resized_side(self, side):
-        """Returns the side to which images are resized before all else."""
+        """Returns the side to which images are resized before the crop."""
         recipe = self.recipe
         upsampled = recipe.upsample and recipe.augmentation == "cifar"
         return side + side // 4 if upsampled else side
 
     def padded(self, images):
-        """Returns images with a border, where the recipe wants one."""
+        """Returns images with a border if the recipe pads them."""
         recipe = self.recipe
         if recipe.augmentation == "none" or recipe.upsample:
             return images
         return pad_images(images)
 
     def plan(self, step):
-        """Returns which pixels a step takes.
+        """Returns the pixels that a step uses.
 
         Returns:
             Tuple: indices `(batch,)`, rows and columns `(batch, side)`, and
-            the mask of what is not cut out, `(batch, side, side, 1)`.
+            the cutout mask `(batch, side, side, 1)`, `False` where pixels are
+            greyed out.
         """
         side = self.side(step)
         draws = self.sampler.draw(step, side)
@@ -125,11 +104,11 @@ class Feed:
         return np.eye(self.classes, dtype="float32")[labels]
 
     def repeated(self, labels):
-        """Returns labels once per output of the network."""
+        """Returns the labels, repeated for each output of the network."""
         return labels if self.copies == 1 else (labels,) * self.copies
 
     def batches(self, first_step=0):
-        """Returns the batches from a step on, as `fit` takes them."""
+        """Returns the batches from a step on, for Keras' `fit`."""
         if keras.backend.backend() == "tensorflow":
             return self.tf_dataset(first_step)
         return NumPyBatches(self.batch, first_step, workers=self.workers)
@@ -145,7 +124,7 @@ class Feed:
         return dataset.prefetch(4)
 
     def _stages(self):
-        """Ranges of steps in which the images have one size."""
+        """Ranges of steps in which all images have the same size."""
         epochs = [n for n, _ in self.recipe.growing_sizes]
         ends = np.cumsum([*epochs, self.recipe.epochs - sum(epochs)])
         ends = [int(end) * self.steps_per_epoch for end in ends]
@@ -162,11 +141,11 @@ class Feed:
         def apply(step):
             indices, rows, columns, mask = tf.numpy_function(
                 lambda step: [
-                    part.astype(kind)
-                    for part, kind in zip(self.plan(step), KINDS)
+                    array.astype(dtype)
+                    for array, dtype in zip(self.plan(step), PLAN_TYPES)
                 ],
                 [step],
-                KINDS,
+                PLAN_TYPES,
                 stateful=False,
             )
             rows.set_shape((batch, side))
@@ -175,7 +154,7 @@ class Feed:
             chosen = tf.gather(chosen, rows, axis=1, batch_dims=1)
             chosen = tf.gather(chosen, columns, axis=2, batch_dims=1)
             chosen = tf.where(mask, chosen, tf.constant(GREY, tf.uint8))
-            # No size: that of the next stage is another.
+            # Not the side: other stages have other sides.
             chosen.set_shape((batch, None, None, channels))
             indices.set_shape((batch,))
             one_hot = tf.one_hot(tf.gather(labels, indices), self.classes)
@@ -187,7 +166,7 @@ class Feed:
 
 
 def take_pixels(canvas, indices, rows, columns, mask):
-    """Returns the images that a `Feed.plan` takes out of a canvas."""
+    """Returns the images that `Feed.plan` describes, cut from a canvas."""
     images = canvas[
         indices[:, None, None], rows[:, :, None], columns[:, None, :]
     ]
