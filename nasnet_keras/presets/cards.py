@@ -1,10 +1,12 @@
-"""Model cards: what a set of weights is, where it is from, what is known."""
+"""Model cards, as Markdown."""
+
+from nasnet_keras.presets.types import Preset
 
 NOT_MEASURED = "not measured here"
 
 
-def weights_card(preset, name):
-    """Returns the card of a preset's published weights, as Markdown.
+def weights_card(preset: Preset, name: str) -> str:
+    """Returns the card of a preset's published weights.
 
     Args:
         preset: `nasnet_keras.presets.Preset`.
@@ -37,8 +39,8 @@ def weights_card(preset, name):
     return _card(f"{preset.title}: {name}", facts)
 
 
-def shipped_card(preset, name):
-    """Returns the card of weights that we trained, as Markdown.
+def shipped_card(preset: Preset, name: str) -> str:
+    """Returns the card of weights that we trained.
 
     Args: see `weights_card`.
     """
@@ -83,8 +85,8 @@ def shipped_card(preset, name):
     )
 
 
-def preset_card(preset, parameters):
-    """Returns the card of a preset folder, as Markdown.
+def preset_card(preset: Preset, parameters: int) -> str:
+    """Returns the card of a preset folder.
 
     Args:
         preset: `nasnet_keras.presets.Preset`.

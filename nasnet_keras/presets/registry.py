@@ -1,6 +1,6 @@
-"""The published networks: configurations, weights, what their papers report.
+"""The published networks: arguments, weights and reported figures.
 
-Plain data; `nasnet_keras.presets` says what a preset is.
+Plain data; `nasnet_keras.presets.types` defines a preset.
 """
 
 from nasnet_keras.genotypes.published import (
@@ -72,7 +72,7 @@ def _cifar(name, title, published, weights=None, **more):
 
 
 def _tiny(name, image_size, **configuration):
-    """A network of a family that is quick to build: for tests."""
+    """A small network of a family, for tests."""
     configuration = {"cells_per_stack": 1, "filters": 8, **configuration}
     configuration.setdefault("classes", 10)
     return Preset(name, configuration, image_size, test_sized=True)

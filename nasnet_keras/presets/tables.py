@@ -1,4 +1,4 @@
-"""The table of presets: `nasnet models` and the README print it."""
+"""The table of presets, for `nasnet models` and the documentation."""
 
 from nasnet_keras.presets import PRESETS, list_presets
 

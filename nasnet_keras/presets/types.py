@@ -20,7 +20,7 @@ SHIPPED = "nasnet_keras.pretrained"  # The folder pretrained/shipped.
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """What the authors report of a network, as they print it.
+    """The figures of a network as its authors print them.
 
     Args:
         parameters: String, with its unit.
@@ -37,16 +37,16 @@ class Published:
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """Published weights: where they are and what is known of them.
+    """Published weights: source, hash, training conventions, accuracy.
 
     Args:
         format: `"keras_applications"` (an h5 file), `"tf_slim"` (an archive
             with a checkpoint) or `"shipped"` (a file of this package).
         url: String; of shipped ones the name of the file.
         md5: String, or `None` where no hash is published.
-        no_top_url, no_top_md5: The same, of the file without classifier.
-        classes: Integer, what the classifier tells apart.
-        pooling_semantics: String, under which the weights were trained.
+        no_top_url, no_top_md5: The same for the file without classifier.
+        classes: Integer, the number of classes of the classifier.
+        pooling_semantics: String, with which the weights were trained.
         preprocessing: String.
         licence: String.
         source: String, who trained them and who published the file.
@@ -69,7 +69,7 @@ class Weights:
     configuration: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
-        """Returns how shipped weights were made, as `pretrained/ship.py` noted.
+        """Returns the training record of shipped weights (`pretrained/ship.py`).
 
         Returns:
             Dictionary: `configuration`, `history`, `minutes`, `test`, ...
@@ -78,13 +78,16 @@ class Weights:
         file = importlib.resources.files(SHIPPED).joinpath(name)
         return json.loads(file.read_text())
 
-    def fetch(self, top=True):
+    def fetch(self, top: bool = True) -> Any:
         """Returns the path of the file, or of the archive's folder.
 
-        What is not shipped is downloaded, once.
+        Files that are not shipped are downloaded once.
+
+        Args:
+            top: Whether the classifier is needed.
 
         Raises:
-            nasnet_keras.weights.download.DownloadError: If it cannot be had.
+            nasnet_keras.weights.download.DownloadError: If a download fails.
         """
         from nasnet_keras.weights import download
 
@@ -99,19 +102,19 @@ class Weights:
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
-    """A network by name.
+    """A named network: arguments, image size, weights, class names.
 
     Args:
         name: String.
-        configuration: Dictionary, arguments of `nasnet_keras.NASNet` where
-            they differ from its defaults.
-        image_size: Integer, the side of the images in pixels.
-        title: String, what the paper calls it.
+        configuration: Dictionary, arguments of `nasnet_keras.NASNet` that
+            differ from its defaults; `config()` returns all of them.
+        image_size: Integer, height and width of the images in pixels.
+        title: String, its name in the paper.
         published: `Published`, or `None`.
         weights: Dictionary, name -> `Weights`.
         class_names: `"imagenet"`, a tuple of strings, or `None`.
-        folder: Path of the folder that it was read from, or `None`.
-        test_sized: Whether it stands in for a larger network in tests.
+        folder: Path of the folder from which it was read, or `None`.
+        test_sized: Whether it is a tiny network for tests.
     """
 
     name: str
@@ -125,11 +128,11 @@ class Preset:
     test_sized: bool = False
 
     @property
-    def own_weights(self):
-        """What a network of it starts from by default: see `from_preset`."""
+    def own_weights(self) -> pathlib.Path | str | None:
+        """The weights that `from_preset` loads by default, or `None`."""
         if self.folder and (self.folder / WEIGHTS_FILE).is_file():
             return self.folder / WEIGHTS_FILE
-        # Not those of another network than the preset's.
+        # Weights with a configuration belong to another network.
         names = (n for n, w in self.weights.items() if not w.configuration)
         return next(names, None)
 
