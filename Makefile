@@ -9,14 +9,27 @@ ARGS ?=
 # Two processes; a file's tests stay together, for they share networks.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
+# The parts of `make test-all`, each under 25 minutes on two cores. The first one
+# also holds the test files of tests/ itself but test_backends.py.
+networks := tests/genotypes tests/runs tests/layers tests/cells tests/networks \
+	tests/images tests/visualize \
+	$(filter-out tests/test_backends.py, $(wildcard tests/test_*.py))
+backends := tests/test_backends.py
+weights := tests/weights tests/presets tests/pretrained
+training := tests/training tests/inference tests/deploy tests/cli
+search := tests/search
+PARTS := networks backends weights training search
+PART ?= $(PARTS)
+
 .PHONY: help search test test-all test-without-tensorflow lint clean
 
 help:
 	@echo "make search    install, then search cells on real images (ARGS=...)"
 	@echo "make test      install, then run the tests"
-	@echo "make test-all  the same with the long tests"
+	@echo "make test-all  the same with the long tests, part by part"
+	@echo "make test-all PART=search  one part of: $(PARTS)"
 	@echo "make test-without-tensorflow  on JAX and torch, in its own environment"
-	@echo "make lint      check style"
+	@echo "make lint      check style and types"
 
 search: $(VENV)/.search
 	$(BIN)/nasnet search $(ARGS)
@@ -24,16 +37,20 @@ search: $(VENV)/.search
 test: $(VENV)/.test
 	$(PYTEST) $(ARGS)
 
-test-all: $(VENV)/.test
-	$(PYTEST) --all $(ARGS)
+test-all: $(PART:%=test-all-%)
+
+$(PARTS:%=test-all-%): test-all-%: $(VENV)/.test
+	$(PYTEST) --all $(wildcard $($*)) $(ARGS)
 
 # Everything that runs on JAX and torch, where there is no TensorFlow at all.
 test-without-tensorflow: $(VENV)-without-tensorflow/.test
 	KERAS_BACKEND=torch $(<D)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
+# The same commands as in .pre-commit-config.yaml.
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tests.support.check_types
 
 clean:
 	rm -rf $(VENV) $(VENV)-without-tensorflow build dist *.egg-info

@@ -84,6 +84,8 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "ruff>=0.8",
+            "mypy>=1.13",
+            "pre-commit>=4.0",
             "build>=1.2",
         ],
     },

@@ -4,9 +4,9 @@
     python pretrained/figures.py --write    # computes and writes
 
 `nasnet_keras/presets/figures.json` holds parameters and multiply-adds of each
-preset, computed from the networks. The README's table and the cards in this
-folder are written from it and from `nasnet_keras.presets`; tests hold all three
-together. It builds every network without drawing weights: three minutes on two
+preset, computed from the networks. The table in `docs/networks.md` and the cards
+in this folder are written from it and from `nasnet_keras.presets`; a test compares
+all three. It builds every network without drawing weights: three minutes on two
 cores.
 """
 
@@ -22,7 +22,7 @@ from nasnet_keras.presets.tables import presets_table
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 FIGURES = ROOT / "nasnet_keras" / "presets" / "figures.json"
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "networks.md"
 BEGIN = "<!-- presets: written by pretrained/figures.py -->"
 END = "<!-- presets: end -->"
 
@@ -51,9 +51,9 @@ def compute(name):
     }
 
 
-def readme_with(table, readme):
-    """Returns the README's text with the table between its marks."""
-    before, rest = readme.split(BEGIN)
+def page_with(table, page):
+    """Returns a page's text with the table between its marks."""
+    before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n{table}\n{END}{after}"
 
@@ -73,7 +73,7 @@ def files(figures):
     """Returns a dictionary: path -> text of all that is written."""
     table = presets_table(figures)
     written = {FIGURES: json.dumps(figures, indent=1) + "\n"}
-    written[README] = readme_with(table, README.read_text())
+    written[PAGE] = page_with(table, PAGE.read_text())
     for name, text in cards().items():
         written[HERE / name] = text
     return written

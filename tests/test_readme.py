@@ -1,15 +1,17 @@
-"""What the README shows is what there is."""
+"""Pages of documentation at full size, and what their prose claims.
 
-import pathlib
+`test_docs.py` runs every code block, with small networks.
+"""
+
 import re
 
 import pytest
 
 import nasnet_keras
+from tests.support.pages import ROOT, find_block, text_of
 
-ROOT = pathlib.Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+README = text_of("README.md")
+NETWORKS = "docs/networks.md"
 
 
 def test_commands_exist():
@@ -18,19 +20,14 @@ def test_commands_exist():
     assert targets and all(f"\n{name}:" in makefile for name in targets)
 
 
-def block(text):
-    (found,) = [code for code in PYTHON if text in code]
-    return found
-
-
 def test_the_cells_own_genotype_and_operation(operations):
-    """The README's operation of one's own, and the cell that uses it."""
-    namespace = {}
-    exec(block("def conv_5x5"), {"nasnet_keras": __import__("nasnet_keras")})
-    code = block("from nasnet_keras import Block")
+    """The page's operation of one's own, and the cell that uses it."""
+    namespace = {"nasnet_keras": nasnet_keras}
+    exec(find_block(NETWORKS, "def conv_5x5"), namespace)
+    code = find_block(NETWORKS, "from nasnet_keras import Block")
     code = code.replace(
         "nasnet_keras.NASNetMobile(",
-        "__import__('nasnet_keras').NASNetCIFAR(cells_per_stack=1, ",
+        "nasnet_keras.NASNetCIFAR(cells_per_stack=1, ",
     )
     exec(code, namespace)
     assert namespace["model"].count_params() > 0
@@ -43,7 +40,7 @@ def test_cells_are_layers():
         "current": keras.Input((8, 8, 16)),
         "previous": keras.Input((8, 8, 16)),
     }
-    exec(block("NormalCell(NASNET_A.normal"), namespace)
+    exec(find_block(NETWORKS, "NormalCell(NASNET_A.normal"), namespace)
     assert namespace["x"].shape == (None, 4, 4, 4 * 64)
 
 
@@ -51,14 +48,14 @@ def test_cells_are_layers():
 def test_a_preset_of_ones_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace = {"nasnet_keras": nasnet_keras}
-    exec(block("nasnet_keras.save_preset"), namespace)
+    exec(find_block(NETWORKS, "nasnet_keras.save_preset"), namespace)
     assert namespace["model"].output_shape == (None, 3)
 
 
 @pytest.mark.long
 def test_the_networks():
     namespace = {"nasnet_keras": nasnet_keras}
-    exec(block('nasnet_keras.from_preset("amoebanet'), namespace)
+    exec(find_block(NETWORKS, 'nasnet_keras.from_preset("amoebanet'), namespace)
     assert namespace["model"].output_names[1] == "auxiliary_predictions"
 
 
@@ -66,7 +63,7 @@ def test_the_networks():
 def test_features():
     pytest.importorskip("keras_hub")
     namespace = {"nasnet_keras": nasnet_keras}
-    exec(block("import keras_hub"), namespace)
+    exec(find_block(NETWORKS, "import keras_hub"), namespace)
     levels = namespace["detector"].backbone.pyramid_outputs
     assert sorted(levels) == ["P3", "P4", "P5", "P6", "P7"]
 
@@ -79,8 +76,7 @@ MIGRATION = {
 
 def test_the_migration_table_names_what_exists(mobile):
     """Its idioms are run in `test_migration.py`; here at full size."""
-    section = README.split("## Coming from keras.applications")[1]
-    section = section.split("\n## ")[0]
+    section = text_of("docs/migrating.md")
     layers = {layer.name for layer in mobile.layers}
     assert f"has {len(layers)} layers" in section
     for name in ("cell_8", "cell_11", *MIGRATION["layers"]):

@@ -1,0 +1,50 @@
+"""Runs mypy on `nasnet_keras`, with `search/` as `nasnet_keras.search`.
+
+    python -m tests.support.check_types
+
+mypy knows no `package_dir` of setup.py: without this it would not see the types
+that the search and the networks give each other. So it reads a folder of links
+that has the layout of the installed package.
+"""
+
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".mypy_cache"
+# Folders of the repository -> their places in the package.
+PLACES = {
+    "search": "nasnet_keras/search",
+    "pretrained/shipped": "nasnet_keras/pretrained",
+}
+
+
+def link_package(folder):
+    """Makes links in `folder` to all parts of the package."""
+    package = folder / "nasnet_keras"
+    package.mkdir(parents=True, exist_ok=True)
+    for link in package.iterdir():
+        link.unlink()
+    for path in (ROOT / "nasnet_keras").iterdir():
+        if path.name != "__pycache__":
+            (package / path.name).symlink_to(path)
+    for source, place in PLACES.items():
+        (folder / place).symlink_to(ROOT / source)
+
+
+def main():
+    """Returns mypy's exit status."""
+    folder = CACHE / "package"
+    link_package(folder)
+    options = [
+        "--package=nasnet_keras",
+        f"--config-file={ROOT / 'pyproject.toml'}",
+        f"--cache-dir={CACHE}",
+    ]
+    command = [sys.executable, "-m", "mypy", *options, *sys.argv[1:]]
+    return subprocess.run(command, cwd=folder, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
