@@ -1,1 +1,1 @@
-"""Training: recipes, data, and the fit that goes on where it was killed."""
+"""Training: recipes, data, optimizers, and a `fit` that can be resumed."""

@@ -1,4 +1,4 @@
-"""What a resumable training needs beside Keras' own callbacks."""
+"""Keras callbacks for trainings that can be resumed."""
 
 import math
 import pathlib
@@ -6,23 +6,24 @@ import pathlib
 import keras
 import numpy as np
 
+from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.model_files import save_model
 
 
 class TrainingError(RuntimeError):
-    """A training that cannot go on; the message names the last checkpoint."""
+    """Training cannot continue; the message names the last checkpoint."""
 
 
 class DivergedError(TrainingError):
-    """A training whose loss is no longer a number."""
+    """The loss is NaN or infinite."""
 
 
 class Reseed(keras.callbacks.Callback):
-    """Seeds what draws in the network anew before each epoch.
+    """Seeds the random generators of all layers before each epoch.
 
-    Keras saves no state of random generators. So each epoch's state follows
-    from the seed and the number of the epoch, and a resumed training drops
-    the paths that an uninterrupted one would.
+    Keras does not save their states. With states that depend on the seed and
+    the epoch alone, a resumed training drops the same paths as an
+    uninterrupted one.
 
     Args:
         seed: Integer.
@@ -33,19 +34,22 @@ class Reseed(keras.callbacks.Callback):
         self.seed = seed
 
     def on_epoch_begin(self, epoch, logs=None):
-        layers = self.model._flatten_layers()
-        generators = (getattr(x, "seed_generator", None) for x in layers)
-        for i, generator in enumerate(g for g in generators if g is not None):
+        generators = [
+            layer.seed_generator
+            for layer in all_layers(self.model)
+            if getattr(layer, "seed_generator", None) is not None
+        ]
+        for i, generator in enumerate(generators):
             rng = np.random.default_rng([self.seed, 2, epoch, i])
             state = rng.integers(0, 2**31, 2)
             generator.state.assign(state.astype("uint32"))
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Ends training with an error at the first loss that is no number.
+    """Ends training with an error when the loss is NaN or infinite.
 
     Args:
-        checkpoints: `Checkpoints`, which knows the last one, or `None`.
+        checkpoints: Optional `Checkpoints`, for the error message.
 
     Raises:
         DivergedError: In training.
@@ -62,38 +66,37 @@ class StopOnNaN(keras.callbacks.Callback):
         loss = float(logs["loss"])
         if math.isfinite(loss):
             return
-        kept = self.checkpoints.kept() if self.checkpoints else ""
+        last = self.checkpoints.describe_last() if self.checkpoints else ""
         raise DivergedError(
             f"The loss is {loss} at step {batch + 1} of epoch "
-            f"{self._epoch + 1}. {kept} Lower the learning rate, or clip the "
+            f"{self._epoch + 1}. {last} Lower the learning rate, or clip the "
             "gradients."
         )
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Writes the whole state of training after each epoch, whole or not.
+    """Saves the state of training after each epoch.
 
-    The weights in a file are those that training goes on with; averages of
-    them are in the optimizer's state.
+    A checkpoint is written atomically. It holds the weights as trained; their
+    moving averages are part of the optimizer's state.
 
     Args:
-        model: `keras.Model` to save: that which is trained, or the student in
-            it.
+        model: `keras.Model` to save: the trained one, or its student.
         folder: Path.
         about: Optional dictionary, stored with each, see `save_model`.
-        keep: Integer, how many to keep.
+        keep: Integer, the number of checkpoints to keep.
     """
 
     def __init__(self, model, folder, about=None, keep=2):
         super().__init__()
-        self.saved = model
+        self._saved_model = model
         self.about = about
         self.folder = pathlib.Path(folder)
         self.keep = keep
 
     def on_epoch_end(self, epoch, logs=None):
         path = self.folder / f"epoch_{epoch + 1:04d}.keras"
-        save_model(self.saved, path, self.about)
+        save_model(self._saved_model, path, self.about)
         for old in self._all()[: -self.keep]:
             old.unlink()
 
@@ -101,15 +104,15 @@ class Checkpoints(keras.callbacks.Callback):
         """Returns the path of the newest checkpoint, or `None`."""
         return next(reversed(self._all()), None)
 
-    def kept(self):
-        """Returns a sentence that says which checkpoint is left."""
+    def describe_last(self):
+        """Returns a sentence that names the newest checkpoint."""
         last = self.last()
         if last is None:
             return "There is no checkpoint yet."
         return f"The last good checkpoint is {last}."
 
     def epoch(self):
-        """Returns how many epochs the newest one has seen; 0 without one."""
+        """Returns the number of epochs up to the newest one; 0 without one."""
         last = self.last()
         return int(last.stem.removeprefix("epoch_")) if last else 0
 

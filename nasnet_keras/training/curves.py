@@ -1,7 +1,8 @@
-"""The curves of a training: a table, a picture, TensorBoard's log."""
+"""Training curves as `history.csv`, as a plot and for TensorBoard."""
 
 import csv
 import io
+import os
 import pathlib
 import time
 
@@ -13,11 +14,11 @@ HISTORY_FILE = "history.csv"
 
 
 class Curves(keras.callbacks.Callback):
-    """Writes after each epoch what was measured in it.
+    """Writes the metrics of each epoch.
 
     Args:
         folder: Path, for `history.csv`, `curves.png` and `logs/`.
-        epochs: Integer, the epochs that are done. Rows of later ones, which a
+        epochs: Integer, the number of finished epochs. Later rows, which a
             killed training may have left, are dropped.
     """
 
@@ -29,7 +30,7 @@ class Curves(keras.callbacks.Callback):
         self.rows = read_history(path)[:epochs] if path.is_file() else []
 
     def on_train_begin(self, logs=None):
-        self._writer = _tensorboard(self.folder / "logs")
+        self._writer = _tensorboard_writer(self.folder / "logs")
 
     def on_epoch_begin(self, epoch, logs=None):
         self._began = time.monotonic()
@@ -40,7 +41,7 @@ class Curves(keras.callbacks.Callback):
         row["learning_rate"] = _learning_rate(self.model.optimizer)
         row["seconds"] = round(time.monotonic() - self._began, 1)
         self.rows.append(row)
-        write_atomically(self.folder / HISTORY_FILE, _table(self.rows))
+        write_atomically(self.folder / HISTORY_FILE, _csv_text(self.rows))
         self._log(row)
         self._plot()
 
@@ -60,12 +61,12 @@ class Curves(keras.callbacks.Callback):
             from nasnet_keras.visualize import plot_curves
 
             plot_curves(self.rows, self.folder / "curves.png")
-        except ImportError:  # Pictures are an extra.
+        except ImportError:  # matplotlib is optional.
             return
 
 
-def _tensorboard(folder):
-    """A writer of TensorBoard's logs; `None` without TensorBoard."""
+def _tensorboard_writer(folder):
+    """Returns a writer of TensorBoard's logs; `None` without TensorBoard."""
     try:
         from tensorboard.summary import Writer
     except ImportError:
@@ -74,12 +75,12 @@ def _tensorboard(folder):
 
 
 def _learning_rate(optimizer):
-    """That of the classifier, where each cell has its own optimizer."""
+    """Returns the learning rate; the classifier's if each cell has its own."""
     optimizers = getattr(optimizer, "optimizers", [optimizer])
     return max(float(each.learning_rate) for each in optimizers)
 
 
-def _table(rows):
+def _csv_text(rows):
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[-1]), lineterminator="\n")
     writer.writeheader()
@@ -87,8 +88,8 @@ def _table(rows):
     return text.getvalue()
 
 
-def read_history(path):
-    """Returns the rows of a `history.csv`: dictionaries of numbers."""
+def read_history(path: str | os.PathLike) -> list[dict[str, int | float]]:
+    """Returns the rows of a `history.csv`, one dictionary per epoch."""
     with open(path, newline="") as file:
         return [
             {

@@ -1,4 +1,6 @@
-"""Learning rates that shrink with the distance from the classifier."""
+"""Learning rates that decrease with the distance from the classifier."""
+
+from collections.abc import Callable
 
 import keras
 
@@ -7,13 +9,17 @@ from nasnet_keras.cells import NormalCell, ReductionCell
 CELLS = (NormalCell, ReductionCell)
 
 
-def discriminative_optimizer(model, make_optimizer, decay):
+def discriminative_optimizer(
+    model: keras.Model,
+    make_optimizer: Callable[[float], keras.optimizers.Optimizer],
+    decay: float,
+) -> keras.optimizers.Optimizer:
     """Returns an optimizer that trains early cells more slowly.
 
-    Howard and Ruder 2018 (arXiv 1801.06146). The classifier is trained with
-    the factor 1, the last cell with `decay`, the one before it with
-    `decay ** 2`, and so on; the stem with the smallest. What stands between
-    two cells, an auxiliary head say, goes with the cell before it.
+    Howard and Ruder 2018 (arXiv 1801.06146). The learning rate is multiplied
+    by 1 for the classifier, by `decay` for the last cell, by `decay ** 2` for
+    the one before it, and so on down to the stem. Layers between two cells,
+    such as an auxiliary head, have the factor of the cell before them.
 
     Args:
         model: `keras.Model` with cells as layers.
@@ -23,8 +29,8 @@ def discriminative_optimizer(model, make_optimizer, decay):
         decay: Float above 0 and up to 1.
 
     Returns:
-        A `keras.optimizers.MultiOptimizer`. Clipping by the global norm, where
-        the optimizers do it, is by the norm of each one's own variables.
+        A `keras.optimizers.MultiOptimizer`. If its optimizers clip by the
+        global norm, each uses the norm of its own variables.
 
     Raises:
         ValueError: If `decay` is out of range or the model has no cells.
@@ -41,21 +47,25 @@ def discriminative_optimizer(model, make_optimizer, decay):
         )
     depths = depth_of_layers(model)
     deepest = max(depths.values())
-    factors = {name: decay ** (deepest - d) for name, d in depths.items()}
-    optimizers = {f: make_optimizer(f) for f in set(factors.values())}
-    head = optimizers.pop(1.0, None) or make_optimizer(1.0)
-    rates = {
+    factors = {
+        name: decay ** (deepest - depth) for name, depth in depths.items()
+    }
+    optimizers = {
+        factor: make_optimizer(factor) for factor in set(factors.values())
+    }
+    default = optimizers.pop(1.0, None) or make_optimizer(1.0)
+    by_path = {
         f"{name}/.*": optimizers[factor]
         for name, factor in factors.items()
         if factor in optimizers
     }
     return keras.optimizers.MultiOptimizer(
-        keras.optimizers.OptimizerMap(head, rates)
+        keras.optimizers.OptimizerMap(default, by_path)
     )
 
 
-def depth_of_layers(model):
-    """Returns how many cells a layer has before it, itself counted.
+def depth_of_layers(model: keras.Model) -> dict[str, int]:
+    """Returns the number of cells up to and including each layer.
 
     The classifier's depth is one more than the last cell's.
 

@@ -1,4 +1,4 @@
-"""A small network learns from a large one, with `keras.distillation`.
+"""Distillation: a small network learns from a large one.
 
 Hinton et al. 2015 (arXiv 1503.02531).
 """
@@ -6,17 +6,17 @@ Hinton et al. 2015 (arXiv 1503.02531).
 import keras
 from keras import ops
 
-SMALLEST = 1e-7  # Of a probability whose logarithm is taken.
+MIN_PROBABILITY = 1e-7  # Smaller ones are raised before the logarithm.
 
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")
 class ProbabilityDistillation(keras.distillation.LogitsDistillation):
     """`LogitsDistillation` for networks whose outputs are probabilities.
 
-    Logarithms of probabilities are logits but for a constant, which no
-    softmax sees.
+    Log-probabilities differ from logits by a constant, which does not change
+    a softmax.
 
-    Args: those of `keras.distillation.LogitsDistillation`.
+    Args: see `keras.distillation.LogitsDistillation`.
     """
 
     def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
@@ -26,12 +26,12 @@ class ProbabilityDistillation(keras.distillation.LogitsDistillation):
 
 
 def _logits(probabilities):
-    return ops.log(ops.maximum(probabilities, SMALLEST))
+    return ops.log(ops.maximum(probabilities, MIN_PROBABILITY))
 
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")
 class DecayingDistiller(keras.distillation.Distiller):
-    """`Distiller` that heeds the student's regularizers, which Keras' drops."""
+    """`Distiller` that adds the student's regularization losses."""
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -40,8 +40,13 @@ class DecayingDistiller(keras.distillation.Distiller):
         return ops.sum(ops.stack([loss, *self.student.losses]))
 
 
-def make_distiller(student, teacher, weight=0.5, temperature=3.0):
-    """Returns a model whose training is the student's, with a teacher.
+def make_distiller(
+    student: keras.Model,
+    teacher: keras.Model,
+    weight: float = 0.5,
+    temperature: float = 3.0,
+) -> keras.Model:
+    """Returns a model that trains the student with the teacher.
 
     The loss is `(1 - weight)` times the student's own and `weight` times the
     divergence from the teacher, plus the student's weight decay.
@@ -50,17 +55,17 @@ def make_distiller(student, teacher, weight=0.5, temperature=3.0):
         student: Compiled `keras.Model` with one output, probabilities. Its
             optimizer, loss and metrics are used; save the student, not the
             distiller.
-        teacher: `keras.Model` of the same classes that takes the same
-            images. It is frozen.
-        weight: Float from 0 to 1.
+        teacher: `keras.Model` with the same classes, for the same images. It
+            is frozen.
+        weight: Float from 0 to 1, of the teacher.
         temperature: Positive float.
 
     Returns:
         A compiled `keras.distillation.Distiller`.
 
     Raises:
-        ValueError: If one of them has several outputs, or the teacher takes
-            or tells apart something else.
+        ValueError: If one of them has several outputs, or their inputs or
+            outputs differ.
     """
     for name, model in (("student", student), ("teacher", teacher)):
         if len(model.outputs) != 1:
@@ -73,8 +78,8 @@ def make_distiller(student, teacher, weight=0.5, temperature=3.0):
     distiller = DecayingDistiller(
         teacher,
         student,
-        # Not by its name, which gives a function that Keras does not take for
-        # the divergence: it would be computed of logits and learn nothing.
+        # An instance: given the name, Keras makes a function, which it does
+        # not recognize as the divergence and calls with logits.
         ProbabilityDistillation(temperature, keras.losses.KLDivergence()),
         student_loss_weight=1 - weight,
     )

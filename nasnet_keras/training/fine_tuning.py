@@ -1,35 +1,37 @@
-"""What fine-tuning needs where a cell is one layer with many inside.
+"""Freezing, unfreezing and a new classifier, for networks of cells.
 
-All of it can be done with plain Keras; these helpers walk into the cells,
-where `model.layers` does not reach, and say when a model must be compiled.
+These functions reach the layers inside the cells, which `model.layers` does
+not list, and warn when a model must be compiled again.
 """
 
 import warnings
+from collections.abc import Callable
 
 import keras
 
-from nasnet_keras.cells import NormalCell, ReductionCell
-from nasnet_keras.layers.drop_path import check_rate
+from nasnet_keras.layers.checks import check_rate
+from nasnet_keras.layers.walk import all_layers
+from nasnet_keras.training.discriminative import CELLS
 from nasnet_keras.weights import HEADS
 
 
-def freeze_batch_norm(model):
-    """Freezes every batch normalization, those inside cells too.
+def freeze_batch_norm(model: keras.Model) -> int:
+    """Freezes every batch normalization layer, including those inside cells.
 
-    In Keras 3 a batch normalization that is not trainable runs in inference
-    mode: it normalizes by its moving statistics and leaves them alone, in
-    `fit` as well. The usual loop over `model.layers` finds the stem's alone.
+    In Keras 3 a frozen batch normalization runs in inference mode, in `fit`
+    too: it normalizes by its moving statistics and does not update them. The
+    usual loop over `model.layers` finds the stem's batch normalization only.
 
-    Saved, loaded and cloned models stay as they were frozen. Setting
-    `trainable = True` on a cell or on the model undoes it; `unfreeze_from`
-    does not.
+    The layers stay frozen in saved, loaded and cloned models. Setting
+    `trainable = True` on a cell or on the model unfreezes them;
+    `unfreeze_from` does not.
 
     Args:
         model: Built `keras.Model`, or a cell. Compile it afterwards, see
             `unfreeze_from`.
 
     Returns:
-        Integer, how many batch normalization layers there are.
+        Integer, the number of batch normalization layers.
 
     Raises:
         ValueError: If there is none, or if the model is not built.
@@ -44,32 +46,34 @@ def freeze_batch_norm(model):
     return len(norms)
 
 
-def unfreeze_from(model, cell, batch_norm=False):
-    """Makes a cell and all that follows it trainable, and freezes the rest.
+def unfreeze_from(
+    model: keras.Model, cell: str, batch_norm: bool = False
+) -> list[str]:
+    """Makes a cell and everything after it trainable, and freezes the rest.
 
-    Frozen is what the cell is computed from: the stem and the cells before
-    it. All else is trainable, an auxiliary head too wherever it branches off.
+    The layers that the cell is computed from are frozen: the stem and the
+    cells before it. All others are trainable, including an auxiliary head
+    wherever it branches off.
 
-    Batch normalization stays frozen everywhere by default, in inference mode,
-    see `freeze_batch_norm`. With TF-slim's momentum for ImageNet, 0.9997, the
-    moving statistics take thousands of steps to follow new weights: until
-    then a network that trains on batch statistics is evaluated by others.
+    By default all batch normalization is frozen, see `freeze_batch_norm`.
+    With TF-slim's momentum for ImageNet, 0.9997, the moving statistics, which
+    evaluation uses, need thousands of steps to follow changed weights.
 
     Compile the model afterwards, with a new optimizer. A compiled model keeps
-    its training step: on TensorFlow, Keras goes on training the layers that
-    were trainable when it was traced, without a word; JAX and torch refuse
-    variables that their optimizer does not know. Hence the warning.
+    its training step: on TensorFlow it silently continues to train the layers
+    that were trainable when the step was traced; JAX and torch refuse
+    variables that the optimizer does not know. Hence the warning.
 
     Args:
         model: Functional `keras.Model`. If a network is one layer of yours,
             give the network: `model.get_layer("nasnet_mobile")`.
         cell: String, the name of a layer of the model: `"cell_8"`,
             `"reduction_cell_1"`, or `"predictions"` for the classifier alone.
-        batch_norm: Whether batch normalization is trained as well, from the
-            cell on. Before it, it is frozen in any case.
+        batch_norm: Whether batch normalization is trainable too, from the
+            cell on. Before the cell it is always frozen.
 
     Returns:
-        List of strings, the layers of the model that have trainable weights.
+        List of strings, the layers of the model with trainable weights.
 
     Raises:
         ValueError: If the model has no layer of that name, or is not
@@ -79,14 +83,16 @@ def unfreeze_from(model, cell, batch_norm=False):
     return _freeze(model, _layers_before(model, cell), batch_norm)
 
 
-def freeze_to(model, cell, batch_norm=False):
-    """Freezes a cell and all that it is computed from; the rest is trainable.
+def freeze_to(
+    model: keras.Model, cell: str, batch_norm: bool = False
+) -> list[str]:
+    """Freezes a cell and the layers it is computed from, no others.
 
-    Args: see `unfreeze_from`, also for batch normalization and for models
-        that are compiled already.
+    Args: see `unfreeze_from`, also about batch normalization and compiled
+        models.
 
     Returns:
-        List of strings, the layers of the model that have trainable weights.
+        List of strings, the layers of the model with trainable weights.
 
     Raises:
         ValueError: If the model has no layer of that name, or is not
@@ -98,28 +104,33 @@ def freeze_to(model, cell, batch_norm=False):
 
 
 def _freeze(model, layers, batch_norm):
-    frozen = {id(part) for layer in layers for part in layer._flatten_layers()}
-    norms = () if batch_norm else _batch_norms(model)
-    frozen.update(id(norm) for norm in norms)
-    # Each layer by itself, outer ones first: on TensorFlow, setting a value
-    # that a layer has already does not reach the layers inside it.
-    values = {x: id(x) not in frozen for x in model._flatten_layers()}
+    frozen = {id(inner) for layer in layers for inner in all_layers(layer)}
+    if not batch_norm:
+        frozen.update(id(norm) for norm in _batch_norms(model))
+    # Each layer by itself, outer ones first: on TensorFlow, setting the value
+    # that a layer already has does not reach the layers inside it.
+    values = {x: id(x) not in frozen for x in all_layers(model)}
     _set_trainable(model, values, stacklevel=4)
     return [layer.name for layer in model.layers if layer.trainable_weights]
 
 
-def replace_head(model, classes, activation="softmax", dropout_rate=None):
+def replace_head(
+    model: keras.Model,
+    classes: int,
+    activation: str | Callable | None = "softmax",
+    dropout_rate: float | None = None,
+) -> keras.Model:
     """Returns a model with the same body and a new classifier.
 
-    Body means layers and weights: they are shared, not copied. Training the
-    new model trains the given one's body; freezing a layer of one freezes it
-    in both. The given model keeps its own head and works on.
+    All layers but the classifiers, and their weights, are shared, not copied:
+    training or freezing them in one model affects both. The given model keeps
+    its classifier and remains usable.
 
     Args:
-        model: `keras.Model`, a network with a classifier, with the auxiliary
+        model: `keras.Model`, a network with a classifier, with an auxiliary
             head too (both classifiers are replaced), or with
-            `include_top=False`: where it ends in a map, global average
-            pooling is added.
+            `include_top=False`; global average pooling is added to a model
+            that ends in a feature map.
         classes: Integer, the number of classes.
         activation: Activation of the classifier; `None` for logits.
         dropout_rate: Float from 0 to below 1, before the classifier
@@ -127,16 +138,17 @@ def replace_head(model, classes, activation="softmax", dropout_rate=None):
 
     Returns:
         A `keras.Model`, not compiled, with the outputs of the given one:
-        `predictions` and, where there was one, `auxiliary_predictions`.
+        `predictions` and, if it has an auxiliary head,
+        `auxiliary_predictions`.
 
     Raises:
         ValueError: If an argument is out of range, or if the model ends in
-            neither a classifier nor a map nor its global pooling.
+            neither a classifier nor a feature map nor its global pooling.
     """
     _check_head_arguments(model, classes, dropout_rate)
     outputs = []
     for name, output in zip(HEADS, model.outputs):
-        x, use_bias = _features(model, output)
+        x, use_bias = _classifier_input(model, output)
         if name == "predictions" and dropout_rate is not None:
             x = _with_dropout(model, x, dropout_rate)
         classifier = keras.layers.Dense(
@@ -152,20 +164,20 @@ def replace_head(model, classes, activation="softmax", dropout_rate=None):
 
 
 def _batch_norms(model):
-    if not model.built:  # The layers of a cell come with its building.
+    if not model.built:  # A cell creates its layers when it is built.
         raise ValueError(
             "`model` must be built, else its cells have no layers yet: call "
             f"it on a batch. Received: model={model.name!r}"
         )
     return [
         layer
-        for layer in model._flatten_layers()
+        for layer in all_layers(model)
         if isinstance(layer, keras.layers.BatchNormalization)
     ]
 
 
 def _set_trainable(model, values, stacklevel):
-    """Sets `trainable` of layers; warns if a compiled model has changed."""
+    """Sets `trainable` of layers; warns if this changes a compiled model."""
     before = _trainable_state(model)
     for layer, value in values.items():
         layer.trainable = value
@@ -173,24 +185,23 @@ def _set_trainable(model, values, stacklevel):
     if compiled and _trainable_state(model) != before:
         warnings.warn(
             f"The model {model.name!r} was compiled before its layers were "
-            "frozen or unfrozen, and may go on training as before. Call "
+            "frozen or unfrozen, and may continue to train as before. Call "
             "`model.compile(...)` again, with a new optimizer.",
             stacklevel=stacklevel,
         )
 
 
 def _trainable_state(model):
-    """All that a training step depends on: other layers' flags do nothing."""
+    # The `trainable` of other layers has no effect of its own.
     weights = [id(weight) for weight in model.trainable_weights]
     return weights, [norm.trainable for norm in _batch_norms(model)]
 
 
 def _layers_before(model, name):
-    """The layers that the named one is computed from."""
+    """Returns the layers that the named one is computed from."""
     names = [layer.name for layer in model.layers]
     if name not in names:
-        kinds = (NormalCell, ReductionCell)
-        cells = [x.name for x in model.layers if isinstance(x, kinds)]
+        cells = [x.name for x in model.layers if isinstance(x, CELLS)]
         raise ValueError(
             f"`cell` must be a layer of the model {model.name!r}. Its cells: "
             f"{', '.join(cells) or 'none'}. If the network is a layer of your "
@@ -211,8 +222,8 @@ def _check_functional(model):
 
 def _check_head_arguments(model, classes, dropout_rate):
     _check_functional(model)
-    makers = [_maker(model, output) for output in model.outputs]
-    names = tuple(getattr(layer, "name", None) for layer in makers)
+    layers = [_producer(model, output) for output in model.outputs]
+    names = tuple(getattr(layer, "name", None) for layer in layers)
     if len(names) > 1 and names != HEADS:
         raise ValueError(
             f"`model` must have one output, or the outputs {HEADS}. "
@@ -228,18 +239,18 @@ def _check_head_arguments(model, classes, dropout_rate):
         check_rate("dropout_rate", dropout_rate)
 
 
-def _maker(model, tensor):
-    """The layer of the model whose output a tensor is.
+def _producer(model, tensor):
+    """Returns the layer of a model whose output is a given tensor.
 
-    None if it comes out of a model in the model.
+    `None` if a model inside the model produces it.
     """
-    made = (layer for layer in model.layers if layer.output is tensor)
-    return next(made, None)
+    layers = (layer for layer in model.layers if layer.output is tensor)
+    return next(layers, None)
 
 
-def _features(model, output):
-    """What a classifier reads, and whether the old one had a bias."""
-    layer = _maker(model, output)
+def _classifier_input(model, output):
+    """Returns a classifier's input, and whether the old one has a bias."""
+    layer = _producer(model, output)
     pools = (
         keras.layers.GlobalAveragePooling2D,
         keras.layers.GlobalMaxPooling2D,
@@ -249,8 +260,8 @@ def _features(model, output):
     if isinstance(layer, pools):
         return output, True
     if len(output.shape) == 4:
-        return _pooled(model, output), True
-    # A new classifier on top of a softmax would train, and badly.
+        return _global_average(model, output), True
+    # A classifier on top of a softmax would train badly, without an error.
     raise ValueError(
         "`model` must end in a Dense layer, in a feature map or in its global "
         "pooling. Received: a model that ends in "
@@ -259,11 +270,11 @@ def _features(model, output):
     )
 
 
-def _pooled(model, x):
-    """Global average pooling as the networks do it: never in half precision."""
+def _global_average(model, x):
+    """Global average pooling, never in half precision, as in the networks."""
     data_formats = [
         layer.data_format
-        for layer in model._flatten_layers()
+        for layer in all_layers(model)
         if isinstance(layer, keras.layers.Conv2D)
     ]
     return keras.layers.GlobalAveragePooling2D(
@@ -274,7 +285,7 @@ def _pooled(model, x):
 
 
 def _with_dropout(model, x, rate):
-    layer = _maker(model, x)
+    layer = _producer(model, x)
     if isinstance(layer, keras.layers.Dropout):
         x = layer.input
     if not rate:

@@ -1,12 +1,14 @@
-"""One training in one folder, from its first step or from its last epoch.
+"""Trains a network in a folder, and resumes a training that was stopped.
 
-The folder holds `checkpoints/epoch_NNNN.keras` (the whole state after an
-epoch), `history.csv`, `curves.png`, `logs/` for TensorBoard and, in the end,
+The folder holds `checkpoints/epoch_NNNN.keras` (the state after an epoch),
+`history.csv`, `curves.png`, `logs/` for TensorBoard and, at the end,
 `model.keras`.
 """
 
+import os
 import pathlib
 import tempfile
+from typing import Any
 
 import keras
 
@@ -19,6 +21,7 @@ from nasnet_keras.training.callbacks import (
     TrainingError,
 )
 from nasnet_keras.training.curves import Curves
+from nasnet_keras.training.data import Dataset
 from nasnet_keras.training.distill import make_distiller
 from nasnet_keras.training.feeds.evaluation import evaluation_batches
 from nasnet_keras.training.feeds.make import make_feed
@@ -26,84 +29,92 @@ from nasnet_keras.training.optimizers import (
     allow_unused_weights,
     compile_model,
 )
+from nasnet_keras.training.recipes import Recipe
 
 MODEL_FILE = "model.keras"
 CHECKPOINTS = "checkpoints"
 
 
 def fit(
-    model,
-    recipe,
-    dataset,
-    folder,
-    seed=0,
-    teacher=None,
-    about=None,
-    verbose=2,
-):
-    """Trains a model by a recipe, or goes on where its folder ends.
+    model: keras.Model,
+    recipe: Recipe,
+    dataset: Dataset,
+    folder: str | os.PathLike,
+    seed: int = 0,
+    teacher: keras.Model | None = None,
+    about: dict[str, Any] | None = None,
+    verbose: int | str = 2,
+) -> list[dict[str, Any]]:
+    """Trains a model by a recipe, or resumes the training in a folder.
 
-    A training that was killed goes on from its last whole epoch, to the same
-    curve: order and augmentation of the images, what drops in the network, the
-    schedules and the averages all follow from the seed and the step.
+    A killed training resumes after its last complete epoch and gives the same
+    curve: the order and augmentation of the images, drop path, schedules and
+    moving averages depend on the seed and the step alone.
 
     Args:
-        model: `keras.Model`, that takes images of 0 to 255. Outputs:
+        model: `keras.Model` that takes images of 0 to 255. Outputs:
             `predictions` and, with `recipe.auxiliary_weight`,
             `auxiliary_predictions`, as probabilities.
-        recipe: `nasnet_keras.training.Recipe`.
-        dataset: `nasnet_keras.training.data.dataset.Dataset`. Its validation part, if
+        recipe: `nasnet_keras.training.recipes.Recipe`.
+        dataset: `nasnet_keras.training.data.Dataset`. Its validation part, if
             it has one, is evaluated after each epoch.
-        folder: Path, of this training alone.
-        seed: Integer, of all chance but the initial weights.
-        teacher: Optional `keras.Model` that takes the same images and tells
-            the same classes apart: the model learns from it as well.
-        about: Optional dictionary, stored with the model: see
+        folder: Path, used by this training only.
+        seed: Integer, of all random choices but the initial weights.
+        teacher: Optional `keras.Model` for the same images and classes, for
+            distillation.
+        about: Optional dictionary that is stored with the model, see
             `nasnet_keras.model_files`.
         verbose: As in Keras' `fit`.
 
     Returns:
-        List of dictionaries, the curve: one per epoch.
+        List of dictionaries, the metrics of each epoch.
 
     Raises:
         TrainingError: If the loss becomes NaN or infinite, or the folder
             cannot be written; the message names the last good checkpoint.
     """
     folder = pathlib.Path(folder)
-    outputs = len(model.outputs)
-    feed = make_feed(dataset, recipe, seed, copies=outputs)
-    steps = feed.steps_per_epoch
-    compile_model(model, recipe, steps)
+    copies = len(model.outputs)
+    feed = make_feed(dataset, recipe, seed, copies)
+    compile_model(model, recipe, feed.steps_per_epoch)
     trained = model if teacher is None else make_distiller(model, teacher)
     checkpoints = Checkpoints(model, folder / CHECKPOINTS, about)
     done = checkpoints.epoch()
     if done:
         model.load_weights(checkpoints.last())
     curves = Curves(folder, done)
-    validation = _validation(dataset, recipe, outputs)
+    validation = _validation(dataset, recipe, copies)
+    callbacks = _callbacks(
+        recipe, feed.steps_per_epoch, seed, curves, checkpoints
+    )
     try:
-        _check_writable(checkpoints.folder)  # Now, not after an epoch.
+        _check_writable(checkpoints.folder)  # Before the first epoch.
         if done < recipe.epochs:
-            callbacks = _callbacks(recipe, steps, seed, curves, checkpoints)
-            with allow_unused_weights():
-                trained.fit(
-                    feed.batches(done * steps),
-                    epochs=recipe.epochs,
-                    initial_epoch=done,
-                    steps_per_epoch=steps,
-                    validation_data=validation,
-                    shuffle=False,  # The feed has an order of its own.
-                    callbacks=callbacks,
-                    verbose=verbose,
-                )
-        elif recipe.ema:  # Killed after the last epoch, before its average.
+            _train(trained, feed, validation, callbacks, done, verbose)
+        elif recipe.ema:  # Killed between the last epoch and the average.
             model.optimizer.finalize_variable_values(model.trainable_variables)
         save_model(model, folder / MODEL_FILE, about)
     except OSError as error:
         raise TrainingError(
-            f"{folder} cannot be written: {error}. {checkpoints.kept()}"
+            f"{folder} cannot be written: {error}. "
+            f"{checkpoints.describe_last()}"
         ) from error
     return curves.rows
+
+
+def _train(model, feed, validation, callbacks, done, verbose):
+    """Trains from the epoch after the last finished one to the end."""
+    with allow_unused_weights():
+        model.fit(
+            feed.batches(done * feed.steps_per_epoch),
+            epochs=feed.recipe.epochs,
+            initial_epoch=done,
+            steps_per_epoch=feed.steps_per_epoch,
+            validation_data=validation,
+            shuffle=False,  # The feed shuffles.
+            callbacks=callbacks,
+            verbose=verbose,
+        )
 
 
 def _check_writable(folder):
@@ -120,13 +131,13 @@ def _callbacks(recipe, steps, seed, curves, checkpoints):
         callbacks.append(AdaptiveDropPath(history=curves.rows))
     if recipe.ema:
         callbacks.append(keras.callbacks.SwapEMAWeights())
-    # A row is written before the checkpoint of its epoch: rows that are ahead
-    # of the last checkpoint are taken back when a training goes on.
+    # A row is written before the checkpoint of its epoch; a resumed training
+    # drops rows that are ahead of the last checkpoint.
     return [*callbacks, curves, checkpoints]
 
 
 def _validation(dataset, recipe, copies):
-    """The batches of the validation part; `None` without one."""
+    """Returns the batches of the validation part; `None` without one."""
     if not len(dataset.validation[0]):
         return None
     return evaluation_batches(

@@ -3,11 +3,14 @@
 import contextlib
 import dataclasses
 import warnings
+from collections.abc import Iterator
 
 import keras
 
+from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.schedules import WarmUp
 from nasnet_keras.training.discriminative import discriminative_optimizer
+from nasnet_keras.training.recipes import Recipe
 
 KERNELS = (
     keras.layers.Conv2D,
@@ -17,35 +20,41 @@ KERNELS = (
 )
 
 
-def learning_rate(recipe, steps_per_epoch):
+def learning_rate(
+    recipe: Recipe, steps_per_epoch: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
     """Returns the learning rate of a recipe, as a function of updates done.
 
     Args:
         recipe: `Recipe`.
-        steps_per_epoch: Integer, batches of an epoch.
+        steps_per_epoch: Integer, the number of batches of an epoch.
 
     Returns:
         A `LearningRateSchedule`.
     """
     updates = steps_per_epoch / recipe.accumulation_steps
     warmup = round(recipe.warmup_epochs * updates)
-    rates = keras.optimizers.schedules
+    schedules = keras.optimizers.schedules
     if recipe.schedule == "cosine":
         total = max(1, round(recipe.epochs * updates) - warmup)
-        schedule = rates.CosineDecay(recipe.learning_rate, total)
+        schedule = schedules.CosineDecay(recipe.learning_rate, total)
     elif recipe.schedule == "exponential":
-        schedule = rates.ExponentialDecay(
+        schedule = schedules.ExponentialDecay(
             recipe.learning_rate,
             decay_steps=max(1, round(recipe.decay_epochs * updates)),
             decay_rate=recipe.decay_rate,
             staircase=True,
         )
     else:
-        schedule = rates.PiecewiseConstantDecay([0], [recipe.learning_rate] * 2)
+        schedule = schedules.PiecewiseConstantDecay(
+            [0], [recipe.learning_rate] * 2
+        )
     return WarmUp(schedule, warmup) if warmup else schedule
 
 
-def make_optimizer(recipe, steps_per_epoch):
+def make_optimizer(
+    recipe: Recipe, steps_per_epoch: int
+) -> keras.optimizers.Optimizer:
     """Returns the optimizer of a recipe, not built.
 
     Args: see `learning_rate`.
@@ -64,11 +73,13 @@ def make_optimizer(recipe, steps_per_epoch):
     return keras.optimizers.RMSprop(rho=0.9, epsilon=1.0, **common)
 
 
-def make_optimizers(model, recipe, steps_per_epoch):
-    """Returns the optimizer of a recipe, which may be one for each cell.
+def make_optimizers(
+    model: keras.Model, recipe: Recipe, steps_per_epoch: int
+) -> keras.optimizers.Optimizer:
+    """Returns the optimizer of a recipe, with one per cell if it asks so.
 
     Args: see `make_optimizer`.
-        model: `keras.Model` that is to be trained.
+        model: `keras.Model` to train.
     """
 
     def make(factor):
@@ -82,33 +93,35 @@ def make_optimizers(model, recipe, steps_per_epoch):
 
 
 @contextlib.contextmanager
-def allow_unused_weights():
-    """Keras warns of weights without a gradient: those of a cell whose output
-    the genotype's next cells pass over."""
+def allow_unused_weights() -> Iterator[None]:
+    """Silences Keras' warning about weights without a gradient.
+
+    A cell whose output no later cell uses has such weights.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Gradients do not exist")
         yield
 
 
-def decay_weights(model, weight_decay):
+def decay_weights(model: keras.Model, weight_decay: float) -> int:
     """Adds `weight_decay / 2 * sum(w ** 2)` of every kernel to the loss.
 
-    Kernels are those of convolutions and dense layers, as in the authors'
-    code; biases and batch normalization do not decay. What is frozen adds
-    nothing. It stands on the variables, not in the model's configuration: a
-    saved model does not carry it.
+    As in the authors' code, kernels of convolutions and dense layers decay,
+    biases and batch normalization do not. Frozen kernels add nothing. The
+    regularizer is set on the variables, not in the model's configuration, so
+    a saved model does not contain it.
 
     Args:
         model: Built `keras.Model`.
-        weight_decay: Float; 0 takes an earlier decay away.
+        weight_decay: Float; 0 removes an earlier decay.
 
     Returns:
-        Integer, how many kernels there are.
+        Integer, the number of kernels.
     """
     l2 = keras.regularizers.L2(weight_decay / 2) if weight_decay else None
     kernels = [
         variable
-        for layer in model._flatten_layers()
+        for layer in all_layers(model)
         if isinstance(layer, KERNELS)
         for variable in layer.weights
         if variable.name != "bias"
@@ -118,14 +131,16 @@ def decay_weights(model, weight_decay):
     return len(kernels)
 
 
-def compile_model(model, recipe, steps_per_epoch):
+def compile_model(
+    model: keras.Model, recipe: Recipe, steps_per_epoch: int
+) -> None:
     """Compiles a model for a recipe: optimizer, losses, accuracy.
 
-    Labels are one-hot, given once per output.
+    Labels are one-hot, repeated for each output.
 
     Args:
         model: `keras.Model` with probabilities as outputs: `predictions` and,
-            where the recipe wants it, `auxiliary_predictions`.
+            if the recipe has an `auxiliary_weight`, `auxiliary_predictions`.
         recipe: `Recipe`.
         steps_per_epoch: Integer.
     """
@@ -145,5 +160,5 @@ def compile_model(model, recipe, steps_per_epoch):
         loss_weights=weights if outputs > 1 else None,
         metrics=metrics if outputs > 1 else metrics[0],
     )
-    # Variables made inside the first step would have TensorFlow trace twice.
+    # TensorFlow would trace twice if the first step created the variables.
     model.optimizer.build(model.trainable_variables)

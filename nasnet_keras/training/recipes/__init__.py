@@ -1,4 +1,4 @@
-"""Recipes by name; each has a file, whose docstring tells what it takes."""
+"""Recipes by name; the docstring of each file has command and hardware."""
 
 import importlib
 
@@ -15,11 +15,11 @@ RECIPES = (
 )
 
 
-def get_recipe(name):
-    """Returns the `Recipe` of a name.
+def get_recipe(name: str) -> Recipe:
+    """Returns the recipe of a name.
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: If the name is unknown.
     """
     if name not in RECIPES:
         raise ValueError(
