@@ -13,7 +13,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import keras
 
-from nasnet_keras.cli.evaluate import measure
+from nasnet_keras.inference.evaluate import measure
 from nasnet_keras.training.feeds.evaluation import evaluation_batches
 from nasnet_keras.training.fit import fit
 from nasnet_keras.training.recipes import get_recipe

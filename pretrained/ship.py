@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 
 import nasnet_keras
-from nasnet_keras.cli.evaluate import measure
+from nasnet_keras.inference.evaluate import measure
 from nasnet_keras.runs.files import write_atomically
 from nasnet_keras.training.curves import read_history
 from nasnet_keras.training.data import load_dataset

@@ -5,7 +5,7 @@ import json
 
 import keras
 
-from nasnet_keras.cli.evaluate import measure
+from nasnet_keras.inference.evaluate import measure
 from nasnet_keras.model_files import load_model, save_model
 from nasnet_keras.runs.files import write_atomically
 from nasnet_keras.runs.provenance import provenance

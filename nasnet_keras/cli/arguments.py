@@ -1,16 +1,131 @@
-"""What the subcommands ask of their arguments."""
+"""Command-line arguments that several subcommands share."""
+
+import argparse
+import dataclasses
+import functools
+import inspect
+import re
+from typing import Any
+
+from nasnet_keras.training.recipes import RECIPES, Recipe, get_recipe
+
+PRESET_HELP = "a preset (`nasnet models` lists them) or its folder"
+GENOTYPE_HELP = (
+    "a published genotype (nasnet_a, darts_v2, ...) or a JSON file, such as a "
+    "search's best.json"
+)
 
 
-def check_least(args, least):
-    """Raises ValueError where an argument is below the least that it may be.
+def check_least(args: argparse.Namespace, least: dict[str, int]) -> None:
+    """Raises ValueError for an argument below its minimum.
 
     Args:
         args: Parsed arguments.
-        least: Dictionary, name of an argument -> number.
+        least: Dictionary, name of an argument -> its minimum. Arguments that
+            are `None` were not given and pass.
     """
-    for name, value in least.items():
-        if getattr(args, name) < value:
+    for name, minimum in least.items():
+        value = getattr(args, name)
+        if value is not None and value < minimum:
             raise ValueError(
-                f"--{name.replace('_', '-')} must be at least {value}. "
-                f"Received: {getattr(args, name)}"
+                f"--{name.replace('_', '-')} must be at least {minimum}. "
+                f"Received: {value}"
             )
+
+
+def check_crop(args: argparse.Namespace) -> None:
+    """Raises ValueError if `--crop` is out of range."""
+    if args.crop is not None and not 0 < args.crop <= 1:
+        raise ValueError(
+            f"--crop must be above 0 and up to 1. Received: {args.crop}"
+        )
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the data that `nasnet train` and `nasnet evaluate` load."""
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "--data",
+        default="cifar10",
+        help="cifar10, cifar100, imagenet2012, digits, an .npz file of `nasnet "
+        "convert-data`, or a folder with one folder of images per class "
+        "(default: cifar10)",
+    )
+    data.add_argument(
+        "--data-dir", help="where TensorFlow Datasets keeps its data"
+    )
+    data.add_argument(
+        "--validation-split",
+        type=float,
+        default=0.1,
+        help="fraction of the training images; 0 trains on all (default: 0.1)",
+    )
+    data.add_argument(
+        "--images", type=int, help="number of training images to use"
+    )
+
+
+def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the choice of a recipe, and an argument for each setting."""
+    group = parser.add_argument_group(
+        "recipe", "Each setting of the recipe can be given another value."
+    )
+    group.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        default="cifar10_short",
+        help="(default: cifar10_short)",
+    )
+    for field in dataclasses.fields(Recipe):
+        _add_setting(group, field)
+
+
+def _add_setting(group: Any, field: Any) -> None:
+    name = f"--{field.name.replace('_', '-')}"
+    text = {"help": _setting_docs()[field.name], "default": None}
+    if field.type is bool:
+        group.add_argument(name, action=argparse.BooleanOptionalAction, **text)
+    elif field.name == "growing_sizes":
+        group.add_argument(name, type=_sizes, metavar="NxSIDE,...", **text)
+    else:
+        metavar = field.type.__name__.upper()
+        group.add_argument(name, type=field.type, metavar=metavar, **text)
+
+
+@functools.cache
+def _setting_docs() -> dict[str, str]:
+    """The text of each setting in the docstring of `Recipe`."""
+    _, arguments = (inspect.getdoc(Recipe) or "").split("Args:\n")
+    texts = {}
+    for entry in re.split(r"\n(?=    \w)", arguments):
+        names, text = entry.split(":", 1)
+        text = " ".join(text.split()).replace("`", "").replace("%", "%%")
+        texts.update(dict.fromkeys(names.strip().split(", "), text))
+    return texts
+
+
+def _sizes(text: str) -> tuple[tuple[int, int], ...]:
+    """Parses `7x16,7x24`: 7 epochs at 16 pixels, 7 at 24."""
+    if not text:
+        return ()
+    try:
+        pairs = [part.split("x") for part in text.split(",")]
+        return tuple((int(epochs), int(side)) for epochs, side in pairs)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be EPOCHSxSIDE, with commas between. Received: {text!r}"
+        ) from None
+
+
+def recipe_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Returns the settings given in place of the recipe's, by name."""
+    return {
+        field.name: getattr(args, field.name)
+        for field in dataclasses.fields(Recipe)
+        if getattr(args, field.name, None) is not None
+    }
+
+
+def recipe_of(args: argparse.Namespace) -> Recipe:
+    """Returns the recipe that the arguments ask for."""
+    return dataclasses.replace(get_recipe(args.recipe), **recipe_settings(args))

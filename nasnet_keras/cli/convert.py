@@ -5,16 +5,18 @@ checkpoint, which only TensorFlow can read. Every variable is accounted for,
 and the file is read back before it gets its name.
 """
 
-import os
+import argparse
 import pathlib
-import tempfile
+from typing import Any
+
+MOVING_AVERAGE = {"auto": "auto", "yes": True, "no": False}
 
 
-def add_arguments(parser):
-    """Adds the arguments of `nasnet convert` to a parser."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `nasnet convert`."""
     parser.add_argument("source", metavar="SOURCE", help="weights to convert")
     parser.add_argument(
-        "--preset", required=True, help="whose weights they are"
+        "--preset", required=True, help="the preset of their network"
     )
     parser.add_argument(
         "--output",
@@ -35,7 +37,7 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--moving-average",
-        choices=("auto", "yes", "no"),
+        choices=tuple(MOVING_AVERAGE),
         default="auto",
         help="of a TF-slim checkpoint: take averages where there are some "
         "(default), demand them, or take the raw variables",
@@ -43,65 +45,43 @@ def add_arguments(parser):
     parser.set_defaults(run=run)
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
     """Runs `nasnet convert`."""
-    whole = args.output.name.endswith(".keras")
-    if not whole and not args.output.name.endswith(".weights.h5"):
+    _check_output(args.output)
+    from nasnet_keras.deploy.convert import convert_weights
+
+    overrides: dict[str, Any] = {"include_top": not args.no_top}
+    if args.auxiliary_head:
+        overrides["auxiliary_head"] = True
+    if args.classes is not None:
+        overrides["classes"] = args.classes
+    loaded = convert_weights(
+        args.source,
+        args.preset,
+        args.output,
+        MOVING_AVERAGE[args.moving_average],
+        **overrides,
+    )
+    _report(args.output, loaded)
+
+
+def _check_output(path: pathlib.Path) -> None:
+    if not path.name.endswith((".keras", ".weights.h5")):
         raise ValueError(
-            "--output must end in .weights.h5 or .keras. "
-            f"Received: {args.output}"
+            f"--output must end in .weights.h5 or .keras. Received: {path}"
         )
-    if args.output.exists():
-        raise ValueError(f"--output {args.output} exists: remove it first.")
-    model, loaded = _load(args)
-    write_whole(args.output, model.save if whole else model.save_weights, model)
-    taken = f"{loaded.variables} variables"
+    if path.exists():
+        raise ValueError(f"--output {path} exists: remove it first.")
+
+
+def _report(path: pathlib.Path, loaded: Any) -> None:
+    variables = f"{loaded.variables} variables"
     if loaded.averages:
-        taken += f", {loaded.averages} of them moving averages"
-    print(f"{args.output}: {taken}")
+        variables += f", {loaded.averages} of them moving averages"
+    print(f"{path}: {variables}")
     if loaded.passed_over:
         heads = {name.split("/")[0] for name in loaded.passed_over}
         print(
             f"Left out: {len(loaded.passed_over)} variables of heads that the "
             f"network was not asked to have ({', '.join(sorted(heads))})."
         )
-
-
-def _load(args):
-    """The network with its weights, and what was loaded."""
-    import nasnet_keras
-    from nasnet_keras.weights import load_weights
-
-    overrides = {"include_top": not args.no_top}
-    if args.auxiliary_head:
-        overrides["auxiliary_head"] = True
-    if args.classes is not None:
-        overrides["classes"] = args.classes
-    model = nasnet_keras.from_preset(args.preset, weights=None, **overrides)
-    if not os.path.isfile(f"{args.source}.index"):
-        return model, load_weights(model, args.source)
-    average = {"auto": "auto", "yes": True, "no": False}[args.moving_average]
-    loaded = nasnet_keras.load_tf_slim(model, args.source, average)
-    return model, loaded
-
-
-def write_whole(path, save, model):
-    """Saves under a temporary name, reads back, and renames.
-
-    Args:
-        path: `pathlib.Path` of the file.
-        save: Function of a path that writes the model or its weights.
-        model: `keras.Model`.
-    """
-    from nasnet_keras.weights import WeightsError, load_weights
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    expected = [value.copy() for value in model.get_weights()]
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-        temporary = pathlib.Path(folder) / path.name
-        save(temporary)
-        load_weights(model, temporary)
-        same = zip(expected, model.get_weights())
-        if not all((old == new).all() for old, new in same):
-            raise WeightsError(f"{path} did not read back as it was written.")
-        os.replace(temporary, path)

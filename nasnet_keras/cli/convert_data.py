@@ -1,15 +1,17 @@
 """Rewrite a dataset as one file that every backend reads.
 
-SOURCE is whatever `nasnet train` takes as its data and what fits in memory. A
-training on OUTPUT is the same as on SOURCE at that size of images, without
-TensorFlow too: images, their order and so the splits are the same.
+SOURCE is any data of `nasnet train` that fit in memory. A training on OUTPUT
+equals one on SOURCE at that image size, without TensorFlow too: images, their
+order and so the splits are the same.
 """
 
+import argparse
 import pathlib
+from typing import Any
 
 
-def add_arguments(parser):
-    """Adds the arguments of `nasnet convert-data` to a parser."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `nasnet convert-data`."""
     parser.add_argument(
         "source",
         metavar="SOURCE",
@@ -32,15 +34,14 @@ def add_arguments(parser):
     parser.set_defaults(run=run)
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
     """Runs `nasnet convert-data`."""
     from nasnet_keras.runs.files import write_atomically
     from nasnet_keras.training.data.npz import npz_bytes
 
-    _check(args)
+    _check_output(args)
     dataset = _load(args)
-    content = npz_bytes(dataset)
-    write_atomically(args.output, content)
+    write_atomically(args.output, npz_bytes(dataset))
     side = dataset.input_shape[0]
     print(
         f"{args.output}: {len(dataset.train[1]):,} images to train on and "
@@ -49,7 +50,7 @@ def run(args):
     )
 
 
-def _check(args):
+def _check_output(args: argparse.Namespace) -> None:
     if args.output.suffix != ".npz":
         raise ValueError(f"OUTPUT must end in .npz. Received: {args.output}")
     if args.output.exists() and not args.force:
@@ -58,8 +59,8 @@ def _check(args):
         )
 
 
-def _load(args):
-    """The dataset, all of its training images together."""
+def _load(args: argparse.Namespace) -> Any:
+    """The dataset, without a validation part."""
     import numpy as np
 
     from nasnet_keras.training.data import load_dataset

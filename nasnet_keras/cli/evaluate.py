@@ -1,19 +1,31 @@
 """Measure a network on images that it was not trained on.
 
 Prints its accuracy; `--output` also writes it as JSON, with what produced it.
+
+For ImageNet, --data is a folder with one folder of validation images per
+class, named by WordNet id (n01440764), or imagenet2012 as TensorFlow Datasets
+prepared it. The official archive has all validation images in one folder, so
+sort them first.
 """
 
+import argparse
 import json
 import pathlib
 import sys
-import time
+from typing import Any
 
-from nasnet_keras.cli.arguments import check_least
-from nasnet_keras.cli.train import add_data_arguments
+from nasnet_keras.cli.arguments import (
+    add_data_arguments,
+    check_crop,
+    check_least,
+)
+
+# Arguments that are no part of a measurement's configuration.
+NOT_RECORDED = ("command", "run")
 
 
-def add_arguments(parser):
-    """Adds the arguments of `nasnet evaluate` to a parser."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `nasnet evaluate`."""
     network = parser.add_argument_group("network", "a preset or a model")
     network.add_argument("--preset", help="a preset, or its folder")
     network.add_argument(
@@ -27,13 +39,32 @@ def add_arguments(parser):
     measure = parser.add_argument_group("measurement")
     measure.add_argument(
         "--split",
-        choices=("test", "validation"),
-        default="test",
-        help="which part of the data (default: test)",
+        choices=("test", "validation", "all"),
+        help="which part of the data; all: every image of a folder whose "
+        "folders are named by the network's classes, or by WordNet id for "
+        "ImageNet (default: all for a folder and a preset that names its "
+        "classes, if the folder is not split into train and test; else test)",
     )
     measure.add_argument("--image-size", type=int, help="side in pixels")
     measure.add_argument(
-        "--batch-size", type=int, default=64, help="images at a time"
+        "--crop",
+        type=float,
+        help="of image files: fraction of the shorter side that is kept "
+        "(default: 0.875)",
+    )
+    measure.add_argument(
+        "--interpolation",
+        choices=("bilinear", "bicubic"),
+        help="of image files (default: bicubic)",
+    )
+    measure.add_argument(
+        "--limit", type=int, help="number of images to use, of all classes"
+    )
+    measure.add_argument(
+        "--batch-size",
+        type=int,
+        default=64,
+        help="images predicted at a time (default: 64)",
     )
     measure.add_argument(
         "--output", type=pathlib.Path, help="a JSON file to write"
@@ -41,129 +72,78 @@ def add_arguments(parser):
     parser.set_defaults(run=run)
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
     """Runs `nasnet evaluate`."""
-    check_least(args, {"batch_size": 1})
+    check_least(args, {"batch_size": 1, "limit": 1})
+    check_crop(args)
     if (args.preset is None) == (args.model is None):
         raise ValueError("Give either --preset or --model.")
-    from nasnet_keras.cli.predict import Progress
-    from nasnet_keras.training.data import load_dataset
-    from nasnet_keras.training.feeds.evaluation import evaluation_batches
+    from nasnet_keras.inference.evaluate import evaluate
 
-    model, names, side = _network(args)
-    side = args.image_size or side
-    dataset = load_dataset(
-        args.data,
+    evaluation = evaluate(
+        preset=args.preset,
+        weights=args.weights,
+        model=args.model,
+        data=args.data,
+        split=args.split,
+        image_size=args.image_size,
+        batch_size=args.batch_size,
+        crop=args.crop,
+        interpolation=args.interpolation,
+        limit=args.limit,
         data_dir=args.data_dir,
-        image_size=side,
         validation_split=args.validation_split,
         images=args.images,
     )
-    _check_classes(names, dataset)
-    part = getattr(dataset, args.split)
-    if not len(part[0]):
-        raise ValueError(f"The {args.split} part of {dataset.name} is empty.")
-    batches = evaluation_batches(part, side, args.batch_size)
-    with Progress(len(part[0])) as progress:
-        result = measure(model, batches, progress.update)
-    _report(args, dataset, result)
+    _report(args, evaluation)
+    if args.output is not None:
+        _write(args, evaluation)
 
 
-def _network(args):
-    """The model (it takes 0 to 255), its class names or `None`, its side."""
-    from nasnet_keras.cli.predict import load_network
-    from nasnet_keras.model_files import load_with_preset
-    from nasnet_keras.presets import get_preset
-
-    if args.model is not None:
-        model, preset = load_with_preset(args.model, args.image_size)
-        return model, preset.class_names, preset.image_size
-    preset = get_preset(args.preset)
-    model = load_network(preset, args.weights, include_preprocessing=True)
-    return model, preset.class_names, preset.image_size
-
-
-def _check_classes(names, dataset):
-    if names in (None, "imagenet") or list(names) == list(dataset.classes):
-        return
-    raise ValueError(
-        f"The network knows {', '.join(names)}. The classes of "
-        f"{dataset.name} are others: {', '.join(dataset.classes)}."
-    )
-
-
-def measure(model, batches, progress=None):
-    """Measures a network.
-
-    Args:
-        model: `keras.Model`, whose first output is class probabilities.
-        batches: Iterable of pairs: images `(batch, side, side, channels)`, in
-            the range that the model takes, and integer labels `(batch,)`.
-        progress: Optional function, called with the number of images done.
-
-    Returns:
-        Dictionary: `images`, `top1` (share of them whose likeliest class is
-        right), `top5` (whose class is among the five likeliest; only with
-        more than five classes), `loss` (mean cross-entropy), `seconds`.
-
-    Raises:
-        ValueError: If there is no image.
-    """
-    import numpy as np
-
-    began = time.monotonic()
-    ranks, losses, classes = [], [], 0
-    for images, labels in batches:
-        scores = _scores(model, np.asarray(images))
-        labels, classes = np.asarray(labels), scores.shape[1]
-        right = scores[np.arange(len(labels)), labels][:, None]
-        # How many classes are likelier; of equal ones half.
-        equal = (scores == right).sum(axis=1) - 1
-        ranks.append((scores > right).sum(axis=1) + equal / 2)
-        losses.append(-np.log(np.maximum(right[:, 0], 1e-7)))
-        if progress is not None:
-            progress(len(labels))
-    if not ranks:
-        raise ValueError("`batches` must hold images. Received: none")
-    ranks = np.concatenate(ranks)
-    result = {"images": len(ranks), "top1": float((ranks < 1).mean())}
-    if classes > 5:
-        result["top5"] = float((ranks < 5).mean())
-    result["loss"] = float(np.concatenate(losses).mean())
-    result["seconds"] = round(time.monotonic() - began, 1)
-    return result
-
-
-def _scores(model, images):
-    import keras
-    import numpy as np
-
-    if keras.config.image_data_format() == "channels_first":
-        images = np.moveaxis(images, -1, 1)
-    outputs = model.predict_on_batch(images)
-    if isinstance(outputs, (list, tuple)):  # The auxiliary head's is second.
-        outputs = outputs[0]
-    return np.asarray(outputs, "float64")
-
-
-def _report(args, dataset, result):
-    from nasnet_keras.runs.files import write_atomically
-    from nasnet_keras.runs.provenance import provenance
-
+def _report(args: argparse.Namespace, evaluation: Any) -> None:
+    result, data = evaluation.result, evaluation.data
     top5 = f", top-5 {result['top5']:.2%}" if "top5" in result else ""
     print(
         f"{args.model or args.preset} on the {result['images']:,} images of "
-        f"{dataset.name} ({args.split}): top-1 {result['top1']:.2%}{top5}, "
+        f"{data.name} ({data.split}): top-1 {result['top1']:.2%}{top5}, "
         f"loss {result['loss']:.4f}"
     )
-    if args.output is not None:
-        content = {
-            **result,
-            "network": str(args.model or args.preset),
-            "weights": args.weights,
-            "data": {"name": dataset.name, "sha256": dataset.digest},
-            "split": args.split,
-            "produced_by": provenance(),
-        }
-        write_atomically(args.output, json.dumps(content, indent=1) + "\n")
-        print(f"Written: {args.output}", file=sys.stderr)
+    side, crop = result["image_size"], result["crop"]
+    reading = f", crop {crop}, {result['interpolation']}" if crop else ""
+    weights = f"weights {evaluation.weights}, " if evaluation.weights else ""
+    print(
+        f"  {weights}image size {side}{reading}, "
+        f"pooling semantics {result['pooling_semantics']}"
+    )
+
+
+def _write(args: argparse.Namespace, evaluation: Any) -> None:
+    from nasnet_keras.runs.files import write_atomically
+    from nasnet_keras.runs.provenance import provenance
+
+    content = {
+        "network": str(args.model or args.preset),
+        **evaluation.record(),
+        "produced_by": {
+            **provenance("pillow"),
+            "configuration": _configuration(args, evaluation),
+        },
+    }
+    write_atomically(args.output, json.dumps(content, indent=1) + "\n")
+    print(f"Written: {args.output}", file=sys.stderr)
+
+
+def _configuration(
+    args: argparse.Namespace, evaluation: Any
+) -> dict[str, int | float | str]:
+    """The arguments, with the defaults that depend on others."""
+    chosen = {
+        "split": evaluation.data.split,
+        "crop": evaluation.result["crop"],
+        "interpolation": evaluation.result["interpolation"],
+    }
+    return {
+        name: value if isinstance(value, (int, float)) else str(value)
+        for name, value in {**vars(args), **chosen}.items()
+        if value is not None and name not in NOT_RECORDED
+    }

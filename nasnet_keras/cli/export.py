@@ -4,14 +4,14 @@ Keras' own export, of the model in a .keras file. It takes images of 0 to 255;
 its class names are written beside it.
 """
 
-import json
+import argparse
 import pathlib
 
 FORMATS = ("tf_saved_model", "onnx", "openvino", "litert")
 
 
-def add_arguments(parser):
-    """Adds the arguments of `nasnet export` to a parser."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `nasnet export`."""
     parser.add_argument(
         "--model",
         required=True,
@@ -27,24 +27,14 @@ def add_arguments(parser):
         "--output",
         type=pathlib.Path,
         required=True,
-        help="the file or folder to write; nothing may be there",
+        help="the file or folder to write; it must not exist",
     )
     parser.set_defaults(run=run)
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
     """Runs `nasnet export`."""
-    names = args.output.with_name(args.output.name + ".classes.json")
-    for path in (args.output, names):
-        if path.exists():
-            raise ValueError(f"--output: {path} exists. Nothing was changed.")
-    from nasnet_keras.model_files import load_model, read_about
-    from nasnet_keras.runs.files import write_atomically
+    from nasnet_keras.deploy.export import export_model
 
-    model = load_model(args.model)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    model.export(args.output, format=args.format, verbose=False)
-    classes = read_about(args.model).get("class_names")
-    if classes:
-        write_atomically(names, json.dumps(classes, indent=1) + "\n")
+    export_model(args.model, args.output, args.format)
     print(args.output)

@@ -6,42 +6,48 @@ backend.
 
 import argparse
 import sys
-
-from absl import app, flags
-from absl.flags import argparse_flags
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
 
 import nasnet_keras
 
-PRESET_HELP = "a preset (`nasnet models` lists them) or its folder"
-GENOTYPE_HELP = (
-    "a published genotype (nasnet_a, darts_v2, ...) or a JSON file, such as a "
-    "search's best.json"
-)
+DEBUG_HELP = "show the traceback of an error"
 
 
-def make_parser():
-    """Returns the parser of the whole command."""
-    from nasnet_keras.cli import (
-        convert,
-        convert_data,
-        evaluate,
-        export,
-        predict,
-        train,
-    )
-    from nasnet_keras.search.commands import retrain, search
-
-    parser = argparse_flags.ArgumentParser(
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of all subcommands."""
+    parser = argparse.ArgumentParser(
         prog="nasnet",
         description="NASNet for Keras 3: networks and the search for cells.",
-        inherited_absl_flags=None,
         allow_abbrev=False,
     )
     parser.add_argument(
         "--version", action="version", version=nasnet_keras.__version__
     )
+    parser.add_argument("--debug", action="store_true", help=DEBUG_HELP)
     subparsers = parser.add_subparsers(dest="command", required=True)
-    commands = (
+    for name, text, module in _commands():
+        _add_command(subparsers, name, text, module)
+    return parser
+
+
+def _commands() -> list[tuple[str, str, ModuleType]]:
+    """Name, help and module of each subcommand, in the order of the help."""
+    from nasnet_keras.cli import (
+        convert,
+        convert_data,
+        evaluate,
+        export,
+        models,
+        plot,
+        predict,
+        summary,
+        train,
+    )
+    from nasnet_keras.search.commands import retrain, search
+
+    return [
         ("search", "search for cells on images", search),
         ("retrain", "train a search's best cells, keep one model", retrain),
         ("train", "train a network by a recipe", train),
@@ -50,132 +56,60 @@ def make_parser():
         ("export", "write a model for other programs", export),
         ("convert", "rewrite published weights for every backend", convert),
         ("convert-data", "rewrite a dataset for every backend", convert_data),
-    )
-    for name, text, module in commands:
-        module.add_arguments(_add(subparsers, name, text, module))
-    _add_models(subparsers)
-    _add_summary(subparsers)
-    _add_plot(subparsers)
-    return parser
+        ("models", "the presets: computed and published figures", models),
+        (
+            "summary",
+            "parameters and multiply-adds of a network, cell by cell",
+            summary,
+        ),
+        ("plot", "draw both cells of a genotype", plot),
+    ]
 
 
-def _add(subparsers, name, text, module=None):
-    """Adds a subcommand; its module's docstring describes it."""
-    return subparsers.add_parser(
+def _add_command(
+    subparsers: Any, name: str, text: str, module: ModuleType
+) -> None:
+    parser = subparsers.add_parser(
         name,
         help=text,
-        description=module and module.__doc__,
+        description=module.__doc__,
         formatter_class=getattr(
             module, "HelpFormatter", argparse.HelpFormatter
         ),
-        inherited_absl_flags=None,
     )
-
-
-def _add_models(subparsers):
-    parser = _add(
-        subparsers, "models", "the presets: computed and published figures"
-    )
+    # Without a default: it would replace what stands before the subcommand.
     parser.add_argument(
-        "--all", action="store_true", help="those of test size too"
+        "--debug",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help=DEBUG_HELP,
     )
-    parser.set_defaults(run=models)
+    module.add_arguments(parser)
 
 
-def _add_summary(subparsers):
-    parser = _add(
-        subparsers,
-        "summary",
-        "parameters and multiply-adds of a network, cell by cell",
-    )
-    parser.add_argument(
-        "preset", nargs="?", default="nasnet_mobile", help=PRESET_HELP
-    )
-    parser.add_argument(
-        "--genotype", help=f"in place of the preset's: {GENOTYPE_HELP}"
-    )
-    parser.add_argument("--cells-per-stack", type=int, help="N in the paper")
-    parser.add_argument("--filters", type=int, help="F of the first stack")
-    parser.add_argument("--image-size", type=int, help="side in pixels")
-    parser.add_argument("--classes", type=int, help="number of classes")
-    parser.set_defaults(run=summary)
+def main(words: Sequence[str] | None = None) -> int:
+    """Runs a subcommand.
 
+    Args:
+        words: The words after `nasnet`; by default those of the process.
 
-def _add_plot(subparsers):
-    parser = _add(subparsers, "plot", "draw both cells of a genotype")
-    parser.add_argument("genotype", help=GENOTYPE_HELP)
-    parser.add_argument(
-        "--output", default="cells.png", help="a .png or .svg file"
-    )
-    parser.set_defaults(run=plot)
-
-
-def models(args):
-    """`nasnet models`: prints the table of presets."""
-    from nasnet_keras.presets import figures
-    from nasnet_keras.presets.tables import aligned_table
-
-    print(aligned_table(figures(), test_sized=args.all))
-
-
-def summary(args):
-    """`nasnet summary`: prints the table of a network."""
-    from nasnet_keras.summary import format_rows, summarize
-
-    preset = nasnet_keras.get_preset(args.preset)
-    options = {
-        name: getattr(args, name)
-        for name in ("cells_per_stack", "filters", "classes")
-        if getattr(args, name) is not None
-    }
-    if args.genotype is not None:
-        options["genotype"] = nasnet_keras.load_genotype(args.genotype)
-    side = args.image_size or preset.image_size
-    options["input_shape"] = _input_shape(preset, side)
-    model = nasnet_keras.from_preset(preset, weights=None, **options)
-    genotype = {**preset.configuration, **options}.get("genotype")
-    cells = f" of {genotype.name or args.genotype} cells" if genotype else ""
-    title = f"{preset.name}{cells} at {side}x{side}"
-    print(format_rows(summarize(model), title))
-
-
-def _input_shape(preset, side):
-    """Of square images with as many channels as the preset's."""
-    import keras
-
-    from nasnet_keras.layers.image_axes import image_shape, split_shape
-
-    data_format = keras.config.image_data_format()
-    given = preset.configuration.get("input_shape")
-    channels = split_shape((None, *given), data_format)[3] if given else 3
-    return image_shape(side, data_format, channels)
-
-
-def plot(args):
-    """`nasnet plot`: draws the cells of a genotype."""
-    from nasnet_keras.visualize import plot_genotype
-
-    genotype = nasnet_keras.load_genotype(args.genotype)
-    print(plot_genotype(genotype, args.output))
-
-
-def main(args):
-    """Runs a subcommand; returns 2 on wrong input, 1 if it cannot go on."""
+    Returns:
+        The exit status: 2 for wrong input, 1 if the work failed.
+    """
+    args = make_parser().parse_args(words)
+    debug = vars(args).pop("debug")
     try:
-        return args.run(args)
+        return args.run(args) or 0
     except (ValueError, ImportError, RuntimeError, OSError) as error:
+        if debug:
+            raise
         print(f"nasnet {args.command}: {error}", file=sys.stderr)
         return 1 if isinstance(error, RuntimeError) else 2
 
 
-def _parse(argv):
-    flags.FLAGS.mark_as_parsed()  # absl asks for it; we define no flag.
-    return make_parser().parse_args(argv[1:])
-
-
-def run():
+def run() -> None:
     """The entry point of the command."""
-    app.run(main, flags_parser=_parse)
+    sys.exit(main())
 
 
 if __name__ == "__main__":

@@ -1,24 +1,37 @@
-"""Train a network by a recipe, and go on where a training was stopped.
+"""Train a network by a recipe, or resume a training that was stopped.
 
-A run has a folder of its own. The same command, given the same folder, goes
-on from the last whole epoch to the same curve as if it had not been stopped.
+A run has a folder of its own. The same command with the same folder resumes
+after the last complete epoch, to the same curve as without a stop.
 """
 
 import argparse
-import dataclasses
-import functools
-import inspect
 import os
 import pathlib
-import re
+import shlex
+import sys
 
+from nasnet_keras.cli.arguments import (
+    add_data_arguments,
+    add_recipe_arguments,
+    recipe_of,
+    recipe_settings,
+)
 from nasnet_keras.runs.interrupts import run_until_interrupted
 from nasnet_keras.runs.optional import require
-from nasnet_keras.training.recipes import RECIPES, Recipe, get_recipe
+from nasnet_keras.training.recipes import get_recipe
 
 
-def add_arguments(parser):
-    """Adds the arguments of `nasnet train` to a parser."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `nasnet train`."""
+    _add_network_arguments(parser)
+    add_data_arguments(parser)
+    add_recipe_arguments(parser)
+    _add_fine_tuning_arguments(parser)
+    _add_run_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
     network = parser.add_argument_group("network")
     network.add_argument(
         "--preset",
@@ -31,152 +44,91 @@ def add_arguments(parser):
     network.add_argument("--filters", type=int, help="F of the first stack")
     network.add_argument(
         "--weights",
-        help="where to start from: a preset's weights, a path (default: "
+        help="initial weights: a name of the preset's, or a path (default: "
         "random)",
     )
     network.add_argument(
         "--model",
-        help="a .keras file to start from, in place of all this; it gets a "
-        "new classifier where the classes are others",
+        help="a .keras file to start from, in place of the arguments above; it "
+        "gets a new classifier if the data have other classes",
     )
-    add_data_arguments(parser)
-    add_recipe_arguments(parser)
+
+
+def _add_fine_tuning_arguments(parser: argparse.ArgumentParser) -> None:
     fine_tuning = parser.add_argument_group("fine-tuning and distillation")
     fine_tuning.add_argument(
         "--freeze-to",
         metavar="CELL",
-        help="do not train this cell (cell_3, reduction_cell_0) nor what it is "
-        "computed from, nor any batch normalization",
+        help="do not train this cell (cell_3, reduction_cell_0), the layers "
+        "that it is computed from, and any batch normalization",
     )
     fine_tuning.add_argument(
         "--teacher", metavar="MODEL", help="a .keras file to learn from as well"
     )
-    run = parser.add_argument_group("run")
-    run.add_argument(
+
+
+def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("run")
+    group.add_argument(
         "--directory",
         type=pathlib.Path,
         required=True,
         metavar="RUN",
-        help="folder of this training; one stopped there is taken up again",
+        help="folder of this training; a training stopped there is resumed",
     )
-    run.add_argument("--seed", type=int, default=0, help="of everything")
-    run.add_argument(
+    group.add_argument("--seed", type=int, default=0, help="of all randomness")
+    group.add_argument(
         "--precision",
         choices=("float32", "mixed_float16", "mixed_bfloat16"),
         default="float32",
-        help="of computing; weights are kept in float32 (default: float32)",
+        help="of computation; weights are kept in float32 (default: float32)",
     )
-    run.add_argument(
+    group.add_argument(
         "--distribute",
         action="store_true",
         help="share each batch among all devices (JAX)",
     )
-    parser.set_defaults(run=run_train)
 
 
-def add_data_arguments(parser):
-    """Adds what `nasnet train` and `nasnet evaluate` ask of the data."""
-    data = parser.add_argument_group("data")
-    data.add_argument(
-        "--data",
-        default="cifar10",
-        help="cifar10, cifar100, imagenet2012, digits, an .npz file of `nasnet "
-        "convert-data`, or a folder with one folder of images per class "
-        "(default: cifar10)",
-    )
-    data.add_argument(
-        "--data-dir", help="where TensorFlow Datasets keeps its data"
-    )
-    data.add_argument(
-        "--validation-split",
-        type=float,
-        default=0.1,
-        help="share of the training images; 0 trains on all (default: 0.1)",
-    )
-    data.add_argument(
-        "--images", type=int, help="use only so many training images"
-    )
-
-
-def add_recipe_arguments(parser):
-    """Adds the choice of a recipe, and of each of its settings."""
-    recipe = parser.add_argument_group(
-        "recipe", "Each setting of the recipe can be given another value."
-    )
-    recipe.add_argument(
-        "--recipe",
-        choices=RECIPES,
-        default="cifar10_short",
-        help="(default: cifar10_short)",
-    )
-    for field in dataclasses.fields(Recipe):
-        _add_setting(recipe, field)
-
-
-def _add_setting(group, field):
-    name = f"--{field.name.replace('_', '-')}"
-    text = {"help": _settings_help()[field.name], "default": None}
-    if field.type is bool:
-        group.add_argument(name, action=argparse.BooleanOptionalAction, **text)
-    elif field.type is tuple:
-        group.add_argument(name, type=_sizes, metavar="NxSIDE,...", **text)
-    else:
-        metavar = field.type.__name__.upper()
-        group.add_argument(name, type=field.type, metavar=metavar, **text)
-
-
-@functools.cache
-def _settings_help():
-    """What the docstring of `Recipe` says of each setting."""
-    _, arguments = inspect.getdoc(Recipe).split("Args:\n")
-    texts = {}
-    for entry in re.split(r"\n(?=    \w)", arguments):
-        names, text = entry.split(":", 1)
-        text = " ".join(text.split()).replace("`", "").replace("%", "%%")
-        texts.update(dict.fromkeys(names.strip().split(", "), text))
-    return texts
-
-
-def _sizes(text):
-    """Reads `7x16,7x24`: 7 epochs at 16 pixels, 7 at 24."""
-    if not text:
-        return ()
-    try:
-        pairs = [part.split("x") for part in text.split(",")]
-        return tuple((int(epochs), int(side)) for epochs, side in pairs)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be EPOCHSxSIDE, with commas between. Received: {text!r}"
-        ) from None
-
-
-def recipe_of(args):
-    """Returns the recipe that the arguments ask for."""
-    given = {
-        field.name: getattr(args, field.name)
-        for field in dataclasses.fields(Recipe)
-        if getattr(args, field.name, None) is not None
-    }
-    return dataclasses.replace(get_recipe(args.recipe), **given)
-
-
-def run_train(args):
+def run(args: argparse.Namespace) -> int:
     """Runs `nasnet train`; returns the exit status."""
-    recipe = recipe_of(args)
+    recipe_of(args)  # Wrong settings are reported before anything is loaded.
     require("Training", ["sklearn"], "train")
     # oneDNN's depthwise convolutions: TensorFlow has them off on some
     # processors, where they take half the time.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     from nasnet_keras.runs.folder import run_folder
 
-    def train():
-        from nasnet_keras.training.session import Session
-
-        Session(args, recipe).run()
-
     with run_folder(args.directory, "run.json", "training"):
         return run_until_interrupted(
-            train,
-            "The same command goes on from the last whole epoch in "
+            lambda: _train(args),
+            "The same command resumes after the last complete epoch in "
             f"{args.directory}.",
         )
+
+
+def _train(args: argparse.Namespace) -> None:
+    from nasnet_keras.training.session import TrainingJob, run_training
+
+    job = TrainingJob(
+        directory=args.directory,
+        recipe=get_recipe(args.recipe),
+        settings=recipe_settings(args),
+        preset=args.preset,
+        genotype=args.genotype,
+        cells_per_stack=args.cells_per_stack,
+        filters=args.filters,
+        weights=args.weights,
+        model=args.model,
+        data=args.data,
+        data_dir=args.data_dir,
+        validation_split=args.validation_split,
+        images=args.images,
+        freeze_to=args.freeze_to,
+        teacher=args.teacher,
+        seed=args.seed,
+        precision=args.precision,
+        distribute=args.distribute,
+        command=shlex.join(["nasnet", *sys.argv[1:]]),
+    )
+    run_training(job, verbose=1 if sys.stdout.isatty() else 2)

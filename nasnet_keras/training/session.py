@@ -1,10 +1,10 @@
-"""What `nasnet train` does, step by step, in its folder."""
+"""A training in a folder: loads data and network, trains, can be resumed."""
 
 import dataclasses
-import json
-import shlex
-import sys
+import pathlib
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 
@@ -12,205 +12,255 @@ import nasnet_keras
 from nasnet_keras.layers.drop_path import has_drop_path
 from nasnet_keras.model_files import load_model, read_about
 from nasnet_keras.presets import get_preset
-from nasnet_keras.runs.files import write_atomically
-from nasnet_keras.runs.folder import differences
-from nasnet_keras.runs.provenance import provenance
-from nasnet_keras.training.data import load_dataset
+from nasnet_keras.presets.types import Preset
+from nasnet_keras.training.data import Dataset, load_dataset
 from nasnet_keras.training.fine_tuning import freeze_to, replace_head
-from nasnet_keras.training.fit import CHECKPOINTS, MODEL_FILE, fit
+from nasnet_keras.training.fit import MODEL_FILE, fit
 from nasnet_keras.training.network import build_network
 from nasnet_keras.training.recipes import Recipe
+from nasnet_keras.training.run_file import write_run_file
 
-RUN_FILE = "run.json"
 PRESET = "nasnet_cifar"
 
 
-class Session:
-    """A training in a folder, from the data to the model.
+@dataclasses.dataclass(frozen=True)
+class TrainingJob:
+    """What to train on what, and how.
 
     Args:
-        args: The parsed arguments of `nasnet train`.
+        directory: Path of the folder of this training.
         recipe: `Recipe`.
+        settings: Settings of the recipe to replace, by name.
+        preset: Name or folder; `"nasnet_cifar"` by default.
+        genotype: Cells in place of the preset's: a name or a JSON file.
+        cells_per_stack, filters: Integers in place of the preset's.
+        weights: Initial weights of the preset, by name or path; random by
+            default.
+        model: Path of a `.keras` file to start from, in place of a preset and
+            its options. Where `settings` say nothing of it, the model decides
+            the image size, and whether paths are dropped.
+        data, data_dir, validation_split, images: See `load_dataset`.
+        freeze_to: Name of a cell, see `fine_tuning.freeze_to`.
+        teacher: Path of a `.keras` file to learn from as well.
+        seed: Integer, of all randomness.
+        precision: Keras' dtype policy.
+        distribute: Whether to share each batch among all devices (JAX).
+        command: String, the command of the training, for `run.json`.
     """
 
-    def __init__(self, args, recipe):
-        self.args = args
-        self.recipe = recipe
-        if args.model is not None:
-            self._start_from_model()
-        else:
-            self.origin = {}
-            self.preset = get_preset(args.preset or PRESET)
-            self.name = self.preset.name
+    directory: pathlib.Path
+    recipe: Recipe
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    preset: str | None = None
+    genotype: str | None = None
+    cells_per_stack: int | None = None
+    filters: int | None = None
+    weights: str | None = None
+    model: str | None = None
+    data: str = "cifar10"
+    data_dir: str | None = None
+    validation_split: float = 0.1
+    images: int | None = None
+    freeze_to: str | None = None
+    teacher: str | None = None
+    seed: int = 0
+    precision: str = "float32"
+    distribute: bool = False
+    command: str = ""
 
-    def run(self):
-        """Trains; prints what comes out."""
-        self._set_up_keras()
-        self.dataset = load_dataset(
-            self.args.data,
-            data_dir=self.args.data_dir,
-            image_size=self.recipe.image_size,
-            validation_split=self.args.validation_split,
-            images=self.args.images,
-        )
-        keras.utils.set_random_seed(self.args.seed)
-        model = self._network()
-        if self.args.freeze_to is not None:
-            freeze_to(model, self.args.freeze_to)
-        teacher = self._teacher()
-        configuration = self._configuration()
-        self._note(configuration)
-        self._say(model)
-        began = time.monotonic()
-        rows = fit(
-            model,
-            self.recipe,
-            self.dataset,
-            self.args.directory,
-            seed=self.args.seed,
-            teacher=teacher,
-            about=self._about(configuration),
-            verbose=1 if sys.stdout.isatty() else 2,
-        )
-        self._finish(rows, time.monotonic() - began)
-
-    def _start_from_model(self):
-        """The file tells what is not asked for: cells, size of the images."""
-        given = [name for name in self._options() if name != "model"]
-        if self.args.preset is not None:
-            given.append("preset")
-        if given:
-            raise ValueError(
-                "--model has its own network and weights. Received with it: "
-                f"{', '.join('--' + n.replace('_', '-') for n in given)}"
-            )
-        self.origin = read_about(self.args.model)
-        self.preset, self.name = None, self.args.model
-        side = self.args.image_size or self.origin.get("image_size")
-        if side is not None:
-            self.recipe = dataclasses.replace(self.recipe, image_size=side)
-
-    def _network(self):
-        if self.args.model is None:
-            return build_network(
-                self.preset, self.recipe, self.dataset, **self._options()
-            )
-        model = load_model(self.args.model)
-        if self.args.drop_path_rate is None and not has_drop_path(model):
-            self.recipe = dataclasses.replace(self.recipe, drop_path_rate=0.0)
-        classes = list(self.dataset.classes)
-        if self.origin.get("class_names") == classes:
-            return model
-        return replace_head(model, len(classes))
-
-    def _set_up_keras(self):
-        keras.config.set_dtype_policy(self.args.precision)
-        if not self.args.distribute:
-            return
-        if keras.backend.backend() != "jax":
-            raise ValueError(
-                "--distribute is Keras' own distribution, which runs on JAX: "
-                "set KERAS_BACKEND=jax. Received: the backend "
-                f"{keras.backend.backend()!r}"
-            )
-        keras.distribution.set_distribution(keras.distribution.DataParallel())
-
-    def _options(self):
+    def network_options(self) -> dict[str, Any]:
+        """Returns what was given of the network besides its preset."""
+        names = ("cells_per_stack", "filters", "weights", "model")
         options = {
-            name: getattr(self.args, name)
-            for name in ("cells_per_stack", "filters", "weights", "model")
-            if getattr(self.args, name) is not None
+            name: getattr(self, name)
+            for name in names
+            if getattr(self, name) is not None
         }
-        if self.args.genotype is not None:
-            options["genotype"] = nasnet_keras.load_genotype(self.args.genotype)
+        if self.genotype is not None:
+            options["genotype"] = nasnet_keras.load_genotype(self.genotype)
         return options
 
-    def _teacher(self):
-        if self.args.teacher is None:
-            return None
-        teacher = load_model(self.args.teacher)
-        classes = read_about(self.args.teacher).get("class_names")
-        if classes and classes != list(self.dataset.classes):
-            raise ValueError(
-                "--teacher must tell the classes of the data apart. Received: "
-                f"{self.args.teacher}, which knows {', '.join(classes)}"
-            )
-        return teacher
 
-    def _configuration(self):
-        """What the curve depends on."""
-        teaching = {
-            name: str(getattr(self.args, name))
-            for name in ("teacher", "freeze_to")
-            if getattr(self.args, name) is not None
-        }
-        return {
-            "precision": keras.config.dtype_policy().name,
-            "fine_tuning": teaching,
-            "preset": self.preset and self.preset.name,
-            "network": {
-                name: str(value) for name, value in self._options().items()
-            },
-            "recipe": dataclasses.asdict(self.recipe),
-            "data": {
-                "name": self.dataset.name,
-                "sha256": self.dataset.digest,
-                "training_images": len(self.dataset.train[0]),
-                "validation_images": len(self.dataset.validation[0]),
-            },
-            "seed": self.args.seed,
-        }
+def run_training(
+    job: TrainingJob,
+    verbose: int = 2,
+    report: Callable[[str], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Trains, or resumes after the last complete epoch in the job's folder.
 
-    def _note(self, configuration):
-        """Writes `run.json`; refuses a folder of another training."""
-        path = self.args.directory / RUN_FILE
-        # As JSON gives it back: tuples become lists.
-        configuration = json.loads(json.dumps(configuration))
-        if any((self.args.directory / CHECKPOINTS).glob("*.keras")):
-            before = json.loads(path.read_text())["configuration"]
-            self._refuse_another(before, configuration)
-            return
-        content = {
-            "command": shlex.join(["nasnet", *sys.argv[1:]]),
-            "configuration": configuration,
-            "produced_by": provenance(),
-        }
-        write_atomically(path, json.dumps(content, indent=1) + "\n")
+    Args:
+        job: `TrainingJob`.
+        verbose: As in Keras' `fit`.
+        report: Function that takes lines about the training; prints them by
+            default.
 
-    def _refuse_another(self, before, configuration):
-        # A setting that is younger than the run has its default in it.
-        before = {"precision": "float32", "fine_tuning": {}, **before}
-        defaults = dataclasses.asdict(Recipe(1, 1, 1.0))
-        before["recipe"] = {**defaults, **before["recipe"]}
-        lines = list(differences(before, configuration))
-        if lines:
-            raise ValueError(
-                f"--directory {self.args.directory} holds another training. "
-                "Nothing was changed. Give its own arguments to go on, or a "
-                "new folder. These differ:\n  " + "\n  ".join(lines)
-            )
+    Returns:
+        List of dictionaries, the curve: one per epoch.
 
-    def _about(self, configuration):
-        cells = {k: v for k, v in self.origin.items() if k == "genotype"}
-        return {
-            **cells,
-            "class_names": list(self.dataset.classes),
-            "image_size": self.recipe.image_size,
-            "images": "values of 0 to 255",
-            **configuration,
-        }
+    Raises:
+        ValueError: If an argument is out of range or does not fit the others,
+            or the folder holds another training.
+        TrainingError: See `fit`.
+    """
+    report = report or _print_at_once
+    origin = _origin(job)
+    preset = None if job.model is not None else get_preset(job.preset or PRESET)
+    recipe = _recipe(job, origin)
+    _set_up_keras(job)
+    dataset = load_dataset(
+        job.data,
+        data_dir=job.data_dir,
+        image_size=recipe.image_size,
+        validation_split=job.validation_split,
+        images=job.images,
+    )
+    keras.utils.set_random_seed(job.seed)
+    model, recipe = _network(job, preset, origin, recipe, dataset)
+    if job.freeze_to is not None:
+        freeze_to(model, job.freeze_to)
+    teacher = _teacher(job, dataset)
+    configuration = _configuration(job, preset, recipe, dataset)
+    write_run_file(job.directory, job.command, configuration)
+    name = job.model if preset is None else preset.name
+    report(_description(name, model, dataset))
+    began = time.monotonic()
+    rows = fit(
+        model,
+        recipe,
+        dataset,
+        job.directory,
+        seed=job.seed,
+        teacher=teacher,
+        about=_about(origin, recipe, dataset, configuration),
+        verbose=verbose,
+    )
+    minutes = (time.monotonic() - began) / 60
+    report(
+        f"{job.directory / MODEL_FILE}: after {len(rows)} epochs "
+        f"({minutes:.0f} min in this process)"
+    )
+    return rows
 
-    def _say(self, model):
-        print(
-            f"{self.name}: {model.count_params():,} parameters; "
-            f"{self.dataset.name}: {len(self.dataset.train[0]):,} images to "
-            f"train on, {len(self.dataset.validation[0]):,} to validate",
-            flush=True,
+
+def _print_at_once(line: str) -> None:
+    print(line, flush=True)
+
+
+def _origin(job: TrainingJob) -> dict[str, Any]:
+    """What the file of `job.model` says of itself; `{}` without a model."""
+    if job.model is None:
+        return {}
+    given = [name for name in job.network_options() if name != "model"]
+    if job.preset is not None:
+        given.append("preset")
+    if given:
+        raise ValueError(
+            "`model` has its own network and weights. Received with it: "
+            f"{', '.join(f'`{name}`' for name in given)}"
         )
+    return read_about(job.model)
 
-    def _finish(self, rows, seconds):
-        print(
-            f"{self.args.directory / MODEL_FILE}: after {len(rows)} epochs "
-            f"({seconds / 60:.0f} min in this process)",
-            flush=True,
+
+def _recipe(job: TrainingJob, origin: dict[str, Any]) -> Recipe:
+    """The recipe with all settings; images have the size of the model's."""
+    settings = dict(job.settings)
+    if origin.get("image_size") is not None:
+        settings.setdefault("image_size", origin["image_size"])
+    return dataclasses.replace(job.recipe, **settings)
+
+
+def _network(
+    job: TrainingJob,
+    preset: Preset | None,
+    origin: dict[str, Any],
+    recipe: Recipe,
+    dataset: Dataset,
+) -> tuple[keras.Model, Recipe]:
+    """The network, and the recipe: without drop path if it has none."""
+    if preset is not None:
+        options = job.network_options()
+        return build_network(preset, recipe, dataset, **options), recipe
+    model = load_model(job.model)
+    if "drop_path_rate" not in job.settings and not has_drop_path(model):
+        recipe = dataclasses.replace(recipe, drop_path_rate=0.0)
+    classes = list(dataset.classes)
+    if origin.get("class_names") != classes:
+        model = replace_head(model, len(classes))
+    return model, recipe
+
+
+def _set_up_keras(job: TrainingJob) -> None:
+    keras.config.set_dtype_policy(job.precision)
+    if not job.distribute:
+        return
+    if keras.backend.backend() != "jax":
+        raise ValueError(
+            "`distribute` is Keras' own distribution, which runs on JAX: set "
+            "KERAS_BACKEND=jax. Received: the backend "
+            f"{keras.backend.backend()!r}"
         )
+    keras.distribution.set_distribution(keras.distribution.DataParallel())
+
+
+def _teacher(job: TrainingJob, dataset: Dataset) -> keras.Model | None:
+    if job.teacher is None:
+        return None
+    teacher = load_model(job.teacher)
+    classes = read_about(job.teacher).get("class_names")
+    if classes and classes != list(dataset.classes):
+        raise ValueError(
+            "`teacher` must have the classes of the data. Received: "
+            f"{job.teacher}, which knows {', '.join(classes)}"
+        )
+    return teacher
+
+
+def _configuration(
+    job: TrainingJob, preset: Preset | None, recipe: Recipe, dataset: Dataset
+) -> dict[str, Any]:
+    """All that the curve depends on."""
+    teaching = {
+        name: str(getattr(job, name))
+        for name in ("teacher", "freeze_to")
+        if getattr(job, name) is not None
+    }
+    options = job.network_options()
+    return {
+        "precision": keras.config.dtype_policy().name,
+        "fine_tuning": teaching,
+        "preset": preset and preset.name,
+        "network": {name: str(value) for name, value in options.items()},
+        "recipe": dataclasses.asdict(recipe),
+        "data": {
+            "name": dataset.name,
+            "sha256": dataset.digest,
+            "training_images": len(dataset.train[0]),
+            "validation_images": len(dataset.validation[0]),
+        },
+        "seed": job.seed,
+    }
+
+
+def _about(
+    origin: dict[str, Any],
+    recipe: Recipe,
+    dataset: Dataset,
+    configuration: dict[str, Any],
+) -> dict[str, Any]:
+    """What is stored with the model."""
+    cells = {k: v for k, v in origin.items() if k == "genotype"}
+    return {
+        **cells,
+        "class_names": list(dataset.classes),
+        "image_size": recipe.image_size,
+        "images": "values of 0 to 255",
+        **configuration,
+    }
+
+
+def _description(name: str, model: keras.Model, dataset: Dataset) -> str:
+    return (
+        f"{name}: {model.count_params():,} parameters; {dataset.name}: "
+        f"{len(dataset.train[0]):,} images to train on, "
+        f"{len(dataset.validation[0]):,} to validate"
+    )

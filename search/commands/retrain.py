@@ -11,8 +11,11 @@ import os
 import pathlib
 import sys
 
-from nasnet_keras.cli.arguments import check_least
-from nasnet_keras.cli.train import add_recipe_arguments, recipe_of
+from nasnet_keras.cli.arguments import (
+    add_recipe_arguments,
+    check_least,
+    recipe_of,
+)
 from nasnet_keras.runs.interrupts import run_until_interrupted
 
 ARGUMENTS = "arguments.json"

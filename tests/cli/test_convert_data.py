@@ -5,8 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from nasnet_keras.cli import convert_data
-from nasnet_keras.training.data import load_dataset
+from nasnet_keras.training.data import load_dataset, npz
 from tests.training.conftest import convert
 
 
@@ -69,7 +68,7 @@ def test_nothing_is_overwritten_unasked(tmp_path, monkeypatch, capsys):
 
     # Killed half-way, the old file is whole.
     with monkeypatch.context() as patch:
-        patch.setattr(convert_data, "npz_bytes", fail)
+        patch.setattr(npz, "npz_bytes", fail)
         with pytest.raises(MemoryError):
             convert("digits", path, "--force")
     assert path.read_text() == "precious"

@@ -1,12 +1,7 @@
-"""`pretrained/verify.py`, on networks and images of known accuracy."""
+"""`nasnet evaluate` on networks and images of known accuracy."""
 
 import hashlib
-import importlib.util
 import json
-import pathlib
-import re
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -15,27 +10,27 @@ from PIL import Image
 
 import nasnet_keras
 from nasnet_keras import presets
+from nasnet_keras.cli.main import make_parser
 from nasnet_keras.images.imagenet import class_index
+from nasnet_keras.inference.labelled_images import LabelledImages
+from nasnet_keras.inference.network_facts import weights_file
 from nasnet_keras.layers.pooling import Pooling
+from nasnet_keras.training.data.image_files import read_named_folder
+from nasnet_keras.training.feeds import evaluation
+from tests.support.commands import call, nasnet
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "pretrained" / "verify.py"
 SIDE = 8
 CLASSES = tuple(f"kind {letter}" for letter in "abcdefghijkl")
 
 
-@pytest.fixture(scope="module")
-def verify():
-    """The script, as a module."""
-    specification = importlib.util.spec_from_file_location("verify", SCRIPT)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
 def linear_network(kernel, bias, pool="tf_slim"):
-    """Scores are linear in the mean colour; a pool of stride 2 stands by."""
+    """Scores are linear in the mean colour; it takes values of 0 to 255.
+
+    The pooling changes nothing: images have one colour each.
+    """
     inputs = keras.Input((SIDE, SIDE, 3))
-    x = Pooling("average", 3, 2, pool)(inputs)
+    x = keras.layers.Rescaling(1 / 127.5, -1.0)(inputs)
+    x = Pooling("average", 3, 2, pool)(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
     outputs = keras.layers.Dense(len(bias))(x)
     model = keras.Model(inputs, outputs)
@@ -94,12 +89,33 @@ def accuracies(kernel, bias, pixels, labels):
     return 100 * (rank < 1).mean(), 100 * (rank < 5).mean()
 
 
-def measured(verify, *arguments):
-    command = ["--preset", "linear", *map(str, arguments)]
-    return verify.verify(verify.make_parser().parse_args(command))
+@pytest.fixture
+def measured(tmp_path):
+    """Function from arguments to what `nasnet evaluate` writes as JSON."""
+
+    def run(*arguments, preset="linear"):
+        path = tmp_path / "measured.json"
+        words = ["evaluate", "--preset", preset, "--output", path, *arguments]
+        args = make_parser().parse_args([*map(str, words)])
+        args.run(args)
+        return in_percent(json.loads(path.read_text()))
+
+    return run
 
 
-def test_accuracy_of_a_folder(verify, use, tmp_path):
+def in_percent(result):
+    """The result with its accuracies in percent.
+
+    Of at most five classes no top-5 accuracy is written: it is 100 %.
+    """
+    figures = {
+        "top-1": 100 * result["top1"],
+        "top-5": 100 * result.get("top5", 1),
+    }
+    return {**result, **figures}
+
+
+def test_accuracy_of_a_folder(use, measured, tmp_path):
     kernel, bias = random_network()
     weights = use(linear_network(kernel, bias))
     pixels, labels = colours(60), rng().integers(0, 12, 60)
@@ -107,9 +123,7 @@ def test_accuracy_of_a_folder(verify, use, tmp_path):
     right = ((pixels / 127.5 - 1) @ kernel + bias).argmax(axis=1)
     labels[::2] = right[::2]
     folder = write_folder(tmp_path / "data", pixels, labels)
-    result = measured(
-        verify, "--weights", weights, "--data", folder, "--batch-size", 7
-    )
+    result = measured("--weights", weights, "--data", folder, "--batch-size", 7)
     top1, top5 = accuracies(kernel, bias, pixels, labels)
     assert 50 <= top1 < top5 < 100
     assert result["images"] == 60
@@ -120,7 +134,7 @@ def test_accuracy_of_a_folder(verify, use, tmp_path):
     assert result["weights_sha256"] == digest
 
 
-def test_folders_of_imagenet_are_named_by_wordnet_id(verify, use, tmp_path):
+def test_folders_of_imagenet_are_named_by_wordnet_id(use, measured, tmp_path):
     """Labels are the places of those ids in the class index."""
     wnids = [wnid for wnid, _ in class_index()]
     kernel, bias = random_network(1000)
@@ -131,44 +145,46 @@ def test_folders_of_imagenet_are_named_by_wordnet_id(verify, use, tmp_path):
     order = np.argsort(-scores, axis=1)
     labels = order[np.arange(30), [0, 4, 5] * 10]
     folder = write_folder(tmp_path / "data", pixels, labels, wnids)
-    result = measured(verify, "--weights", weights, "--data", folder)
+    result = measured("--weights", weights, "--data", folder)
     assert result["top-1"] == pytest.approx(100 / 3, abs=1e-3)
     assert result["top-5"] == pytest.approx(200 / 3, abs=1e-3)
 
 
-def test_a_network_that_cannot_decide_is_not_right(verify, use, tmp_path):
+def test_a_network_that_cannot_decide_is_not_right(use, measured, tmp_path):
     """Equal scores count for the first five classes only."""
     weights = use(linear_network(np.zeros((3, 12)), np.zeros(12)))
     folder = write_folder(tmp_path / "data", colours(12), np.arange(12))
-    result = measured(verify, "--weights", weights, "--data", folder)
+    result = measured("--weights", weights, "--data", folder)
     assert result["top-1"] == pytest.approx(100 / 12, abs=1e-3)
     assert result["top-5"] == pytest.approx(500 / 12, abs=1e-3)
 
 
-def test_scores_that_are_no_numbers(verify, use, tmp_path, capsys):
+def test_scores_that_are_no_numbers(use, tmp_path, capsys):
     weights = use(linear_network(np.full((3, 12), np.nan), np.zeros(12)))
     folder = write_folder(tmp_path / "data", colours(3), [0, 0, 0])
-    command = ["--preset", "linear", "--weights", str(weights)]
-    command += ["--data", str(folder)]
-    assert verify.main(verify.make_parser().parse_args(command)) == 1
+    command = ["evaluate", "--preset", "linear", "--weights", weights]
+    assert call(*command, "--data", folder) == 1
     assert "not finite" in capsys.readouterr().err
 
 
-def test_limit_takes_images_of_all_classes(verify, tmp_path):
+def test_limit_takes_images_of_all_classes(tmp_path):
     labels = np.repeat(np.arange(12), 5)
     folder = write_folder(tmp_path / "data", colours(60), labels)
-    chosen = verify.folder_examples(folder, CLASSES, limit=12)
-    assert [label for _, label in chosen] == list(range(12))
-    assert len(verify.folder_examples(folder, CLASSES, limit=99)) == 60
+    part = read_named_folder(folder, CLASSES, SIDE)
+    images = LabelledImages("data", "all", *part)
+    assert images.limited(12).labels.tolist() == list(range(12))
+    assert len(images.limited(12)) == 12
+    assert len(images.limited(99)) == 60
 
 
-def test_batches_are_read_when_due(verify, use, tmp_path, monkeypatch):
+def test_batches_are_read_when_due(use, measured, tmp_path, monkeypatch):
     kernel, bias = random_network()
     model = linear_network(kernel, bias)
     weights = use(model)
     folder = write_folder(tmp_path / "data", colours(7), [0] * 7)
     events = []
-    predict_on_batch, load_image = model.predict_on_batch, verify.load_image
+    predict_on_batch = model.predict_on_batch
+    load_image = evaluation.load_image
 
     def predict(x):
         events.append(len(x))
@@ -179,58 +195,71 @@ def test_batches_are_read_when_due(verify, use, tmp_path, monkeypatch):
         return load_image(*args)
 
     monkeypatch.setattr(model, "predict_on_batch", predict)
-    monkeypatch.setattr(verify, "load_image", load)
+    monkeypatch.setattr(evaluation, "load_image", load)
     options = ("--weights", weights, "--data", folder, "--batch-size", 3)
-    measured(verify, *options)
+    measured(*options)
     assert events == [*["read"] * 3, 3, *["read"] * 3, 3, "read", 1]
 
 
-def test_crop_and_interpolation_are_used(verify, use, tmp_path, monkeypatch):
+def test_crop_and_interpolation_are_used(use, measured, tmp_path, monkeypatch):
     kernel, bias = random_network()
     weights = use(linear_network(kernel, bias))
     folder = write_folder(tmp_path / "data", colours(1), [0])
-    seen, load_image = [], verify.load_image
+    seen, load_image = [], evaluation.load_image
 
     def load(path, *options):
         seen.append(options)
         return load_image(path, *options)
 
-    monkeypatch.setattr(verify, "load_image", load)
+    monkeypatch.setattr(evaluation, "load_image", load)
     options = ("--weights", weights, "--data", folder)
-    measured(verify, *options)
-    measured(verify, *options, "--crop", 0.5, "--interpolation", "bilinear")
+    measured(*options)
+    measured(*options, "--crop", 0.5, "--interpolation", "bilinear")
     assert seen == [(8, 0.875, "bicubic", 3), (8, 0.5, "bilinear", 3)]
 
 
-def test_table_and_result_file(verify, use, tmp_path, capsys):
+def test_table_and_result_file(use, tmp_path, capsys):
     kernel, bias = random_network()
     weights = use(linear_network(kernel, bias, "keras"))
     pixels, labels = colours(9), np.arange(9)
     folder = write_folder(tmp_path / "data", pixels, labels)
     output = tmp_path / "new" / "results.json"
-    command = ["--preset", "linear", "--weights", str(weights)]
-    command += ["--data", str(folder), "--output", str(output)]
-    assert verify.main(verify.make_parser().parse_args(command)) == 0
+    command = ["evaluate", "--preset", "linear", "--weights", weights]
+    command += ["--data", folder, "--batch-size", 32, "--output", output]
+    assert call(*command) == 0
     out, err = capsys.readouterr()
-    assert err == ""
-    header, row = out.splitlines()
-    expected = (
-        "preset  weights  images  image size  crop  interpolation  "
-        "pooling semantics  top-1  top-5"
-    )
-    assert re.findall(r"\S+(?: \S+)*", header) == expected.split("  ")
-    assert len(header) == len(row)
+    assert err == f"Written: {output}\n"
+    line, facts = out.splitlines()
     top1, top5 = accuracies(kernel, bias, pixels, labels)
-    expected = f"linear {weights} 9 8 0.875 bicubic keras"
-    expected += f" {top1:.2f} % {top5:.2f} %"
-    assert row.split() == expected.split()
+    assert line.startswith(
+        f"linear on the 9 images of {folder} (all): "
+        f"top-1 {top1:.2f}%, top-5 {top5:.2f}%, loss "
+    )
+    assert facts.split(", ") == [
+        f"  weights {weights}",
+        "image size 8",
+        "crop 0.875",
+        "bicubic",
+        "pooling semantics keras",
+    ]
     written = json.loads(output.read_text())
-    assert written["result"]["top-5"] == pytest.approx(top5, abs=6e-4)
+    assert 100 * written["top5"] == pytest.approx(top5, abs=6e-4)
+    expected = {
+        "network": "linear",
+        "weights": str(weights),
+        "images": 9,
+        "image_size": 8,
+        "crop": 0.875,
+        "interpolation": "bicubic",
+        "pooling_semantics": "keras",
+        "split": "all",
+    }
+    assert expected.items() <= written.items()
     source = written["produced_by"]
     for key in ("nasnet_keras", "keras", "backend", "time", "pillow"):
         assert source[key]
     assert source[source["backend"]]
-    assert source["configuration"] == {
+    configuration = {
         "preset": "linear",
         "weights": str(weights),
         "data": str(folder),
@@ -239,6 +268,7 @@ def test_table_and_result_file(verify, use, tmp_path, capsys):
         "batch_size": 32,
         "output": str(output),
     }
+    assert configuration.items() <= source["configuration"].items()
 
 
 def unknown_class(folder):
@@ -276,52 +306,52 @@ def damaged(folder):
 @pytest.mark.parametrize(
     "prepare", [unknown_class, empty, empty_classes, unsorted, missing, damaged]
 )
-def test_folders_that_do_not_do(verify, use, tmp_path, capsys, prepare):
+def test_folders_that_do_not_do(use, tmp_path, capsys, prepare):
     weights = use(linear_network(*random_network()))
     folder = tmp_path / "data"
     expected = prepare(folder)
-    command = ["--preset", "linear", "--weights", str(weights)]
-    command += ["--data", str(folder)]
-    assert verify.main(verify.make_parser().parse_args(command)) == 2
+    command = ["evaluate", "--preset", "linear", "--weights", weights]
+    assert call(*command, "--data", folder) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert all(part in err for part in expected), err
 
 
-def test_presets_that_do_not_do(verify, use, tmp_path):
+def test_presets_that_do_not_do(use, measured, tmp_path):
     folder = write_folder(tmp_path / "data", colours(2), [0, 1])
     data = ("--data", folder)
     weights = use(linear_network(*random_network(5)))
     with pytest.raises(ValueError, match=r"12 classes.*\(None, 5\)"):
-        measured(verify, "--weights", weights, *data)
+        measured("--weights", weights, *data)
     use(linear_network(*random_network()), class_names=None)
     with pytest.raises(ValueError, match="does not name its classes"):
-        measured(verify, "--weights", weights, *data)
+        measured("--weights", weights, *data, "--split", "all")
     use(linear_network(*random_network()))
     with pytest.raises(ValueError, match="random weights predict nothing"):
-        measured(verify, *data)
+        measured(*data)
+    data = ("--data", "imagenet2012", "--data-dir", tmp_path)
     with pytest.raises(ValueError, match="knows others"):
-        measured(verify, "--weights", weights, "--tfds", tmp_path)
+        measured("--weights", weights, *data)
 
 
 @pytest.mark.parametrize(
     "option, value",
     [("--crop", "0.0"), ("--batch-size", "0"), ("--limit", "-1")],
 )
-def test_arguments_out_of_range(verify, use, tmp_path, option, value):
+def test_arguments_out_of_range(measured, tmp_path, option, value):
     with pytest.raises(ValueError, match=rf"{option}.*Received: {value}"):
-        measured(verify, "--data", tmp_path, option, value)
+        measured("--data", tmp_path, option, value)
 
 
-def test_weights_of_checkpoints_are_found(verify, tmp_path):
+def test_weights_of_checkpoints_are_found(tmp_path):
     """TF-slim's: by prefix, and in the folder of a fetched archive."""
     preset = presets.get_preset("nasnet_tiny")
     (tmp_path / "model.ckpt.index").write_bytes(b"")
     values = tmp_path / "model.ckpt.data-00000-of-00001"
     values.write_bytes(b"")
     prefix = tmp_path / "model.ckpt"
-    assert verify.weights_file(preset, str(prefix)) == values
-    assert verify.weights_file(preset, tmp_path) == values
+    assert weights_file(preset, str(prefix)) == values
+    assert weights_file(preset, tmp_path) == values
 
 
 @pytest.fixture(scope="module")
@@ -370,36 +400,37 @@ def prepared(tmp_path_factory):
     return folder, (kernel, bias)
 
 
-def test_tensorflow_datasets(verify, use, prepared):
+def test_tensorflow_datasets(use, measured, prepared):
     folder, network = prepared
     weights = use(linear_network(*network), class_names="imagenet")
-    options = ("--weights", weights, "--tfds", folder, "--batch-size", 6)
-    result = measured(verify, *options)
+    options = ("--weights", weights, "--batch-size", 6)
+    options += ("--data", "imagenet2012", "--data-dir", folder)
+    result = measured(*options)
     assert result["images"] == 20
     assert (result["top-1"], result["top-5"]) == (25.0, 75.0)
-    assert measured(verify, *options, "--limit", 8)["images"] == 8
+    assert measured(*options, "--limit", 8)["images"] == 8
 
 
-def test_tensorflow_datasets_not_prepared(verify, use, tmp_path):
+def test_tensorflow_datasets_not_prepared(use, measured, tmp_path):
     weights = use(linear_network(*random_network()), class_names="imagenet")
     with pytest.raises(ValueError, match="no prepared imagenet2012"):
-        measured(verify, "--weights", weights, "--tfds", tmp_path)
+        measured(
+            *("--weights", weights),
+            *("--data", "imagenet2012", "--data-dir", tmp_path),
+        )
 
 
 def test_as_a_script(tmp_path):
     """From the shell: wrong input ends in one line and status 2."""
-    command = [sys.executable, str(SCRIPT), "--preset", "nasnet_tiny"]
-    result = subprocess.run(
-        [*command, "--data", str(tmp_path)], capture_output=True, text=True
-    )
+    options = ("--data", tmp_path, "--split", "all")
+    result = nasnet("evaluate", "--preset", "nasnet_tiny", *options)
     assert result.returncode == 2
     assert "does not name its classes" in result.stderr.splitlines()[-1]
     assert "Traceback" not in result.stderr
 
 
-def test_a_real_network_on_real_images(verify, shared_data, tmp_path):
+def test_a_real_network_on_real_images(measured, shared_data, tmp_path):
     """A preset folder with weights, and flowers; expected from its outputs."""
-    import nasnet_keras
     from nasnet_keras.images.files import load_image
 
     flowers = shared_data("flowers", "test")
@@ -423,8 +454,7 @@ def test_a_real_network_on_real_images(verify, shared_data, tmp_path):
             labels.append(label)
     scores = model.predict(np.array(images) / 127.5 - 1, verbose=0)
     right = scores.argmax(-1) == labels
-    command = ["--preset", str(folder), "--data", str(data)]
-    result = verify.verify(verify.make_parser().parse_args(command))
+    result = measured("--data", data, preset=folder)
     assert result["images"] == 3 * len(names)
     assert result["top-1"] == pytest.approx(100 * right.mean(), abs=1e-3)
     assert result["top-5"] == 100  # Of five classes.

@@ -16,59 +16,13 @@ from PIL import Image
 import nasnet_keras
 from nasnet_keras import presets
 from nasnet_keras.cli import predict
-from nasnet_keras.presets.types import Preset, Weights
-
-COLOURS = {
-    "red": (255, 0, 0),
-    "green": (0, 255, 0),
-    "blue": (0, 0, 255),
-    "grey": (90, 100, 110),
-}
-CLASSES = ("red thing", "green thing", "blue thing")
-SHARPNESS = 3.0
-
-
-def colour_network(channels_last=True):
-    """The mean of each channel is the logit of a class."""
-    shape = (8, 8, 3) if channels_last else (3, 8, 8)
-    inputs = keras.Input(shape)
-    x = keras.layers.GlobalAveragePooling2D(
-        data_format="channels_last" if channels_last else "channels_first"
-    )(inputs)
-    outputs = keras.layers.Activation("softmax")(SHARPNESS * x)
-    return keras.Model(inputs, outputs)
-
-
-def probabilities(colour):
-    logits = SHARPNESS * (np.array(colour) / 127.5 - 1)
-    return np.exp(logits) / np.exp(logits).sum()
-
-
-class Zoo:
-    """Presets of the test in the registry, one network behind them all."""
-
-    def __init__(self, monkeypatch):
-        self.monkeypatch = monkeypatch
-        self.model = colour_network()
-        self.calls = []
-        monkeypatch.setattr(
-            nasnet_keras, "from_preset", self.from_preset, raising=False
-        )
-
-    def from_preset(self, preset, weights="default", **overrides):
-        self.calls.append((preset.name, weights, overrides))
-        return self.model
-
-    def add(self, name, weights=("imagenet",), class_names=CLASSES):
-        source = Weights("keras_applications", "https://example.org/x")
-        preset = Preset(
-            name,
-            {},
-            8,
-            weights=dict.fromkeys(weights, source),
-            class_names=class_names,
-        )
-        self.monkeypatch.setitem(presets.PRESETS, name, preset)
+from tests.support.colours import (
+    CLASSES,
+    COLOURS,
+    Zoo,
+    colour_network,
+    probabilities,
+)
 
 
 @pytest.fixture
@@ -211,20 +165,6 @@ def test_weights_are_handed_on(zoo, images):
     assert weights == "some/file.h5"
 
 
-def test_the_presets_own_activation(zoo):
-    """A sigmoid of one class, or of many, is no softmax."""
-    for given, expected in (("sigmoid", "sigmoid"), (None, "softmax")):
-        preset = Preset(
-            "mine",
-            {"classifier_activation": given},
-            8,
-            weights={"imagenet": Weights("keras_applications", "")},
-        )
-        predict.load_network(preset)
-        overrides = zoo.calls[-1][2]
-        assert overrides["classifier_activation"] == expected
-
-
 def test_random_weights_are_refused(zoo, images):
     zoo.add("untrained", weights=())
     with pytest.raises(ValueError, match=r"'untrained'.*--weights"):
@@ -266,20 +206,6 @@ def test_classes_without_names(zoo, images, capsys):
     run(images / "green.png", preset="nameless")
     (rows,) = read(capsys.readouterr().out).values()
     assert rows[0][1] == "class 1"
-
-
-def test_names_of_imagenet(zoo):
-    zoo.add("imagenet", class_names="imagenet")
-    preset = presets.get_preset("imagenet")
-    names = predict.class_names(preset, np.zeros((2, 1000)))
-    assert names[0] == "tench (n01440764)"
-    assert len(set(names)) == 1000
-
-
-@pytest.mark.parametrize("shape", [(2, 4), (2, 5, 5, 3)])
-def test_other_classes_than_named(zoo, shape):
-    with pytest.raises(ValueError, match=re.escape(str(shape))):
-        predict.class_names(presets.get_preset("colours"), np.zeros(shape))
 
 
 def test_the_main_output_is_taken(zoo, images, capsys):
@@ -358,16 +284,3 @@ def test_no_bar_for_one_image(zoo, images, monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     run(images / "red.png")
     assert sys.stderr.getvalue() == ""
-
-
-def test_a_line_now_and_then_elsewhere(monkeypatch, capsys):
-    clock = [0.0]
-    monkeypatch.setattr(predict.time, "monotonic", lambda: clock[0])
-    with predict.Progress(100) as progress:
-        for _ in range(5):
-            clock[0] += 6
-            progress.update(10)
-    assert capsys.readouterr().err.splitlines() == [
-        "image 20/100, 0:48 left",
-        "image 40/100, 0:36 left",
-    ]

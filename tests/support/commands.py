@@ -1,4 +1,4 @@
-"""The command `nasnet`: in a process, or in this one, which is quicker."""
+"""Runs `nasnet` in a process of its own, or in this one, which is faster."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ NASNET = [sys.executable, "-m", "nasnet_keras.cli.main"]
 
 
 def nasnet(*words, **kwargs):
-    """Runs `nasnet WORDS...` as a user does; returns what it did."""
+    """Runs `nasnet WORDS...` in a process; returns the completed process."""
     return subprocess.run(
         [*NASNET, *map(str, words)], capture_output=True, text=True, **kwargs
     )
@@ -18,6 +18,6 @@ def nasnet(*words, **kwargs):
 def call(*words):
     """Runs `nasnet WORDS...` in this process; returns the exit status."""
     try:
-        return cli.main(cli._parse(["nasnet", *map(str, words)]))
-    except SystemExit as error:  # argparse's own.
+        return cli.main([*map(str, words)])
+    except SystemExit as error:  # By argparse.
         return error.code
