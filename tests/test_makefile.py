@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from tests.support import check_types
+
 ROOT = pathlib.Path(__file__).parents[1]
 PARTS = ("networks", "backends", "weights", "training", "search")
 
@@ -76,3 +78,14 @@ def test_continuous_integration_runs_lint_and_the_tests():
     lines = (ROOT / ".ci" / "run").read_text().splitlines()
     assert lines[-2:] == ["make lint", "make test"]
     assert "set -euo pipefail" in lines
+
+
+def test_types_are_checked_in_the_layout_of_the_package(tmp_path):
+    """Not in that of the repository, where `search/` stands by itself."""
+    check_types.link_package(tmp_path)
+    check_types.link_package(tmp_path)  # And again, in a folder that exists.
+    setup = (ROOT / "setup.py").read_text()
+    for source, place in check_types.PLACES.items():
+        assert f'"{place.replace("/", ".")}": "{source}"' in setup
+        assert (tmp_path / place / "__init__.py").exists()
+    assert (tmp_path / "nasnet_keras" / "py.typed").exists()
