@@ -12,11 +12,8 @@ import argparse
 import numpy as np
 
 from nasnet_keras.search import Controller, NASNetSpace
-from nasnet_keras.search.policy.losses import (
-    SETTINGS,
-    advantages,
-    moving_average,
-)
+from nasnet_keras.search.policy.losses import advantages, moving_average
+from nasnet_keras.search.policy.settings import SETTINGS
 
 REWARDED = 10
 SHOWN = 10

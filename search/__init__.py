@@ -20,7 +20,7 @@ _HOMES = {
     "WiredSpace": "spaces",
     "find_space": "spaces",
     "Controller": "policy.controller",
-    "Settings": "policy.losses",
+    "Settings": "policy.settings",
     "EvolutionOracle": "oracles.evolution",
     "PPOOracle": "oracles.policy",
     "PredictorOracle": "oracles.predictor",

@@ -12,6 +12,7 @@ import numpy as np
 from nasnet_keras.runs.files import write_atomically
 from nasnet_keras.search.oracles.base import SpaceOracle
 from nasnet_keras.search.policy import losses
+from nasnet_keras.search.policy import settings as policy_settings
 from nasnet_keras.search.policy.controller import Controller
 
 SNAPSHOT = "controller.npz"
@@ -42,7 +43,7 @@ class PPOOracle(SpaceOracle):
     """
 
     # What `settings` may name.
-    known_settings = losses.SETTINGS
+    known_settings = policy_settings.SETTINGS
 
     def __init__(
         self,
@@ -74,7 +75,7 @@ class PPOOracle(SpaceOracle):
         self._controller = None
 
     def _find_settings(self, settings):
-        if isinstance(settings, losses.Settings):
+        if isinstance(settings, policy_settings.Settings):
             return settings
         if settings not in self.known_settings:
             raise ValueError(
@@ -97,7 +98,8 @@ class PPOOracle(SpaceOracle):
         # settings, unless they were asked for.
         if not self._settings_given and "settings" in config:
             self.settings = dataclasses.replace(
-                losses.Settings(**config["settings"]), **self._batch_size
+                policy_settings.Settings(**config["settings"]),
+                **self._batch_size,
             )
 
     @property
@@ -236,7 +238,7 @@ class ReinforceOracle(PPOOracle):
     in one step.
     """
 
-    known_settings = losses.REINFORCE_SETTINGS
+    known_settings = policy_settings.REINFORCE_SETTINGS
 
     def __init__(self, space, **kwargs):
         super().__init__(space, loss="reinforce", **kwargs)

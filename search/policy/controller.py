@@ -1,16 +1,22 @@
 """The policy: an LSTM that makes one softmax prediction per decision.
 
 Appendix A.2 of the paper: one layer, 100 units, weights uniform in
-[-0.1, 0.1]. Every prediction is fed back as input to the next.
+[-0.1, 0.1]. Each prediction is the next input.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 from keras import ops
 
 from nasnet_keras.search.policy import losses
+from nasnet_keras.search.policy.settings import Settings
 
 MASKED = -1e9
+LOSSES = ("ppo", "reinforce")
 
 
 def _uniform(seed):
@@ -64,25 +70,62 @@ class _Heads(keras.Layer):
         return ops.log_softmax(logits, axis=-1)
 
 
+class _PolicyModel(keras.Model):
+    """Tokens `(B, T)` -> log-probabilities `(B, T, K)`.
+
+    It is trained on dictionaries: `actions` `(B, T)`, their
+    `old_log_probability` `(B,)` and `advantages` `(B,)`.
+    """
+
+    def __init__(self, inputs, outputs, settings, loss, **kwargs):
+        super().__init__(inputs, outputs, **kwargs)
+        self.settings = settings
+        self.loss_name = loss
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        # `train_on_batch` of torch passes NumPy arrays.
+        y = {name: ops.convert_to_tensor(value) for name, value in y.items()}
+        log_p = losses.log_probability(y_pred, y["actions"])
+        old_log_p, advantages = y["old_log_probability"], y["advantages"]
+        if self.loss_name == "ppo":
+            clip = self.settings.clip
+            loss = losses.ppo_loss(log_p, old_log_p, advantages, clip)
+        else:
+            loss = losses.reinforce_loss(log_p, advantages)
+        bonus = ops.mean(losses.entropy(y_pred))
+        return loss - self.settings.entropy_weight * bonus
+
+
 class Controller:
     """The policy, its optimizer and its loss, on any backend.
 
     Args:
         sizes: Sequence of integers, the number of options of each decision.
-        settings: `nasnet_keras.search.policy.losses.Settings`.
+        settings: `nasnet_keras.search.Settings`.
         units: Integer, of the LSTM.
         seed: Integer, of the initial weights.
         loss: `"ppo"` or `"reinforce"`.
+
+    Raises:
+        ValueError: If `loss` is neither.
     """
 
-    def __init__(self, sizes, settings, units=100, seed=0, loss="ppo"):
-        if loss not in ("ppo", "reinforce"):
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        settings: Settings,
+        units: int = 100,
+        seed: int = 0,
+        loss: str = "ppo",
+    ):
+        if loss not in LOSSES:
             raise ValueError(
                 f"`loss` must be 'ppo' or 'reinforce'. Received: loss={loss!r}"
             )
         self.sizes = tuple(sizes)
         self.settings = settings
-        self._loss_name = loss
         # The token of option k of decision t is offsets[t] + k; 0 is "start".
         self.offsets = 1 + np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
         self.embedding = keras.layers.Embedding(
@@ -99,21 +142,33 @@ class Controller:
         self.heads = _Heads(self.sizes, seed + 4)
         tokens = keras.Input((len(self.sizes),), dtype="int32")
         outputs = self.heads(self.lstm(self.embedding(tokens)))
-        self.model = keras.Model(tokens, outputs, name="controller")
-        self.model.compile(
-            keras.optimizers.Adam(settings.learning_rate), loss=self._loss
+        self.model = _PolicyModel(
+            tokens, outputs, settings, loss, name="controller"
         )
+        self.model.compile(keras.optimizers.Adam(settings.learning_rate))
         self.model.optimizer.build(self.model.trainable_variables)
 
-    def log_probs(self, actions):
+    def tokens(self, actions) -> np.ndarray:
+        """Inputs of the model: "start", then all actions but the last."""
+        tokens = np.asarray(actions) + self.offsets
+        return np.pad(tokens[:, :-1], [(0, 0), (1, 0)]).astype("int32")
+
+    def log_probs(self, actions) -> np.ndarray:
         """Log-probabilities `(B, T, K)` along given architectures.
 
         Args:
             actions: Integer array `(B, T)`.
         """
-        return self.model.predict_on_batch(self._tokens(actions))
+        return self.model.predict_on_batch(self.tokens(actions))
 
-    def sample(self, noise):
+    def log_probability(self, actions) -> np.ndarray:
+        """Log-probabilities `(B,)` of architectures `(B, T)`."""
+        actions = np.asarray(actions)
+        log_probs = self.log_probs(actions)
+        taken = np.take_along_axis(log_probs, actions[..., None], axis=2)
+        return taken[..., 0].sum(axis=1)
+
+    def sample(self, noise) -> tuple[np.ndarray, np.ndarray]:
         """Samples architectures.
 
         Args:
@@ -139,14 +194,7 @@ class Controller:
             tokens = (self.offsets[decision] + chosen).astype("int32")
         return actions, log_p
 
-    def log_probability(self, actions):
-        """Log-probabilities `(B,)` of whole architectures `(B, T)`."""
-        actions = np.asarray(actions)
-        log_probs = self.log_probs(actions)
-        taken = np.take_along_axis(log_probs, actions[..., None], axis=2)
-        return taken[..., 0].sum(axis=1)
-
-    def learn(self, actions, old_log_p, advantages):
+    def learn(self, actions, old_log_p, advantages) -> None:
         """Takes `settings.epochs` gradient steps on one batch.
 
         Args:
@@ -154,18 +202,20 @@ class Controller:
             old_log_p: Array `(B,)`, their log-probabilities when sampled.
             advantages: Array `(B,)`.
         """
-        tokens = self._tokens(actions)
-        targets = np.concatenate(
-            [actions, np.stack([old_log_p, advantages], axis=1)], axis=1
-        ).astype("float32")
+        tokens = self.tokens(actions)
+        targets = {
+            "actions": np.asarray(actions, "int32"),
+            "old_log_probability": np.asarray(old_log_p, "float32"),
+            "advantages": np.asarray(advantages, "float32"),
+        }
         for _ in range(self.settings.epochs):
             self.model.train_on_batch(tokens, targets)
 
-    def get_weights(self):
-        """Returns a list of arrays: policy and optimizer, all that changes."""
+    def get_weights(self) -> list[np.ndarray]:
+        """Returns the weights of the policy and the optimizer's variables."""
         return [ops.convert_to_numpy(v) for v in self._variables]
 
-    def set_weights(self, values):
+    def set_weights(self, values: Sequence[np.ndarray]) -> None:
         """Sets what `get_weights` returned."""
         for variable, value in zip(self._variables, values, strict=True):
             variable.assign(value)
@@ -174,27 +224,9 @@ class Controller:
     def _variables(self):
         return [*self.model.variables, *self.model.optimizer.variables]
 
-    def _tokens(self, actions):
-        tokens = np.asarray(actions) + self.offsets
-        return np.pad(tokens[:, :-1], [(0, 0), (1, 0)]).astype("int32")
-
-    def _loss(self, targets, log_probs):
-        """Keras loss; `targets` `(B, T + 2)`: actions, log p, advantage."""
-        actions = ops.cast(targets[:, :-2], "int32")
-        old_log_p, advantage = targets[:, -2], targets[:, -1]
-        log_p = losses.log_probability(log_probs, actions)
-        if self._loss_name == "ppo":
-            loss = losses.ppo_loss(
-                log_p, old_log_p, advantage, self.settings.clip
-            )
-        else:
-            loss = losses.reinforce_loss(log_p, advantage)
-        bonus = ops.mean(losses.entropy(log_probs))
-        return loss - self.settings.entropy_weight * bonus
-
 
 def _choose(probabilities, noise):
-    """Inverse-transform sampling, a row at a time."""
+    """Inverse-transform sampling, one row at a time."""
     cumulative = np.cumsum(probabilities, axis=1)
     above = noise[:, None] * cumulative[:, -1:] < cumulative
     return above.argmax(axis=1)

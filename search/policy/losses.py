@@ -4,75 +4,8 @@ Notation: `B` architectures of `T` decisions with at most `K` options each. An
 architecture is one action: its log-probability is the sum over its decisions.
 """
 
-import dataclasses
-
 import numpy as np
 from keras import ops
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """How a policy learns from batches of architectures.
-
-    Args:
-        learning_rate: Float, of Adam.
-        batch_size: Integer, architectures per update.
-        epochs: Integer, gradient steps on each batch.
-        clip: Float, how far a probability ratio may count away from 1.
-        entropy_weight: Float, of the entropy bonus.
-        baseline_decay: Float, of the moving average of rewards.
-        normalize: Whether advantages are scaled by their deviation within
-            the batch, after subtracting their mean.
-        repeats: Whether an architecture may be evaluated again. The paper's
-            20,000 children were sampled freely; of a few hundred, none should
-            be spent on what is known.
-    """
-
-    learning_rate: float
-    batch_size: int
-    epochs: int
-    clip: float
-    entropy_weight: float
-    baseline_decay: float
-    normalize: bool
-    repeats: bool = False
-
-
-SETTINGS = {
-    # Appendix A.2, for thousands of trials. The paper does not state the clip
-    # (0.2 is that of the PPO paper) nor more than one step per batch.
-    "paper": Settings(
-        learning_rate=0.00035,
-        batch_size=20,
-        epochs=1,
-        clip=0.2,
-        entropy_weight=0.00001,
-        baseline_decay=0.95,
-        normalize=False,
-        repeats=True,
-    ),
-    # For hundreds of trials; chosen on NAS-Bench-201 and on the made-up
-    # reward of `benchmarks/controller.py`.
-    "small": Settings(
-        learning_rate=0.001,
-        batch_size=10,
-        epochs=10,
-        clip=0.2,
-        entropy_weight=0.00001,
-        baseline_decay=0.95,
-        normalize=True,
-    ),
-}
-
-
-# A plain policy gradient takes one step on a batch: a second one would be off
-# the policy that sampled it. Chosen on NAS-Bench-201.
-REINFORCE_SETTINGS = {
-    "paper": SETTINGS["paper"],
-    "small": dataclasses.replace(
-        SETTINGS["small"], epochs=1, learning_rate=0.01
-    ),
-}
 
 
 def log_probability(log_probs, actions):
@@ -92,7 +25,7 @@ def log_probability(log_probs, actions):
 def entropy(log_probs):
     """H = -sum p log p of every decision, summed over the decisions: `(B,)`.
 
-    Options that do not exist have log-probability of about -1e9 and add 0.
+    Options that do not exist have a log-probability of about -1e9 and add 0.
     """
     return -ops.sum(ops.exp(log_probs) * log_probs, axis=(1, 2))
 
@@ -124,10 +57,11 @@ def ppo_loss(log_p, old_log_p, advantages, clip):
 
 
 def moving_average(baseline, rewards, decay):
-    """The baseline after `rewards`, one by one: b <- decay b + (1 - decay) R.
+    """Updates the baseline with each reward: b <- decay b + (1 - decay) R.
 
     Args:
-        baseline: Float, or `None` before the first reward, which then is it.
+        baseline: Float, or `None` before the first reward, which then becomes
+            the baseline.
         rewards: Sequence of floats.
         decay: Float.
     """
@@ -144,7 +78,7 @@ def advantages(rewards, baseline, normalize):
     Args:
         rewards: Sequence of floats, a batch.
         baseline: Float, the moving average before the batch; `None` takes the
-            batch's mean.
+            mean of the batch.
         normalize: Whether to return `(R - mean) / deviation` of the batch. A
             batch of equal rewards gives zeros.
 

@@ -25,7 +25,7 @@ from nasnet_keras.search import (
     SearchMismatchError,
     SearchSpace,
 )
-from nasnet_keras.search.policy.losses import SETTINGS
+from nasnet_keras.search.policy.settings import SETTINGS
 
 SPACE = NASNetSpace(blocks=2, operations=("identity", "conv_1x1", "conv_3x3"))
 QUICK = dataclasses.replace(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from nasnet_keras.search import Controller, NASNetSpace
-from nasnet_keras.search.policy.losses import SETTINGS, advantages
+from nasnet_keras.search.policy.losses import advantages
+from nasnet_keras.search.policy.settings import SETTINGS
 
 SIZES = (2, 5, 3)
 SMALL = SETTINGS["small"]
@@ -144,11 +145,13 @@ def test_gradients_are_those_of_finite_differences(loss):
     moved = controller.log_probability(actions) - log_p
     assert np.abs(np.expm1(moved)).max() > SMALL.clip
     advantage = rng.normal(size=8)
-    targets = np.concatenate(
-        [actions, np.stack([log_p, advantage], axis=1)], axis=1
-    ).astype("float32")
-    model, tokens = controller.model, controller._tokens(actions)
-    model.compile(keras.optimizers.SGD(1.0), loss=controller._loss)
+    targets = {
+        "actions": actions.astype("int32"),
+        "old_log_probability": log_p.astype("float32"),
+        "advantages": advantage.astype("float32"),
+    }
+    model, tokens = controller.model, controller.tokens(actions)
+    model.compile(keras.optimizers.SGD(1.0))
 
     def value():
         return float(model.test_on_batch(tokens, targets))

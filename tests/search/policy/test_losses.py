@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from nasnet_keras.search.policy import losses
+from nasnet_keras.search.policy.settings import SETTINGS
 
 
 def test_log_probability_is_that_of_the_decisions_taken():
@@ -96,7 +97,7 @@ def test_advantages():
 
 
 def test_the_settings_of_the_paper():
-    paper = losses.SETTINGS["paper"]
+    paper = SETTINGS["paper"]
     assert paper.learning_rate == 0.00035
     assert paper.entropy_weight == 0.00001
     assert paper.baseline_decay == 0.95
