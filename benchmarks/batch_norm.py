@@ -2,9 +2,9 @@
 
     python benchmarks/batch_norm.py [--repeats 5]
 
-The same network with the same weights, built once with each; the timed parts
-alternate between the two. Prints medians in milliseconds an image (seconds
-where it says so) and the ratio.
+The same network with the same weights, built with each; measurements alternate
+between the two. Prints medians in milliseconds per image (seconds where marked)
+and the ratio.
 """
 
 import argparse

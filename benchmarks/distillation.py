@@ -3,10 +3,9 @@
     python benchmarks/distillation.py \
         --data-dir ../shared/data/tensorflow_datasets
 
-The teacher is the network whose weights we ship. It was trained on all of
-CIFAR-10's training images, so the student gains from images that it does not
-see itself. Prints a table; writes its JSON and its plot to
-`benchmarks/results/`.
+The teacher has the shipped weights. It was trained on all training images of
+CIFAR-10, so the student profits from images that it is not trained on. Prints
+a table; writes its JSON and its plot to `benchmarks/results/`.
 """
 
 import functools
@@ -20,13 +19,13 @@ from nasnet_keras.training.data import load_dataset
 from nasnet_keras.training.network import build_network
 
 
-def train(dataset, recipe, filters, taught, seed):
+def train(dataset, recipe, filters, with_teacher, seed):
     def build():
         preset = get_preset("nasnet_cifar")
         size = {"cells_per_stack": 1, "filters": filters}
         return build_network(preset, recipe, dataset, **size)
 
-    teacher = make_teacher() if taught else None
+    teacher = make_teacher() if with_teacher else None
     return training.train_and_test(build, recipe, dataset, seed, teacher)
 
 
@@ -60,8 +59,10 @@ def main():
         epochs=args.epochs, image_size=args.image_size
     )
     settings = {
-        name: functools.partial(train, dataset, recipe, args.filters, taught)
-        for name, taught in (("alone", False), ("with a teacher", True))
+        name: functools.partial(
+            train, dataset, recipe, args.filters, with_teacher
+        )
+        for name, with_teacher in (("alone", False), ("with a teacher", True))
     }
     results = seeds.run(settings, args)
     seeds.print_table(results, {"test": "test accuracy, %"})

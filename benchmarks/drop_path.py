@@ -1,10 +1,10 @@
-"""Does ScheduledDropPath work here? None, constant, scheduled, adaptive.
+"""Compares drop path: none, constant, scheduled, adaptive.
 
     python benchmarks/drop_path.py --data-dir ../shared/data/tensorflow_datasets
 
-The same small network on a part of CIFAR-10, long enough to overfit it: per
-setting and seed the accuracy on images that it was not trained on. Prints a
-table; writes its JSON and its plot to `benchmarks/results/`.
+Trains the same small network on a part of CIFAR-10 long enough to overfit, and
+measures the test accuracy of each setting and seed. Prints a table; writes
+its JSON and its plot to `benchmarks/results/`.
 """
 
 import dataclasses

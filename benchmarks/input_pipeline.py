@@ -1,20 +1,20 @@
-"""Images per second of each input pipeline, and of the training beside it.
+"""Images per second of each input pipeline, and of training steps.
 
     python benchmarks/input_pipeline.py [--repeats 5] [--steps cifar mobile]
 
-Each pipeline as tf.data and as Keras' threads run it without TensorFlow:
-CIFAR's augmentation with cutout of arrays at 32 pixels, Inception's of arrays
-of 64 at 32 pixels, and Inception's of JPEG files of 500x375 (ImageNet's usual
-size) at 224 pixels. Then training steps on this machine: NASNetCIFAR with one
-cell a stack and 20 filters at 32 pixels, batch 128; NASNetMobile at 224, batch
-16. Repeats alternate between all of them; medians are printed, and the spread.
+Each pipeline by tf.data and by Keras' threads, which need no TensorFlow:
+CIFAR's augmentation with cutout of arrays at 32 pixels; Inception's of arrays
+from 64 to 32 pixels; Inception's of JPEG files of 500x375 (ImageNet's usual
+size) at 224 pixels. Then training steps: NASNetCIFAR with one cell per stack
+and 20 filters at 32 pixels, batch 128; NASNetMobile at 224, batch 16. Repeats
+alternate between all of them; prints medians, minima and maxima.
 
-Images are the flowers of the test data, enlarged where need be.
+Images are the flowers of the test data, enlarged if necessary.
 """
 
 import os
 
-# As `nasnet train` has it.
+# As in `nasnet train`.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import argparse
@@ -31,7 +31,7 @@ import nasnet_keras
 from nasnet_keras.training.data import load_dataset
 from nasnet_keras.training.feeds.make import make_feed
 from nasnet_keras.training.optimizers import compile_model
-from nasnet_keras.training.recipes.recipe import Recipe
+from nasnet_keras.training.recipes import Recipe
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DATA = os.environ.get("NASNET_TEST_DATA", ROOT.parent / "shared" / "data")
@@ -48,7 +48,7 @@ def write_photos(source, folder, size=(500, 375)):
 
 
 def make_feeds(folder):
-    """Pipelines by their names."""
+    """Returns the feeds by name."""
 
     def feed(dataset, **settings):
         recipe = Recipe(epochs=10**6, learning_rate=0.1, **settings)
@@ -67,11 +67,11 @@ def make_feeds(folder):
 
 
 class TensorFlow:
-    """The batches of a feed by tf.data."""
+    """Takes batches of a feed from tf.data."""
 
     def __init__(self, feed):
         self.size = feed.recipe.batch_size
-        self.ready = feed.workers + 4
+        self.prefetched = feed.workers + 4
         self.iterator = iter(feed.tf_dataset())
 
     def __call__(self):
@@ -79,32 +79,32 @@ class TensorFlow:
 
 
 class Threads:
-    """The batches of a feed by as many threads as Keras starts for it."""
+    """Takes batches of a feed from as many threads as Keras starts."""
 
     def __init__(self, feed):
         self.size = feed.recipe.batch_size
-        self.ready = feed.workers
+        self.prefetched = feed.workers
         self.feed = feed
         self.pool = concurrent.futures.ThreadPoolExecutor(feed.workers)
-        # As many ahead as there are threads.
-        self.made = [self._next(step) for step in range(feed.workers)]
+        # As many batches ahead as threads.
+        self.futures = [self._submit(step) for step in range(feed.workers)]
         self.step = feed.workers
 
-    def _next(self, step):
+    def _submit(self, step):
         return self.pool.submit(self.feed.batch, step)
 
     def __call__(self):
-        self.made.append(self._next(self.step))
+        self.futures.append(self._submit(self.step))
         self.step += 1
-        self.made.pop(0).result()
+        self.futures.pop(0).result()
 
 
 class Step:
-    """A training step on one batch that is there already."""
+    """A training step on the same batch each time."""
 
     def __init__(self, model, side, size):
         self.size = size
-        self.ready = 0
+        self.prefetched = 0
         self.model = model
         compile_model(model, Recipe(1, size, 0.01, image_size=side), 1)
         rng = np.random.default_rng(0)
@@ -132,9 +132,9 @@ def make_step(name):
 
 
 def images_per_second(make_batch, seconds):
-    """Over at least so many seconds, and at least two batches."""
-    for _ in range(make_batch.ready):
-        make_batch()  # Made while others were measured.
+    """Measures for at least so many seconds, and at least two batches."""
+    for _ in range(make_batch.prefetched):
+        make_batch()  # Prepared while others were measured.
     number, began = 0, time.perf_counter()
     while number < 2 or time.perf_counter() - began < seconds:
         make_batch()
@@ -158,7 +158,7 @@ def main():
         nargs="*",
         choices=("cifar", "mobile"),
         default=("cifar", "mobile"),
-        help="training steps to measure; none, if nothing follows",
+        help="training steps to measure; give no name to measure none",
     )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -172,7 +172,7 @@ def main():
             timed[f"training step: {name}"] = make_step(name)
         figures = {name: [] for name in timed}
         for make_batch in timed.values():
-            make_batch()  # The first one traces, and fills caches.
+            make_batch()  # The first call traces and fills caches.
         for _ in range(args.repeats):
             for name, make_batch in timed.items():
                 speed = images_per_second(make_batch, args.seconds)

@@ -1,10 +1,11 @@
-"""A child's first training step, with and without the optimizer built before.
+"""Time of the first training step, with the optimizer built before or in it.
 
     python benchmarks/optimizer_build.py [--repeats 3]
 
-Keras makes an optimizer's variables in the first step. TensorFlow traces a
-function that makes variables twice; `search/evaluator.py` therefore makes them
-before. Prints the median seconds of each, and their ratio.
+By default Keras creates an optimizer's variables in the first step. TensorFlow
+traces a function that creates variables twice; `compile_model` in
+`nasnet_keras/training/optimizers.py` therefore creates them before. Prints the
+median seconds of each, and their ratio.
 """
 
 import argparse
@@ -37,9 +38,9 @@ def main():
     repeats = parser.parse_args().repeats
     pairs = [(first_step(False), first_step(True)) for _ in range(repeats)]
     within, before = (statistics.median(times) for times in zip(*pairs))
-    print(f"variables made in the first step  {within:6.1f} s")
-    print(f"variables made before it          {before:6.1f} s")
-    print(f"ratio                             {within / before:6.2f}")
+    print(f"variables created in the first step  {within:6.1f} s")
+    print(f"variables created before it          {before:6.1f} s")
+    print(f"ratio                                {within / before:6.2f}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""Settings compared over seeds: run what is missing, print, plot.
+"""Compares settings over several seeds: runs, tables, plots.
 
-Each result is written as soon as it is there: a benchmark that was stopped
-goes on with the next.
+Each result is written at once, so that a stopped benchmark can be resumed.
 """
 
 import argparse
@@ -14,13 +13,13 @@ RESULTS = pathlib.Path(__file__).parent / "results"
 
 
 def parse(description, name, **arguments):
-    """Returns the command line's arguments, those of every benchmark first.
+    """Parses the command line: common arguments, and the benchmark's own.
 
     Args:
         description: String, the script's docstring.
-        name: String, what its results are called.
-        arguments: Name -> default, of the benchmark's own integers, floats
-            and paths.
+        name: String, the default name of the results' file.
+        arguments: Name -> default (integer, float or path) of the benchmark's
+            own arguments.
     """
     parser = argparse.ArgumentParser(description=description.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=3)
@@ -37,12 +36,13 @@ def parse(description, name, **arguments):
 
 
 def run(settings, args):
-    """Runs every setting with every seed, but what the file already holds.
+    """Runs every setting with every seed, except finished ones.
 
     Args:
         settings: Dictionary, name -> function of a seed that returns a
             dictionary of results; `curve` in it is a list of numbers.
-        args: Of `parse`. Results of other arguments are not taken up.
+        args: The result of `parse`. Results in `args.output` are reused if
+            their arguments are the same.
 
     Returns:
         Dictionary: name -> list of results, by seed.
@@ -50,16 +50,16 @@ def run(settings, args):
     from nasnet_keras.runs.files import write_atomically
     from nasnet_keras.runs.provenance import provenance
 
-    asked = {
+    arguments = {
         name: str(value)
         for name, value in vars(args).items()
         if name not in ("seeds", "output")
     }
-    content = {"arguments": asked, "results": {}}
+    content = {"arguments": arguments, "results": {}}
     if args.output.is_file():
         before = json.loads(args.output.read_text())
-        content = before if before["arguments"] == asked else content
-    for seed in range(args.seeds):  # Seed by seed: early ends compare fairly.
+        content = before if before["arguments"] == arguments else content
+    for seed in range(args.seeds):  # All settings per seed, to compare early.
         for name, function in settings.items():
             results = content["results"].setdefault(name, [])
             if len(results) > seed:
@@ -76,11 +76,11 @@ def run(settings, args):
 
 
 def print_table(results, measures):
-    """Prints mean, deviation and single values of measures, as Markdown.
+    """Prints mean, standard deviation and single values as Markdown.
 
     Args:
-        results: Of `run`.
-        measures: Dictionary, key of a result -> what to call it.
+        results: The result of `run`.
+        measures: Dictionary, key of a result -> column title.
     """
     header = ["", *measures.values(), "by seed: " + next(iter(measures))]
     print("\n| " + " | ".join(header) + " |")
@@ -95,14 +95,14 @@ def print_table(results, measures):
 
 
 def _summary(values):
-    if all(isinstance(value, int) for value in values):  # A count.
+    if all(isinstance(value, int) for value in values):  # Counts.
         return f"{statistics.mean(values):,.0f}"
     spread = statistics.stdev(values) if len(values) > 1 else 0
     return f"{statistics.mean(values):.2f} ± {spread:.2f}"
 
 
 def plot(results, path, ylabel):
-    """Draws the mean of each setting's curves, and the curves themselves."""
+    """Plots the curves of each setting and their mean."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), dpi=150, layout="constrained")

@@ -1,7 +1,7 @@
-"""What the benchmarks that train small networks share.
+"""Helpers of the benchmarks that train small networks.
 
-Import it before Keras: TensorFlow reads the variable set here once, and its
-oneDNN kernels make a step on a CPU some 1.8 times as fast.
+Import it before Keras: it enables TensorFlow's oneDNN kernels, which make a
+step on a CPU about 1.8 times as fast.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ RESULTS = pathlib.Path(__file__).parent / "results"
 
 
 def plain_recipe(**settings):
-    """The short recipe without what regularizes, for comparisons of it."""
+    """The short recipe without regularization, as a baseline."""
     return dataclasses.replace(
         get_recipe("cifar10_short"),
         label_smoothing=0.0,
@@ -33,11 +33,11 @@ def plain_recipe(**settings):
 
 
 def train_and_test(build, recipe, dataset, seed, teacher=None, test=True):
-    """Trains a network in a folder that is thrown away, and tests it.
+    """Trains a network in a temporary folder, and tests it.
 
     Args:
-        build: Function that returns the network; called once the seed is set.
-        recipe, dataset, seed, teacher: Of `nasnet_keras.training.fit.fit`.
+        build: Function that returns the network; called after seeding.
+        recipe, dataset, seed, teacher: See `nasnet_keras.training.fit.fit`.
         test: Boolean, whether to test it.
 
     Returns:

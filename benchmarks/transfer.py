@@ -1,9 +1,9 @@
-"""What the weights that we ship are worth on other images: flowers.
+"""Transfer learning from the shipped weights to flowers.
 
     python benchmarks/transfer.py --data ../shared/data/flowers
 
-The same network with the same budget, once from the weights trained on
-CIFAR-10 and once from scratch. Prints a table; writes its JSON and its plot to
+The same network with the same number of epochs, from the weights trained on
+CIFAR-10 and from scratch. Prints a table; writes its JSON and its plot to
 `benchmarks/results/`.
 """
 
@@ -18,7 +18,7 @@ from nasnet_keras.training.network import build_network
 
 PRESET = "nasnet_cifar"
 SHIPPED = "from CIFAR-10"
-# For each start the better of the learning rates 0.02 and 0.1.
+# For each start the better of 0.02 and 0.1.
 RATES = {SHIPPED: 0.02, "from scratch": 0.1}
 
 

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+import sys
 
 # Before anything imports TensorFlow: only its errors are worth reading.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -108,3 +109,10 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("no_proxy", "*")
     return tmp_path / "home" / "models" / "nasnet_keras"
+
+
+@pytest.fixture
+def without_tensorflow(monkeypatch):
+    """Makes every import of TensorFlow and TensorFlow Datasets fail."""
+    for name in ("tensorflow", "tensorflow_datasets"):
+        monkeypatch.setitem(sys.modules, name, None)

@@ -1,6 +1,6 @@
-"""What users of keras.applications' NASNet write, done on these networks.
+"""Code for keras.applications' NASNet, applied to these networks.
 
-The README's table has a line for each test here.
+The table in `docs/migrating.md` has a line for each test here.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from nasnet_keras import NASNetMobile, NormalCell, ReductionCell
+from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.training.fine_tuning import (
     freeze_batch_norm,
     replace_head,
@@ -40,11 +41,11 @@ def built():
 
 @pytest.fixture
 def model(built):
-    """The network, not compiled; what a test does to it is undone."""
+    """The network, not compiled; changes by a test are undone."""
     weights = built.get_weights()
     yield keras.Model(built.input, built.output, name=built.name)
     built.set_weights(weights)
-    # Twice, because setting what is set already does not reach the sublayers.
+    # Twice: setting a value that is set already does not reach sublayers.
     built.trainable = False
     built.trainable = True
 
@@ -56,7 +57,7 @@ def images():
 
 
 def inner_layers(model, kind):
-    return [x for x in model._flatten_layers() if isinstance(x, kind)]
+    return [x for x in all_layers(model) if isinstance(x, kind)]
 
 
 def step(model, x):
@@ -97,7 +98,7 @@ def test_unfreezing_the_last_cells(model, images):
 
 
 def test_unfreezing_in_plain_keras(model, images):
-    """By the names of layers; batch norm inside the cells learns too."""
+    """By the names of layers; batch norm inside the cells changes too."""
     for layer in model.layers:
         layer.trainable = layer.name in ("cell_2", "predictions")
     changed = step(model, images)
@@ -118,12 +119,12 @@ def test_layer_index(images):
         layer.trainable = False
     changed = layers_of(step(mobile, images[:, :32, :32]))
     assert {"cell_stem_0", "cell_0", "cell_11", "predictions"} <= changed
-    # A cell is a good place to cut; its index is not.
+    # Cut by the name of a cell, not by its index.
     assert mobile.layers[-8].name == "cell_8"
 
 
 def test_new_head_on_a_frozen_network(model, images):
-    """The guide's way: a frozen network as one layer, in inference mode."""
+    """As in Keras' guide: a frozen network as one layer, in inference mode."""
     base = keras.Model(model.input, model.get_layer("global_pool").output)
     base.trainable = False
     inputs = keras.Input((SIZE, SIZE, 3))
@@ -136,18 +137,18 @@ def test_replaced_head(model, images):
     """`layers[-2]` is Mobile's dropout here, the pooling there."""
     assert model.layers[-2].name == "dropout"
     model.trainable = False
-    # Logits: a softmax of random weights may be saturated, and not learn.
+    # Logits: a softmax of random weights may be saturated and not learn.
     new = replace_head(model, classes=2, activation=None)
     assert new.output_shape == (None, 2)
     assert layers_of(step(new, images)) == {"predictions"}
     assert new.get_layer("cell_2") is model.get_layer("cell_2")
 
 
-# Layers and what they give ----------------------------------------------------
+# Layers and their outputs -----------------------------------------------------
 
 
 def test_layers_inside_a_cell(model):
-    """`get_layer` gives cells; theirs are public attributes."""
+    """`get_layer` gives cells; their layers are public attributes."""
     cell = model.get_layer("cell_2")
     assert isinstance(cell, NormalCell)
     assert isinstance(model.get_layer("reduction_cell_1"), ReductionCell)
@@ -195,7 +196,7 @@ def test_inner_output(model, images):
 
 
 def test_output_inside_a_cell(model, images):
-    """Layers there have no `.output`; they are called on the cell's inputs."""
+    """Inner layers have no `.output`; they are called on the cell's inputs."""
     cell = model.get_layer("cell_2")
     path = cell.paths[0][1]  # An average pool of the previous state.
     with pytest.raises((AttributeError, ValueError)):
@@ -257,7 +258,7 @@ def test_clone_model(model, images):
 
 
 def test_clone_model_with_a_function(model, images):
-    """It is called with cells, whose configuration is that of any layer."""
+    """It is called with cells, which have a configuration like any layer."""
     seen = []
 
     def clone(layer):
@@ -275,7 +276,7 @@ def test_clone_model_with_a_function(model, images):
 
 
 def test_saving_and_loading(model, images, tmp_path):
-    """Needs no `custom_objects`; a compiled model goes on training."""
+    """Needs no `custom_objects`; a compiled model can train further."""
     unfreeze_from(model, "cell_2", batch_norm=True)
     step(model, images)
     model.save(tmp_path / "a.keras")
@@ -295,7 +296,7 @@ def test_weights_file(model, images, tmp_path):
 
 @pytest.mark.parametrize("expand_nested", [False, True])
 def test_summary(model, expand_nested):
-    """A line for each cell; there is no model in it to expand."""
+    """One line per cell; there is no nested model to expand."""
     lines = []
     model.summary(
         expand_nested=expand_nested,

@@ -1,7 +1,5 @@
 """Real images for the tests of the pipelines, read once."""
 
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -60,13 +58,6 @@ def make_recipe():
         )
 
     return make
-
-
-@pytest.fixture
-def without_tensorflow(monkeypatch):
-    """Has every import of TensorFlow and TensorFlow Datasets fail."""
-    for name in ("tensorflow", "tensorflow_datasets"):
-        monkeypatch.setitem(sys.modules, name, None)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
-"""What another backend makes of a training's data, for `test_feed.py`.
+"""Trains on another backend and prints hashes of batches, for `test_make.py`.
 
     KERAS_BACKEND=jax python -m tests.training.numpy_probe
 
-has imports of TensorFlow fail, trains, and prints hashes of batches.
+Imports of TensorFlow fail in it.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ STEPS = (0, 21)  # The second is in the second epoch.
 
 
 def make_feeds():
-    """Feeds of either kind on real digits, and what to validate on."""
+    """Feeds of both kinds on real digits, and validation batches."""
     from nasnet_keras.training.data import load_dataset
     from nasnet_keras.training.feeds.evaluation import evaluation_batches
     from nasnet_keras.training.feeds.make import make_feed
@@ -31,17 +31,17 @@ def make_feeds():
 
 def hashes(feeds):
     """SHA-256 of some batches of each feed."""
-    found = []
+    digests = []
     for feed in feeds:
         for step in STEPS:
             images, labels = feed.batch(step)
             content = images.tobytes() + labels.tobytes()
-            found.append(hashlib.sha256(content).hexdigest())
-    return found
+            digests.append(hashlib.sha256(content).hexdigest())
+    return digests
 
 
 def train(feeds, validation):
-    """Trains a little, as one that goes on with its second epoch."""
+    """Trains the second epoch, as a resumed training does."""
     import keras
 
     model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(10)])

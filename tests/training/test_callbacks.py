@@ -1,16 +1,17 @@
-"""What makes a training resumable, and what ends it: real fits, small."""
+"""Callbacks in small, real trainings."""
 
 import keras
 import numpy as np
 import pytest
 
-from nasnet_keras.layers.drop_path import AdaptiveDropPath, DropPath
+from nasnet_keras.layers.drop_path import DropPath
 from nasnet_keras.training.callbacks import (
     Checkpoints,
     Reseed,
     StopOnNaN,
     TrainingError,
 )
+from nasnet_keras.training.drop_path import AdaptiveDropPath
 
 X = np.random.default_rng(0).normal(size=(32, 8)).astype("float32")
 Y = np.eye(2, dtype="float32")[(X[:, 0] > 0).astype(int)]
@@ -51,7 +52,7 @@ def test_each_epoch_draws_anew_and_follows_from_its_number():
     assert len(set(whole)) == 3
     assert losses([Reseed(7)], first=1) == pytest.approx(whole[1:], rel=1e-6)
     assert losses([Reseed(8)]) != pytest.approx(whole, rel=1e-3)
-    # Without it a resumed training draws what the first epoch drew.
+    # Without it a resumed training repeats the draws of the first epoch.
     assert losses([], first=1) != pytest.approx(losses([])[1:], rel=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""Learning rates that shrink from cell to cell."""
+"""Learning rates that decrease from cell to cell."""
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ def network():
 
 
 def test_each_layer_moves_at_its_own_rate(network):
-    """One step of descent on the sum of all weights, whose gradient is 1."""
+    """One step of SGD on the sum of all weights, whose gradient is 1."""
     optimizer = discriminative_optimizer(
         network, lambda factor: keras.optimizers.SGD(factor), decay=0.5
     )

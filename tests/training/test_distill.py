@@ -1,4 +1,4 @@
-"""A student with a teacher: the loss by hand, and a whole training."""
+"""Distillation: the loss by hand, and a training."""
 
 import keras
 import numpy as np
@@ -55,7 +55,7 @@ def test_the_student_alone_is_trained():
     for one, other in zip(before, teacher.get_weights()):
         np.testing.assert_array_equal(one, other)
     assert not np.allclose(start[0], student.get_weights()[0], atol=0.01)
-    # It has heard of nothing but the teacher: it says what the teacher says.
+    # It learned from the teacher alone, so it predicts the same.
     np.testing.assert_allclose(
         student.predict(X, verbose=0),
         teacher.predict(X, verbose=0),

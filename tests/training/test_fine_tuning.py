@@ -1,4 +1,4 @@
-"""Fine-tuning: what is frozen does not learn, what is not does."""
+"""Fine-tuning: frozen layers do not change, all others do."""
 
 import warnings
 
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from nasnet_keras import NASNet
+from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.training.fine_tuning import (
     freeze_batch_norm,
     replace_head,
@@ -39,7 +40,7 @@ def small(**arguments):
 def batch_norms(layer):
     return [
         inner
-        for inner in layer._flatten_layers()
+        for inner in all_layers(layer)
         if isinstance(inner, keras.layers.BatchNormalization)
     ]
 
@@ -58,7 +59,7 @@ def statistics(model):
 def train(model, compile=True):
     """Does a training step; returns the names of the layers that it changed.
 
-    With a change of gamma and beta only, or of moving statistics only, too.
+    A change of moving statistics alone counts too.
     """
     if compile:
         model.compile(
@@ -84,7 +85,7 @@ def train(model, compile=True):
 
 
 def test_freeze_batch_norm_reaches_into_the_cells():
-    """All count; a training step moves no statistic, gamma or beta."""
+    """All are frozen; a step changes no statistic, gamma or beta."""
     model = small(genotype=TWO_BLOCKS, auxiliary_head=True)
     norms = batch_norms(model)
     top_level = [layer for layer in model.layers if layer in norms]
@@ -100,7 +101,7 @@ def test_freeze_batch_norm_reaches_into_the_cells():
 
 
 def test_loop_over_the_layers_misses_the_cells():
-    """The idiom that fails silently: why the function exists."""
+    """The usual loop fails silently, which is why the function exists."""
     model = small()
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -151,7 +152,7 @@ def test_freeze_batch_norm_errors():
 
 @pytest.mark.parametrize("way", ["save", "clone"])
 def test_batch_norm_stays_frozen(way, tmp_path):
-    """In cells too, whose other layers stay trainable."""
+    """In cells too; their other layers stay trainable."""
     model = small()
     count = freeze_batch_norm(model)
     if way == "save":
@@ -166,7 +167,7 @@ def test_batch_norm_stays_frozen(way, tmp_path):
 
 
 def test_frozen_batch_norm_survives_another_drop_path_rate():
-    """Which layers are frozen must not depend on there being a DropPath."""
+    """Which layers are frozen must not depend on a DropPath layer."""
     model = small()
     count = freeze_batch_norm(model)
 
@@ -196,7 +197,7 @@ TRUNK = [
 )
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_unfreeze_from(cell, batch_norm):
-    """A step changes the cell and what follows, nothing else."""
+    """A step changes the cell and the layers after it, nothing else."""
     model = small()
     names = unfreeze_from(model, cell, batch_norm)
     expected = TRUNK[TRUNK.index(cell) :]
@@ -210,7 +211,7 @@ def test_unfreeze_from(cell, batch_norm):
 
 
 def test_unfreeze_from_counts_every_weight():
-    """With batch norm: all that follows, by Keras' own freezing."""
+    """With batch norm: the same weights as with Keras' own freezing."""
     model = small(genotype=TWO_BLOCKS)
     for layer in model.layers:
         layer.trainable = layer.name in TRUNK[TRUNK.index("cell_1") :]
@@ -236,7 +237,7 @@ def test_unfreeze_from_does_not_undo_frozen_batch_norm():
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_unfreeze_from_depends_on_nothing_done_before(batch_norm):
-    """A frozen model, and half-frozen cells that say they are trainable.
+    """A frozen model, and trainable cells with frozen layers inside.
 
     TensorFlow skips `cell.trainable = True` there, see the first lines.
     """
@@ -247,7 +248,7 @@ def test_unfreeze_from_depends_on_nothing_done_before(batch_norm):
         cell = model.get_layer(name)
         cell.trainable = False
         cell.trainable = True
-        for inner in cell._flatten_layers(include_self=False):
+        for inner in all_layers(cell, include_self=False):
             inner.trainable = False
     assert model.get_layer("cell_2").trainable_weights == []
     if keras.backend.backend() == "tensorflow":
@@ -261,7 +262,7 @@ def test_unfreeze_from_depends_on_nothing_done_before(batch_norm):
 
 
 def test_auxiliary_head_is_trainable_wherever_it_stands():
-    """Keras lists its layers between the cells that run beside it."""
+    """Keras lists its layers between the trunk's cells."""
     model = small(auxiliary_head=True)
     order = [layer.name for layer in model.layers]
     assert order.index("aux_proj") < order.index("cell_2")
@@ -307,7 +308,7 @@ def cheap():
 
 
 def test_compiled_model_goes_on_training_what_it_did():
-    """What the docstring says of TensorFlow: silent, so ours warns."""
+    """On TensorFlow, silently, as the docstring says; so ours warns."""
     if keras.backend.backend() != "tensorflow":
         pytest.skip("only TensorFlow traces a step and keeps it")
     model = compiled(cheap())
@@ -315,7 +316,7 @@ def test_compiled_model_goes_on_training_what_it_did():
     assert "cell_0" in everything
     with pytest.warns(UserWarning, match=r"'nasnet' was compiled .*compile\("):
         unfreeze_from(model, "predictions")
-    assert train(model, compile=False) == everything  # Keras: not a word.
+    assert train(model, compile=False) == everything  # Keras does not warn.
     assert train(compiled(model), compile=False) == ["predictions"]
 
 
@@ -335,7 +336,7 @@ def test_warnings_come_only_with_a_change():
 
 
 def body(model):
-    """The network up to what its classifier reads."""
+    """The network up to the input of its classifier."""
     return keras.Model(model.input, model.get_layer("global_pool").output)
 
 
@@ -345,7 +346,7 @@ def expected_outputs(model, x, name="predictions"):
 
 
 def test_replace_head():
-    """The body's weights are the same objects; the given model works on."""
+    """The body's weights are shared; the given model remains usable."""
     model = small(dropout_rate=0.25)
     perturb_batch_norm(model)
     x = images()
@@ -408,7 +409,7 @@ def test_both_heads_are_replaced():
     assert new.output_names == ["predictions", "auxiliary_predictions"]
     assert [tuple(y.shape) for y in new(images())] == [(2, 3), (2, 3)]
     assert new.get_layer("aux_conv") is model.get_layer("aux_conv")
-    # Dropout stands before the classifier that counts.
+    # Dropout is before the main classifier only.
     assert new.get_layer("auxiliary_predictions").input is (
         new.get_layer("aux_flatten").output
     )
@@ -437,7 +438,7 @@ def test_head_is_single_precision(include_top):
         keras.config.set_dtype_policy(before)
     assert keras.backend.standardize_dtype(outputs.dtype) == "float32"
     np.testing.assert_allclose(np.asarray(outputs).sum(-1), 1, rtol=1e-5)
-    if not include_top:  # Nor is the average taken in half precision.
+    if not include_top:  # The average is not in half precision either.
         assert new.get_layer("global_pool").compute_dtype == "float32"
 
 
@@ -472,7 +473,7 @@ def test_bad_arguments_of_the_head(name, value):
 
 
 def test_head_on_a_head_error():
-    """A classifier over a softmax of its own would train, and badly."""
+    """A classifier on top of a softmax would train badly, without an error."""
     model = cheap()
     softmax = keras.layers.Softmax(name="mine")(model.output)
     with pytest.raises(ValueError, match=r"`model` must end in .*'mine'"):

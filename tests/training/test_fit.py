@@ -1,7 +1,6 @@
 """A training in its folder, with small networks of plain layers.
 
-`tests/training/test_command.py` trains real ones, in processes that are
-killed.
+`tests/cli/test_train.py` trains real networks, in processes that are killed.
 """
 
 import dataclasses
@@ -80,7 +79,7 @@ def test_an_interrupted_training_joins_its_curve(digits, tmp_path):
         )
         with pytest.raises(KeyboardInterrupt):
             fit(network(), RECIPE, digits, folder, verbose=0)
-    # Other initial weights: all comes from the checkpoint.
+    # Other initial weights: the checkpoint replaces them.
     model = network(seed=9)
     rows = fit(model, RECIPE, digits, folder, verbose=0)
     assert losses(rows) == pytest.approx(losses(whole), rel=1e-5)
@@ -92,7 +91,7 @@ def test_an_interrupted_training_joins_its_curve(digits, tmp_path):
 
 
 def test_the_average_is_what_is_saved(digits, tmp_path):
-    """With a momentum of nearly 1 it stays where the first step left it."""
+    """With a momentum of nearly 1 it stays near the initial weights."""
     recipe = dataclasses.replace(RECIPE, ema=0.999999, drop_path_rate=0.0)
     model = network()
     before = [np.array(w) for w in model.get_weights()]
@@ -145,7 +144,7 @@ def test_with_a_teacher_the_student_is_saved(digits, tmp_path):
 
 @pytest.fixture
 def disk():
-    """Function that ends the growth of this process' files at 10 kB."""
+    """Function that limits the files of this process to 10 kB."""
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))

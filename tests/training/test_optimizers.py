@@ -1,4 +1,4 @@
-"""A training step against arithmetic; learning rates against formulas."""
+"""A training step computed by hand; learning rates by formulas."""
 
 import math
 

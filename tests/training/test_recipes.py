@@ -1,4 +1,4 @@
-"""Recipes: what the authors' are, and what is refused."""
+"""Recipes: the authors' settings, and invalid ones."""
 
 import dataclasses
 

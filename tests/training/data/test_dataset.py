@@ -1,4 +1,4 @@
-"""Datasets: real images, honest splits, errors that name the file."""
+"""Datasets: real images, splits, errors that name the file."""
 
 import shutil
 
@@ -22,7 +22,7 @@ def test_digits():
     for images, labels in parts:
         assert images.dtype == np.uint8 and images.max() == 255
         assert set(labels) == set(range(10))
-    # No test image is one that was trained or validated on.
+    # The test part is disjoint from the others.
     assert not keys(dataset.test) & (keys(dataset.train) | keys(parts[1]))
 
 
@@ -44,7 +44,7 @@ def test_resizing_keeps_the_picture():
 
 
 def test_cifar10(shared_data, cifar10_file):
-    """The file holds what TensorFlow Datasets gives, in its order."""
+    """The file has the images of TensorFlow Datasets, in the same order."""
     import tensorflow_datasets as tfds
 
     dataset = load_dataset(str(cifar10_file), validation_split=0)

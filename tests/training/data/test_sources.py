@@ -32,7 +32,7 @@ def archive(path, folder, files):
 
 @pytest.fixture
 def downloads(tmp_path, monkeypatch):
-    """Where `keras.datasets` finds its downloads, whatever their hash."""
+    """The folder of `keras.datasets`' downloads, with hash checks disabled."""
     from keras.src.utils import file_utils
 
     monkeypatch.setattr(
@@ -99,7 +99,7 @@ def test_cifar10_of_keras(downloads, without_tensorflow):
 def test_a_failed_download_says_what_to_do(
     downloads, without_tensorflow, monkeypatch
 ):
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # Nobody is there.
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # No server.
     with pytest.raises(ValueError, match=r"URL fetch failure.*convert-data"):
         load_dataset("cifar100")
 

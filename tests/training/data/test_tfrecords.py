@@ -1,4 +1,4 @@
-"""ImageNet as TensorFlow Datasets prepares it, of a few real photos."""
+"""A small "ImageNet" of real photos, prepared by TensorFlow Datasets."""
 
 import io
 from itertools import chain
@@ -15,7 +15,7 @@ TRAIN, VALIDATION = 60, 10
 
 
 def write_records(data_dir, photos):
-    """Has TensorFlow Datasets prepare a dataset with ImageNet's name."""
+    """Prepares a dataset with ImageNet's name."""
     tfds = pytest.importorskip("tensorflow_datasets")
     features = {
         "file_name": tfds.features.Text(),
@@ -75,7 +75,7 @@ def labels_of(batches):
 
 
 def test_epochs_differ_and_a_resumed_one_does_not(dataset, make_recipe):
-    """Also where Keras seeded TensorFlow with 0, which `shuffle` minds."""
+    """Also with TensorFlow's seed 0, with which `shuffle` fails."""
     import keras
 
     keras.utils.set_random_seed(0)

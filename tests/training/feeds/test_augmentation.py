@@ -1,4 +1,4 @@
-"""What chance does to images: each of it, as often as it should."""
+"""Random crops, flips and cutout, and how often each occurs."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_an_epoch_sees_each_image_once():
 
 def test_draws_follow_from_seed_and_step_alone():
     first, second = Sampler(50, 10, seed=3), Sampler(50, 10, seed=3)
-    first.draw(0, 32)  # A sampler remembers nothing that matters.
+    first.draw(0, 32)  # Earlier draws have no effect.
     for step in (17, 4, 4):
         for name in ("indices", "flips", "offsets", "squares"):
             np.testing.assert_array_equal(
@@ -46,7 +46,7 @@ def test_draws_follow_from_seed_and_step_alone():
 
 
 def test_draws_are_those_of_the_first_version():
-    """A training that was begun then goes on to the same curve."""
+    """So that old trainings resume to the same curve."""
     draws = Sampler(20, 4, seed=1).draw(7, 32)
     assert draws.indices.tolist() == [6, 18, 13, 7]
     assert draws.flips.tolist() == [False, False, False, True]

@@ -1,4 +1,4 @@
-"""Inception's crops and colours, beside other implementations of them."""
+"""Inception's crops and colours, compared with other implementations."""
 
 import colorsys
 import dataclasses
@@ -28,13 +28,13 @@ WHOLE = {
 
 
 def draws_of(**changed):
-    """Of one image, of which nothing else is changed."""
+    """Draws for one image, with all other changes disabled."""
     changed = {name: np.array([value]) for name, value in changed.items()}
     return InceptionDraws(**{**WHOLE, **changed})
 
 
 def crops_only(draws):
-    """The same without changes of colour."""
+    """The same draws without colour changes."""
     number = len(draws.contrast)
     return dataclasses.replace(
         draws,
@@ -62,13 +62,13 @@ def test_crops_have_the_areas_and_shapes_of_the_paper(size):
     areas = width * height / (size[0] * size[1])
     assert 0.075 < areas.min() < 0.1 and areas.max() > 0.9
     assert (width / height).min() > 0.73 and (width / height).max() < 1.37
-    # Any place: the free room is used from end to end, evenly.
+    # Positions are uniform over the free space.
     free = size[0] - width
     assert abs((left[free > 20] / free[free > 20]).mean() - 0.5) < 0.03
 
 
 def test_a_narrow_image_is_cropped_in_its_middle():
-    """No drawn shape may fit; then the nearest proportion is taken."""
+    """If no drawn shape is inside, the nearest aspect ratio is used."""
     draws = draws_of(areas=[1.0], positions=[0.9, 0.9])
     assert crop_box(draws, 0, 1000, 90) == (440, 0, 560, 90)
     assert crop_box(draws, 0, 90, 1000) == (0, 440, 90, 560)
@@ -83,7 +83,7 @@ def test_nothing_drawn_changes_nothing(photo):
 
 
 def test_colors_are_the_formula(photo):
-    """Step by step in NumPy; nothing is cut off in between."""
+    """Step by step in NumPy, clipped at the end only."""
     draws = draw_inception(1, 2, 20)
     for i in range(20):
         draws.areas[i], draws.proportions[i] = 1, 1
@@ -109,7 +109,7 @@ def test_saturation_and_hue():
 
 @pytest.mark.parametrize("turn", [0.1, -0.1])
 def test_hue_turns_as_hsv_does(turn):
-    """The same way round the circle of colours, by about as much."""
+    """In the same direction on the colour wheel, by about as much."""
     (matrix,) = color_matrices(np.ones(1), np.array([turn]))
     for hue in np.arange(0, 1, 0.1):
         color = np.array(colorsys.hsv_to_rgb(hue, 0.3, 0.6))
@@ -143,7 +143,7 @@ def jpeg(image, orientation=1):
 
 
 def test_a_large_file_gives_what_its_pixels_give(photo):
-    """A JPEG is decoded in a fraction of its size; crops stay in place."""
+    """A JPEG is decoded at a fraction of its size; crops stay in place."""
     large = Image.fromarray(photo).resize((1203, 901), Image.Resampling.BICUBIC)
     for i in range(6):
         draws = crops_only(draw_inception(0, 0, 6))
@@ -154,7 +154,7 @@ def test_a_large_file_gives_what_its_pixels_give(photo):
 
 
 def test_a_turned_photo_is_upright(photo):
-    """As `load_image` has it; cameras store such files."""
+    """Cameras store such files; `load_image` does the same."""
     image = Image.fromarray(photo).resize((300, 200))
     lying = image.transpose(Image.Transpose.ROTATE_90)
     for i in range(6):
