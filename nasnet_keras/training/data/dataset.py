@@ -44,8 +44,8 @@ class Dataset:
         train, validation, test: Pairs of images and integer labels
             `(number,)`. Images are a uint8 array `(number, side, side, 3)`;
             or `ImageFiles`, decoded on access; or `Records`, streamed with
-            their labels (which are then `None` here). All have a length and
-            such a shape.
+            their labels (which are then `None` here). All have a length and a
+            `shape`.
     """
 
     name: str

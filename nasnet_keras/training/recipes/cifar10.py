@@ -1,4 +1,4 @@
-"""NASNet-A (6 @ 768) on CIFAR-10, 600 epochs, as the authors' code has it.
+"""NASNet-A (6 @ 768) on CIFAR-10, 600 epochs, as in the authors' code.
 
     nasnet train --preset nasnet_cifar --recipe cifar10 --validation-split 0 \
         --directory runs/cifar10

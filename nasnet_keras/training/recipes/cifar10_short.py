@@ -1,12 +1,12 @@
-"""CIFAR-10 in 30 epochs: to compare networks, and for first trials.
+"""CIFAR-10 in 30 epochs, for comparisons of networks and first trials.
 
     nasnet train --preset nasnet_cifar --cells-per-stack 2 --filters 16 \
         --recipe cifar10_short --directory runs/short
 
-Hardware: a GPU, or two cores of a CPU for small networks, which take some 10
-ms an image (`benchmarks/input_pipeline.py` prints it).
-Expected: not measured yet for this size; `cifar10_small` is the recipe whose
-result we ship.
+Hardware: a GPU, or two cores of a CPU for small networks, which take about 10
+ms per image (`benchmarks/input_pipeline.py` prints it).
+Expected: not measured yet for this size; `cifar10_small` is the recipe of the
+shipped weights.
 """
 
 from nasnet_keras.training.recipes.recipe import Recipe

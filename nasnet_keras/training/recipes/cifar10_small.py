@@ -1,10 +1,10 @@
-"""The weights that this package ships: NASNet-A (1 @ 480) on CIFAR-10.
+"""The shipped weights: NASNet-A (1 @ 480) on CIFAR-10.
 
     nasnet train --preset nasnet_cifar --cells-per-stack 1 --filters 20 \
         --data cifar10 --data-dir FOLDER --recipe cifar10_small \
         --validation-split 0 --directory runs/cifar10_small
 
-Most epochs see smaller images: at 16 pixels a step takes about a third of the
+Most epochs use smaller images: at 16 pixels a step takes about a third of the
 time, at 24 two thirds.
 Hardware: two cores of a CPU, less than two hours.
 Expected: see `pretrained/nasnet_cifar_cifar10.md`.

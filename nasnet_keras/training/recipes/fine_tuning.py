@@ -1,4 +1,4 @@
-"""A trained network on other images.
+"""Fine-tuning of a trained network on other images.
 
     nasnet train --preset nasnet_mobile --weights imagenet --data FOLDER \
         --recipe fine_tuning --freeze-to cell_7 --directory runs/mine

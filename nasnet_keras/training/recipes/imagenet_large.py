@@ -4,7 +4,7 @@
         --recipe imagenet_large --validation-split 0 --directory runs/large
 
 Source: TF-slim's `nasnet.large_imagenet_config`; learning rate 0.015 for each
-replica of 32 images, see `imagenet_mobile` for what is ours.
+replica of 32 images, see `imagenet_mobile` for our own choices.
 Hardware: many GPUs; `--accumulation-steps` where the batch does not fit.
 Expected: 82.7 / 96.2 % (the paper). Not run by us.
 """

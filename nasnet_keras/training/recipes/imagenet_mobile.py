@@ -4,8 +4,9 @@
         --recipe imagenet_mobile --validation-split 0 --directory runs/mobile
 
 Source: TF-slim's `nasnet.mobile_imagenet_config`; learning rate 0.04 for each
-replica of 32 images, here for eight of them in one batch. The number of epochs
-and the warm-up are ours: the authors state 250,000 steps, not their replicas.
+replica of 32 images, here for eight replicas in one batch. The number of epochs
+and the warm-up are our choice: the authors state 250,000 steps, but not the
+number of replicas.
 Hardware: eight GPUs, or fewer with `--accumulation-steps`.
 Expected: 74.0 / 91.6 % (the paper). Not run by us.
 """
