@@ -89,12 +89,12 @@ class Weights:
         Raises:
             nasnet_keras.weights.download.DownloadError: If a download fails.
         """
-        from nasnet_keras.weights import download
+        from nasnet_keras.weights import archives, download
 
         if self.format == "shipped":
             return importlib.resources.files(SHIPPED).joinpath(self.url)
         if self.format == "tf_slim":
-            return download.fetch_archive(self.url, self.md5)
+            return archives.fetch_archive(self.url, self.md5)
         if top or self.no_top_url is None:
             return download.fetch(self.url, self.md5)
         return download.fetch(self.no_top_url, self.no_top_md5)

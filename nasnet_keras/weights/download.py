@@ -1,16 +1,15 @@
-"""Published files of weights: fetched once, verified at every use.
+"""Published weights files: downloaded once, verified at every use.
 
-A file stands in the cache under its own name only when it is whole and is
-what was published. Beside `NAME` there may be `NAME.lock`, which lets one
-process download while the others wait; `NAME.json`, what was recorded of a
-file whose hash nobody published; and `.NAME.partial-*`, folders of downloads
-that were killed, which the next one removes.
+A file gets its name in the cache only once it is complete and verified.
+Beside `NAME` there may be `NAME.lock`, which lets one process download while
+the others wait; `NAME.json`, the record of a file whose hash was not
+published; and `.NAME.partial-*`, folders of downloads that were killed, which
+the next download removes.
 """
 
 import contextlib
 import datetime
 import errno
-import gzip
 import hashlib
 import json
 import logging
@@ -20,11 +19,9 @@ import re
 import shutil
 import socket
 import sys
-import tarfile
 import tempfile
 import urllib.error
 import urllib.parse
-import zlib
 
 import filelock
 
@@ -32,13 +29,9 @@ from nasnet_keras.runs.files import write_atomically
 
 logger = logging.getLogger("nasnet_keras")
 
-ARCHIVE = ".tar.gz"
-# In an extracted folder: the hash of the archive that it came from.
-STAMP = ".extracted_from"
-BROKEN = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
-# EFBIG is what a limit on the size of files gives.
+# EFBIG: a limit on the size of files.
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-# The last two: something on the way to the cache is not a folder.
+# The last two: a part of the cache's path is not a folder.
 UNWRITABLE = {
     *(errno.EACCES, errno.EPERM, errno.EROFS),
     *(errno.ENOTDIR, errno.EEXIST),
@@ -46,25 +39,25 @@ UNWRITABLE = {
 
 
 class DownloadError(RuntimeError):
-    """A published file could not be had: which, why, and what to do."""
+    """A published file is not available: which one, why, what to do."""
 
 
-def cache_folder():
-    """Returns the path of the folder that holds what was fetched.
+def cache_folder() -> pathlib.Path:
+    """Returns the path of the folder for downloaded files.
 
     It is `models/nasnet_keras` in the folder that the environment variable
     `KERAS_HOME` names, or else in `~/.keras`.
     """
     home = os.environ.get("KERAS_HOME") or os.path.join("~", ".keras")
-    home = pathlib.Path(home).expanduser().absolute()
-    return home / "models" / "nasnet_keras"
+    folder = pathlib.Path(home).expanduser().absolute()
+    return folder / "models" / "nasnet_keras"
 
 
-def fetch(url, md5=None):
-    """Returns a published file from the cache, downloaded if it must be.
+def fetch(url: str, md5: str | None = None) -> pathlib.Path:
+    """Returns a published file from the cache; downloads it if necessary.
 
-    Processes that ask for the same file at once download it once. A file that
-    is in the cache and verifies is used even if the cache cannot be written.
+    Processes that ask for the same file at once download it once. A verified
+    file in the cache is used even if the cache cannot be written.
 
     Args:
         url: String, the address. Its last part names the file in the cache.
@@ -77,10 +70,10 @@ def fetch(url, md5=None):
         `pathlib.Path` of the verified file.
 
     Raises:
-        ValueError: If `url` ends in no name, or `md5` is not one.
-        DownloadError: If the file cannot be had.
+        ValueError: If `url` ends in no name, or `md5` is no MD5.
+        DownloadError: If the file can be neither found nor downloaded.
     """
-    file = _CachedFile(url, md5)
+    file = CachedFile(url, md5)
     with file.explained():
         if not file.is_good():
             with file.locked():
@@ -88,40 +81,7 @@ def fetch(url, md5=None):
     return file.path
 
 
-def fetch_archive(url, md5=None):
-    """Returns the folder of a published archive, fetched and extracted.
-
-    The archive stays in the cache and is verified as by `fetch`. Its folder
-    appears beside it whole or not at all, and is made anew when another
-    archive is verified; what is changed in the folder later is not noticed.
-
-    Args:
-        url: String, the address of a `.tar.gz` file.
-        md5: Optional string, the published MD5 of the archive, as in `fetch`.
-
-    Returns:
-        `pathlib.Path` of the folder, named as the archive without `.tar.gz`.
-
-    Raises:
-        ValueError: If `url` does not end in `.tar.gz`, or `md5` is not one.
-        DownloadError: If the archive cannot be had or extracted.
-    """
-    file = _CachedFile(url, md5)
-    if not file.path.name.endswith(ARCHIVE):
-        raise ValueError(
-            f"`url` must name a {ARCHIVE} archive. Received: url={url!r}"
-        )
-    folder = file.path.with_name(file.path.name.removesuffix(ARCHIVE))
-    with file.explained():
-        if not (file.is_good() and file.is_extracted(folder)):
-            with file.locked():
-                file.provide()
-                if not file.is_extracted(folder):
-                    file.extract(folder)
-    return folder
-
-
-class _CachedFile:
+class CachedFile:
     """One published file and its place in the cache."""
 
     def __init__(self, url, md5):
@@ -144,7 +104,7 @@ class _CachedFile:
         self.first = False
 
     def error(self, happened, advice=None):
-        """Returns a DownloadError that has all the facts."""
+        """Returns a DownloadError with address, hash, path and advice."""
         advice = advice or (
             f"Download it by other means and put it at {self.path}, "
             "or pass weights=PATH."
@@ -159,7 +119,7 @@ class _CachedFile:
 
     @contextlib.contextmanager
     def explained(self):
-        """Turns errors of the system into a DownloadError."""
+        """Turns operating system errors into a DownloadError."""
         try:
             yield
         except OSError as error:
@@ -168,7 +128,7 @@ class _CachedFile:
 
     @contextlib.contextmanager
     def locked(self):
-        """Holds the lock that one process at a time can have."""
+        """Holds the lock that lets one process at a time download."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.path.with_name(f"{self.path.name}.lock"))
         try:
@@ -184,7 +144,7 @@ class _CachedFile:
             lock.release()
 
     def expected(self):
-        """The algorithm and the digest that the file must have, or None."""
+        """Returns the algorithm and the digest expected, or None."""
         if self.md5 is not None:
             return "md5", self.md5
         self.record = self.read_record()
@@ -201,7 +161,7 @@ class _CachedFile:
         ).format(**self.record)
 
     def read_record(self):
-        """What was recorded at the first download, or None."""
+        """Returns the record of the first download, or None."""
         try:
             record = json.loads(self.record_path.read_text())
             return {
@@ -236,7 +196,7 @@ class _CachedFile:
         )
 
     def difference(self, path):
-        """How a file at `path` differs from what is expected, or None."""
+        """Describes how the hash of `path` differs; None if it does not."""
         algorithm, expected = self.expected()
         actual = _digest(path, algorithm)
         if actual == expected:
@@ -244,19 +204,19 @@ class _CachedFile:
         return f"its {algorithm} is {actual}, of {os.path.getsize(path)} bytes"
 
     def is_good(self):
-        """Whether the file is there and verifies."""
+        """Whether the file is in the cache and verified."""
         if not self.path.is_file() or self.expected() is None:
             return False
         return self.difference(self.path) is None
 
     def provide(self):
-        """Puts the verified file in its place. The lock must be held."""
-        # Not all that wait for the lock need to download when they get it.
+        """Makes the verified file available. The lock must be held."""
+        # Another process may have downloaded it while this one waited.
         if self.is_good():
             return
         if self.path.is_file():
             if self.expected() is None:
-                # Put there by hand, as our errors advise.
+                # The user put it there, as our errors advise.
                 self.write_record(self.path)
                 return
             difference = self.difference(self.path)
@@ -269,13 +229,17 @@ class _CachedFile:
         self.download()
 
     def download(self):
-        """Downloads and verifies beside the place of the file, then renames."""
+        """Downloads and verifies in a temporary folder, then renames.
+
+        Not by `runs.files.replacing`: what a killed process leaves must be
+        found and removed, which `temporary_folder` does.
+        """
         with self.temporary_folder() as temporary:
             path = self.transfer(temporary)
             self.first = self.expected() is None
             if self.first:
-                # Before the rename: a file without a record is then one that
-                # was put there by hand.
+                # Before the rename, so that a file without a record is one
+                # that the user put there.
                 self.write_record(path)
             elif difference := self.difference(path):
                 raise self.error(
@@ -292,8 +256,8 @@ class _CachedFile:
         import keras
 
         try:
-            # Its progress bar goes where ours do: output is for results.
-            with contextlib.redirect_stdout(sys.stderr), _patience():
+            # Keras' progress bar goes to stderr; stdout is for results.
+            with contextlib.redirect_stdout(sys.stderr), _timeout():
                 return keras.utils.get_file(
                     self.path.name,
                     self.url,
@@ -301,8 +265,8 @@ class _CachedFile:
                     cache_subdir=folder,
                 )
         except Exception as error:
-            # Keras raises a bare Exception from the error that tells more;
-            # other errors, as of the disk, come as they are.
+            # Keras hides network errors behind a bare Exception; others,
+            # as of the disk, arrive unchanged.
             cause = error
             if isinstance(error.__context__, urllib.error.URLError):
                 cause = error.__context__
@@ -315,66 +279,16 @@ class _CachedFile:
 
     @contextlib.contextmanager
     def temporary_folder(self):
-        """A folder in the cache, after those of killed processes are gone."""
+        """A temporary folder in the cache; removes those of killed runs."""
         prefix = f".{self.path.name}.partial-"
         for entry in self.path.parent.iterdir():
-            # We hold the lock, so nobody works in it.
+            # We hold the lock: no other process uses it.
             if entry.name.startswith(prefix):
                 shutil.rmtree(entry, ignore_errors=True)
         with tempfile.TemporaryDirectory(
             dir=self.path.parent, prefix=prefix, ignore_cleanup_errors=True
         ) as folder:
             yield folder
-
-    def is_extracted(self, folder):
-        """Whether `folder` was made whole from the verified archive."""
-        try:
-            return (folder / STAMP).read_text() == " ".join(self.expected())
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-
-    def extract(self, folder):
-        """Extracts the verified archive. The lock must be held."""
-        if folder.exists() and not (folder / STAMP).is_file():
-            raise self.error(
-                f"{folder} is in the way and was not made from an archive",
-                "Move it elsewhere, or pass weights=PATH.",
-            )
-        with self.temporary_folder() as temporary:
-            whole = pathlib.Path(temporary, "whole")
-            whole.mkdir()
-            self.unpack(whole)
-            (whole / STAMP).write_text(" ".join(self.expected()))
-            if folder.exists():
-                os.rename(folder, pathlib.Path(temporary, "old"))
-            os.rename(whole, folder)
-
-    def unpack(self, folder):
-        try:
-            with (
-                gzip.open(self.path) as stream,
-                tarfile.open(fileobj=stream, mode="r:") as archive,
-            ):
-                archive.extractall(folder, filter="data")
-                # The checksum comes last, after what tarfile reads.
-                while stream.read(1 << 20):
-                    pass
-        except BROKEN as error:
-            happened = (
-                f"the archive is broken ({type(error).__name__}: {error})"
-            )
-            advice = None
-            if self.first:
-                # A login page, perhaps: no standard for later downloads.
-                self.path.unlink()
-                self.record_path.unlink()
-                happened += " and was not kept"
-            elif self.md5 is None:
-                advice = (
-                    f"Delete {self.path} and {self.record_path} to download "
-                    "it anew, or pass weights=PATH."
-                )
-            raise self.error(happened, advice) from error
 
 
 def _digest(path, algorithm):
@@ -383,8 +297,8 @@ def _digest(path, algorithm):
 
 
 def _advice(error):
-    """What to do about an error of the system; None if it is not the disk."""
-    # Errors of the network have no number, or others.
+    """Returns advice for errors of the disk, None for others."""
+    # Network errors have no number, or other ones.
     code = getattr(error, "errno", None)
     if code in FULL:
         return (
@@ -400,8 +314,8 @@ def _advice(error):
 
 
 @contextlib.contextmanager
-def _patience(seconds=60):
-    """A server that says nothing for so long has failed; Keras would wait."""
+def _timeout(seconds=60):
+    """Gives up on a silent server; Keras sets no timeout of its own."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

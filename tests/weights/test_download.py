@@ -18,12 +18,8 @@ import time
 
 import pytest
 
-from nasnet_keras.weights.download import (
-    DownloadError,
-    cache_folder,
-    fetch,
-    fetch_archive,
-)
+from nasnet_keras.weights.archives import fetch_archive
+from nasnet_keras.weights.download import DownloadError, cache_folder, fetch
 from tests.support.server import PATIENCE, Handler
 
 pytestmark = pytest.mark.usefixtures("cache")
@@ -33,9 +29,10 @@ OTHER = random.Random(1).randbytes(300_000)
 
 FETCH = """
 import logging, sys
-from nasnet_keras.weights import download
+from nasnet_keras.weights.archives import fetch_archive
+from nasnet_keras.weights.download import fetch
 logging.basicConfig(level=logging.INFO)
-path = getattr(download, sys.argv[1])(*sys.argv[2:])
+path = globals()[sys.argv[1]](*sys.argv[2:])
 print(f"\\nfetched {path}")
 """
 

@@ -166,7 +166,7 @@ def test_offline_nothing_is_built_and_the_error_has_the_facts(
         preset.weights["imagenet"], url="http://127.0.0.1:9/NASNet-mobile.h5"
     )
     preset = dataclasses.replace(preset, weights={"imagenet": weights})
-    monkeypatch.setattr("nasnet_keras.zoo.build", None)
+    monkeypatch.setattr("nasnet_keras.zoo.build_network", None)
     with pytest.raises(DownloadError) as error:
         nasnet_keras.from_preset(preset)
     for fact in (weights.url, weights.md5, str(cache / "NASNet-mobile.h5")):

@@ -1,0 +1,58 @@
+"""The stem's kernel, adapted to images that are not RGB."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nasnet_keras.weights.accounts import NamedVariables, Values
+
+if TYPE_CHECKING:
+    import keras
+
+logger = logging.getLogger("nasnet_keras")
+
+
+def adapt_kernel(kernel: np.ndarray, channels: int) -> np.ndarray:
+    """Adapts a kernel for RGB images to another number of channels.
+
+    One channel: the sum over the three, so that a grey image gives what it
+    would give as RGB. Two or more: the three in turn, repeated, and scaled by
+    3 / channels, so that the sums keep their size.
+
+    Args:
+        kernel: Array `(height, width, 3, filters)`.
+        channels: Integer.
+
+    Returns:
+        Array `(height, width, channels, filters)`.
+    """
+    given = kernel.shape[2]
+    if channels == 1:
+        return kernel.sum(axis=2, keepdims=True)
+    repeated = kernel[:, :, np.arange(channels) % given]
+    return repeated * (given / channels)
+
+
+def adapt_stem(kernel: np.ndarray, channels: int) -> np.ndarray:
+    """Calls `adapt_kernel` and logs a warning."""
+    logger.warning(
+        "The stem's kernel is adapted from %d channels to %d.",
+        kernel.shape[2],
+        channels,
+    )
+    return adapt_kernel(kernel, channels)
+
+
+def with_adapted_stem(
+    model: keras.Model, variables: NamedVariables, values: Values
+) -> Values:
+    """Returns the values, the stem's kernel adapted to the model's channels."""
+    stem = model.get_layer("stem_conv").kernel
+    (name,) = (name for variable, name in variables if variable is stem)
+    kernel, channels = values.get(name), stem.shape[2]
+    if kernel is None or kernel.shape[2] == channels:
+        return values
+    return {**values, name: adapt_stem(kernel, channels)}
