@@ -4,8 +4,8 @@
         --data cifar10 --data-dir FOLDER
 
 RUN is the folder of a `nasnet train`. Writes to `pretrained/shipped/`:
-the weights (kernels in half precision), a record of how they were made and
-how good they are, and the curve. The test images are looked at here, once.
+the weights (kernels in half precision), a record of their training and
+accuracy, and the curve. The test images are evaluated here, once.
 Afterwards `python pretrained/figures.py --write` writes the card.
 """
 
@@ -32,13 +32,13 @@ def write_half(model, path):
     """Writes a model's weights, kernels in half precision.
 
     Statistics, scales and biases keep single precision: there are few, and
-    a variance may lie beyond what half precision holds.
+    a variance may be out of range in half precision.
     """
     with tempfile.TemporaryDirectory() as folder:
-        whole = pathlib.Path(folder) / "whole.weights.h5"
-        model.save_weights(whole)
+        single = pathlib.Path(folder) / "single.weights.h5"
+        model.save_weights(single)
         with (
-            h5py.File(whole) as source,
+            h5py.File(single) as source,
             h5py.File(path, "w", libver="latest") as target,
         ):
             source.visititems(lambda name, item: _copy(name, item, target))
@@ -55,10 +55,15 @@ def _copy(name, item, target):
 
 
 def agreement(model, shipped, images):
-    """Returns the largest difference of probabilities, and equal classes."""
-    one, other = (m.predict(images, verbose=0) for m in (model, shipped))
-    same = one.argmax(axis=1) == other.argmax(axis=1)
-    return float(np.abs(one - other).max()), float(same.mean())
+    """Compares predictions.
+
+    Returns:
+        The largest difference of a probability, and the fraction of images
+        with the same class.
+    """
+    first, second = (m.predict(images, verbose=0) for m in (model, shipped))
+    same = first.argmax(axis=1) == second.argmax(axis=1)
+    return float(np.abs(first - second).max()), float(same.mean())
 
 
 def main():

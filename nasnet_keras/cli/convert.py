@@ -9,7 +9,11 @@ import argparse
 import pathlib
 from typing import Any
 
-MOVING_AVERAGE = {"auto": "auto", "yes": True, "no": False}
+MOVING_AVERAGE: dict[str, bool | str] = {
+    "auto": "auto",
+    "yes": True,
+    "no": False,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

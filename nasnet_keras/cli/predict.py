@@ -114,7 +114,7 @@ def _files(paths: list[pathlib.Path]) -> list[pathlib.Path]:
     """The paths, with those of folders replaced by their image files."""
     from nasnet_keras.images.files import SUFFIXES, image_files
 
-    files = []
+    files: list[pathlib.Path] = []
     for path in paths:
         found = image_files(path) if path.is_dir() else [path]
         if not found:

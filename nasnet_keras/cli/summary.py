@@ -27,14 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Runs `nasnet summary`."""
     import nasnet_keras
-    from nasnet_keras.networks.counting import count_layers
     from nasnet_keras.summary import format_rows
 
     preset = nasnet_keras.get_preset(args.preset)
-    options = _options(args)
     side = args.image_size or preset.image_size
-    channels = _channels(preset)
-    rows = count_layers(preset.config(**options), side, channels)
+    options = _options(args)
+    rows = _rows(preset, side, options)
     genotype = {**preset.configuration, **options}.get("genotype")
     cells = f" of {genotype.name or args.genotype} cells" if genotype else ""
     print(format_rows(rows, f"{preset.name}{cells} at {side}x{side}"))
@@ -53,14 +51,21 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
     return options
 
 
-def _channels(preset: Any) -> int:
-    """The channels of the preset's images."""
+def _rows(preset: Any, side: int, options: dict[str, Any]) -> list:
+    """The costs of the preset's layers for square images."""
     import keras
 
-    from nasnet_keras.layers.image_axes import split_shape
+    from nasnet_keras.layers.image_axes import image_shape, split_shape
+    from nasnet_keras.networks.build import build_network
+    from nasnet_keras.networks.counting import count_layers
+    from nasnet_keras.summary import summarize
 
-    given = preset.configuration.get("input_shape")
-    if given is None:
-        return 3
     data_format = keras.config.image_data_format()
-    return split_shape((None, *given), data_format)[3]
+    given = preset.configuration.get("input_shape")
+    channels = split_shape((None, *given), data_format)[3] if given else 3
+    shape = image_shape(side, data_format, channels)
+    config = preset.config(input_shape=shape, **options)
+    if config.auxiliary_head:  # Counting leaves it out.
+        model, _ = build_network(config)
+        return summarize(model)
+    return count_layers(config, side, channels)

@@ -38,7 +38,7 @@ class LabelledImages:
     name: str
     split: str
     images: Any
-    labels: np.ndarray | None
+    labels: Any
     dataset: Dataset | None = None
 
     def __len__(self) -> int:
@@ -56,7 +56,7 @@ class LabelledImages:
             return self.dataset.digest
         sha = hashlib.sha256(self.images.fingerprint())
         if self.labels is not None:
-            sha.update(np.ascontiguousarray(self.labels))
+            sha.update(self.labels.tobytes())
         return sha.hexdigest()
 
     def limited(self, limit: int | None) -> "LabelledImages":
@@ -144,9 +144,8 @@ def open_images(
                 "`split` must be 'test' or 'validation' unless `data` is a "
                 f"folder. Received: split='all', data={data!r}"
             )
-        return LabelledImages(
-            data, split, *read_named_folder(data, classes, side)
-        )
+        files, labels = read_named_folder(data, classes, side)
+        return LabelledImages(data, split, files, labels)
     if data in STREAMED:
         _check_imagenet(preset, data)
         if split == "test":
@@ -160,10 +159,10 @@ def open_images(
         images=images,
     )
     _check_names(preset, dataset)
-    part = getattr(dataset, split)
-    if not len(part[0]):
+    part, labels = getattr(dataset, split)
+    if not len(part):
         raise ValueError(f"The {split} part of {dataset.name} is empty.")
-    return LabelledImages(dataset.name, split, *part, dataset)
+    return LabelledImages(dataset.name, split, part, labels, dataset)
 
 
 def _check_imagenet(preset: Preset, data: str) -> None:

@@ -81,13 +81,14 @@ def class_names(preset: Preset, scores: np.ndarray) -> list[str]:
     Raises:
         ValueError: If the network has another number of classes.
     """
-    names, classes = preset.class_names, scores.shape[-1]
-    if names is None:
-        names = [f"class {number}" for number in range(classes)]
-    elif names == "imagenet":
+    if preset.class_names is None:
+        names = [f"class {number}" for number in range(scores.shape[-1])]
+    elif preset.class_names == "imagenet":
         names = [f"{name} ({wnid})" for wnid, name in class_index()]
+    else:
+        names = list(preset.class_names)
     check_classes(preset, len(names), scores.shape)
-    return list(names)
+    return names
 
 
 def check_classes(preset: Preset, classes: int, shape: tuple) -> None:

@@ -31,7 +31,8 @@ def weights_card(preset: Preset, name: str) -> str:
         "Image size": f"{preset.image_size}x{preset.image_size}",
         "Reported top-1 / top-5": weights.reported,
         "Accuracy of this implementation": f"{NOT_MEASURED}; "
-        f"`python pretrained/verify.py --preset {preset.name}` measures it",
+        f"`nasnet evaluate --preset {preset.name} --weights {name} "
+        "--data FOLDER` measures it",
     }
     if weights.no_top_url:
         facts["File without classifier"] = weights.no_top_url

@@ -121,7 +121,7 @@ def run_training(
     teacher = _teacher(job, dataset)
     configuration = _configuration(job, preset, recipe, dataset)
     write_run_file(job.directory, job.command, configuration)
-    name = job.model if preset is None else preset.name
+    name = str(job.model) if preset is None else preset.name
     report(_description(name, model, dataset))
     began = time.monotonic()
     rows = fit(
@@ -180,7 +180,7 @@ def _network(
     if preset is not None:
         options = job.network_options()
         return build_network(preset, recipe, dataset, **options), recipe
-    model = load_model(job.model)
+    model = load_model(str(job.model))
     if "drop_path_rate" not in job.settings and not has_drop_path(model):
         recipe = dataclasses.replace(recipe, drop_path_rate=0.0)
     classes = list(dataset.classes)

@@ -1,5 +1,6 @@
 """The command `nasnet`, run as a user runs it."""
 
+import dataclasses
 import json
 import os
 import re
@@ -10,6 +11,8 @@ import pytest
 
 import nasnet_keras
 from nasnet_keras import NASNET_A
+from nasnet_keras.networks import build
+from nasnet_keras.summary import summarize
 from tests.support.commands import call, nasnet
 
 
@@ -54,6 +57,61 @@ def test_summary(tmp_path):
     assert "nasnet_cifar of NASNet-A cells at 16x16" in result.stdout
     assert re.search(r"cell_2 +4x4x96 +[\d,]+ +[\d,]+", result.stdout)
     assert result.stdout.splitlines()[-1].startswith("total")
+
+
+def printed_rows(output):
+    """The lines of a summary as words, without the two of its heading."""
+    return [line.split() for line in output.splitlines()[2:]]
+
+
+@pytest.mark.parametrize("preset", ["nasnet_tiny", "darts_cifar_tiny"])
+def test_summary_counts_what_a_built_model_has(preset, capsys):
+    assert not call("summary", preset)
+    *rows, _ = printed_rows(capsys.readouterr().out)
+    model = nasnet_keras.from_preset(preset, weights=None)
+    assert rows == [
+        [
+            row.name,
+            "x".join(map(str, row.output_shape)),
+            f"{row.parameters:,}",
+            f"{row.macs:,}",
+        ]
+        for row in summarize(model)
+    ]
+
+
+def test_summary_of_a_preset_with_an_auxiliary_head(tmp_path, capsys):
+    tiny = nasnet_keras.get_preset("nasnet_tiny")
+    preset = dataclasses.replace(
+        tiny, configuration={**tiny.configuration, "auxiliary_head": True}
+    )
+    (tmp_path / "config.json").write_text(json.dumps(preset.to_dict()))
+    assert not call("summary", tmp_path, "--image-size", 96)
+    names = [row[0] for row in printed_rows(capsys.readouterr().out)]
+    assert {"auxiliary_predictions", "predictions"} <= set(names)
+
+
+def test_summary_builds_no_network(monkeypatch, capsys):
+    """Large takes minutes to build, and seconds to count."""
+
+    def fail(*args, **kwargs):
+        raise AssertionError
+
+    monkeypatch.setattr(build, "build_network", fail)
+    assert not call("summary", "nasnet_large")
+    total = printed_rows(capsys.readouterr().out)[-1]
+    assert total == ["total", "88,949,818", "23,783,414,658"]
+
+
+@pytest.mark.parametrize(
+    "words", [("--debug", "summary", "x"), ("summary", "x", "--debug")]
+)
+def test_debug_shows_the_traceback(words):
+    result = nasnet(*words)
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
+    assert "ValueError: `preset` must be one of" in result.stderr
+    assert "Traceback" not in nasnet("summary", "x").stderr
 
 
 def test_plot(tmp_path):

@@ -1,0 +1,54 @@
+"""Which images a network is measured on."""
+
+import numpy as np
+import pytest
+
+from nasnet_keras.inference.evaluate import evaluate
+from nasnet_keras.inference.labelled_images import default_split, open_images
+from nasnet_keras.presets.types import Preset
+
+NAMED = Preset("named", {}, 8, class_names=("cat", "dog"))
+NAMELESS = Preset("nameless", {}, 8)
+
+
+def test_a_folder_is_measured_whole_by_the_names_of_a_preset(tmp_path):
+    assert default_split(NAMED, str(tmp_path)) == "all"
+    assert default_split(NAMED, str(tmp_path / "missing")) == "all"
+    assert default_split(NAMELESS, str(tmp_path)) == "test"
+    for data in ("cifar10", "imagenet2012", "some.npz"):
+        assert default_split(NAMED, data) == "test"
+
+
+def test_a_folder_that_is_split_already(tmp_path):
+    for part in ("train", "test"):
+        (tmp_path / part).mkdir()
+    assert default_split(NAMED, str(tmp_path)) == "test"
+
+
+def test_only_a_folder_can_be_measured_whole():
+    with pytest.raises(ValueError, match="split='all', data='digits'"):
+        open_images(NAMED, "digits", "all", 8)
+
+
+def test_images_in_memory():
+    digits = Preset("digits", {}, 8, class_names=tuple("0123456789"))
+    images = open_images(digits, "digits", "test", 8)
+    assert len(images) == 359 and not images.in_files
+    assert images.digest == images.dataset.digest
+    few = images.limited(10)
+    chosen = np.arange(10) * 359 // 10
+    np.testing.assert_array_equal(few.labels, images.labels[chosen])
+    np.testing.assert_array_equal(few.images, images.images[chosen])
+
+
+def test_a_crop_of_images_in_memory_is_refused(tmp_path):
+    import keras
+
+    from nasnet_keras.model_files import save_model
+
+    inputs = keras.Input((8, 8, 3))
+    outputs = keras.layers.GlobalAveragePooling2D()(inputs)
+    path = tmp_path / "model.keras"
+    save_model(keras.Model(inputs, outputs), path)
+    with pytest.raises(ValueError, match=r"in memory.*crop=0\.5"):
+        evaluate(model=str(path), data="digits", crop=0.5)
