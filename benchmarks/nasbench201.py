@@ -74,7 +74,7 @@ def run(make_oracle, table, folder, trials, seed, **options):
         SPACE, max_trials=min(trials, len(table)), seed=seed, **options
     )
     oracle.verbose = 0
-    oracle._set_project_dir(folder, "search")
+    oracle.folder = pathlib.Path(folder, "search")
     while (trial := oracle.create_trial("tuner")).status == "RUNNING":
         values = trial.hyperparameters.values
         accuracy = table[tuple(values[edge] for edge in EDGES)]

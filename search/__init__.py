@@ -21,22 +21,22 @@ _HOMES = {
     "find_space": "spaces",
     "Controller": "policy.controller",
     "Settings": "policy.settings",
-    "EvolutionOracle": "oracles.evolution",
-    "PPOOracle": "oracles.policy",
-    "PredictorOracle": "oracles.predictor",
-    "RandomOracle": "oracles.random_search",
-    "ReinforceOracle": "oracles.policy",
-    "SearchMismatchError": "oracles.base",
-    "SpaceOracle": "oracles.base",
+    "EvolutionOracle": "oracles.keras_tuner_oracles",
+    "PPOOracle": "oracles.keras_tuner_oracles",
+    "PredictorOracle": "oracles.keras_tuner_oracles",
+    "RandomOracle": "oracles.keras_tuner_oracles",
+    "ReinforceOracle": "oracles.keras_tuner_oracles",
+    "SearchMismatchError": "oracles.ledger",
+    "SpaceOracle": "oracles.adapter",
     "Limits": "evaluators.limits",
     "Network": "evaluators.limits",
     "CellTuner": "engines.tuner",
-    "Found": "run",
     "Isolated": "evaluators.isolated",
-    "open_search": "run",
+    "SearchResults": "results",
+    "open_search": "results",
     "retrain": "retraining",
     "search": "run",
-    "ChildRecipe": "evaluators.from_scratch",
+    "ChildRecipe": "evaluators.children",
     "Evaluation": "evaluators.evaluator",
     "Evaluator": "evaluators.evaluator",
     "MedianStopping": "evaluators.stopping",
@@ -48,10 +48,14 @@ _HOMES = {
     "TrainFromScratch": "evaluators.from_scratch",
 }
 
-__all__ = sorted(_HOMES)
+# Former names.
+_ALIASES = {"Found": "SearchResults"}
+
+__all__ = sorted([*_HOMES, *_ALIASES])
 
 
 def __getattr__(name):
+    name = _ALIASES.get(name, name)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(f"{__name__}.{_HOMES[name]}")

@@ -1,12 +1,15 @@
-"""What may be asked of a search by name. Light: `nasnet --help` reads it."""
+"""Names of oracles, spaces, costs and files.
 
-# Oracle -> its module in `nasnet_keras.search.oracles`, and its class.
+Imports nothing: `nasnet --help` reads it.
+"""
+
+# Oracle -> its class, see `nasnet_keras.search.oracles.find_oracle`.
 ORACLES = {
-    "ppo": ("policy", "PPOOracle"),
-    "reinforce": ("policy", "ReinforceOracle"),
-    "random": ("random_search", "RandomOracle"),
-    "evolution": ("evolution", "EvolutionOracle"),
-    "predictor": ("predictor", "PredictorOracle"),
+    "ppo": "PPOOracle",
+    "reinforce": "ReinforceOracle",
+    "random": "RandomOracle",
+    "evolution": "EvolutionOracle",
+    "predictor": "PredictorOracle",
 }
 # See `nasnet_keras.search.find_space`.
 SPACES = (
@@ -20,3 +23,6 @@ SPACES = (
 )
 # See `nasnet_keras.search.Reward`.
 COSTS = ("parameters", "macs", "latency_ms")
+# Files in the folder of a search: its ended trials, and what is searched.
+JOURNAL = "trials.jsonl"
+CONFIG = "config.json"

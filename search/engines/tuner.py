@@ -2,7 +2,7 @@
 
 import keras_tuner
 
-from nasnet_keras.search.oracles.base import CURVE
+from nasnet_keras.search.oracles.trials import CURVE
 
 
 class CellTuner(keras_tuner.Tuner):

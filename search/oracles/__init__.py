@@ -1,20 +1,26 @@
-"""Oracles: what to train next. All are `keras_tuner.Oracle`s of one base."""
+"""Oracles decide what is evaluated next.
+
+`algorithm.py` and one file per algorithm: records in, proposals out.
+`core.py` chooses among the proposals. `ledger.py` keeps the folder.
+`adapter.py` makes a `keras_tuner.Oracle` of them.
+"""
+
+from __future__ import annotations
 
 import importlib
 
 from nasnet_keras.search.names import ORACLES
 
 
-def find_oracle(name):
+def find_oracle(name: str) -> type:
     """Returns the class of an oracle by its name.
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: If the name is unknown.
     """
     if name not in ORACLES:
         raise ValueError(
             f"An oracle is one of {', '.join(ORACLES)}. Received: {name!r}"
         )
-    module, attribute = ORACLES[name]
-    module = importlib.import_module(f"{__name__}.{module}")
-    return getattr(module, attribute)
+    module = importlib.import_module(f"{__name__}.keras_tuner_oracles")
+    return getattr(module, ORACLES[name])

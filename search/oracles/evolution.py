@@ -1,32 +1,51 @@
 """Regularized evolution: the population is the newest trials."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import numpy as np
 
-from nasnet_keras.search.oracles.base import SpaceOracle
+from nasnet_keras.search.oracles.algorithm import (
+    Actions,
+    Algorithm,
+    Notes,
+    Record,
+)
+from nasnet_keras.search.spaces.space import SearchSpace
 
-# Children that are looked at for one trial.
+# Children that are examined for one trial.
 CHILDREN = 200
 
 
-class EvolutionOracle(SpaceOracle):
-    """Regularized evolution (Real et al. 2019, arXiv 1802.01548, section 3).
+class RegularizedEvolution(Algorithm):
+    """Real et al. 2019, arXiv 1802.01548, section 3.
 
-    The first trials are random. Each later one is a mutation, in one
-    decision, of the best of a random sample of the population. The population
-    is the trials that ended last: who is old dies, however good.
+    The first trials are random. Each later one mutates one decision of the
+    best member of a random sample of the population. The population holds the
+    trials that ended last: the oldest member is removed regardless of fitness.
 
     Args:
         space: `SearchSpace`.
-        population_size: Integer, P in the paper, which takes 100 for 20,000
-            trials. The default suits hundreds.
-        sample_size: Integer up to `population_size`, S in the paper (25).
-        **kwargs: Arguments of `SpaceOracle`.
+        population_size: Integer, P in the paper.
+        sample_size: Integer up to `population_size`, S in the paper.
+        **kwargs: Arguments of `Algorithm`.
 
     Raises:
         ValueError: If a size is out of range.
+
+    Attributes:
+        population: List of pairs, reward and actions, the oldest first.
     """
 
-    def __init__(self, space, population_size=20, sample_size=5, **kwargs):
+    def __init__(
+        self,
+        space: SearchSpace,
+        population_size: int = 20,
+        sample_size: int = 5,
+        **kwargs: Any,
+    ):
         super().__init__(space, **kwargs)
         for name, value, least in (
             ("population_size", population_size, 2),
@@ -44,17 +63,16 @@ class EvolutionOracle(SpaceOracle):
             )
         self.population_size = population_size
         self.sample_size = sample_size
-        self.population = []
+        self.population: list[tuple[float, Actions]] = []
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         return {
-            **super().describe(),
             "population_size": self.population_size,
             "sample_size": self.sample_size,
         }
 
-    def observe(self, record):
-        """A trial that succeeded joins the population; the oldest dies."""
+    def observe(self, record: Record) -> None:
+        """Adds a successful trial to the population; removes the oldest."""
         reward = self.reward(record)
         if reward is None:
             return
@@ -62,15 +80,14 @@ class EvolutionOracle(SpaceOracle):
         self.population.append((reward, actions))
         del self.population[: -self.population_size]
 
-    def candidates(self, number):
-        """Yields children; random points while the population grows, and
-        where all its children are known."""
+    def candidates(self, number: int) -> Iterator[tuple[Actions, Notes]]:
+        """Yields children, then random points; at first random points only."""
         rng = np.random.default_rng([self.seed, number])
         if len(self.population) == self.population_size:
             for _ in range(CHILDREN):
                 yield mutate(self._parent(rng), self.space.sizes, rng), {}
         while True:
-            yield tuple(int(rng.integers(n)) for n in self.space.sizes), {}
+            yield self.space.sample(rng), {}
 
     def _parent(self, rng):
         chosen = rng.choice(
@@ -79,7 +96,9 @@ class EvolutionOracle(SpaceOracle):
         return max(self.population[i] for i in chosen)[1]
 
 
-def mutate(actions, sizes, rng):
+def mutate(
+    actions: Actions, sizes: Sequence[int], rng: np.random.Generator
+) -> Actions:
     """Returns actions with one decision changed to another of its options.
 
     Args:
@@ -87,10 +106,10 @@ def mutate(actions, sizes, rng):
         sizes: Sequence of integers, the options of each decision.
         rng: `numpy.random.Generator`.
     """
-    open_ones = [i for i, size in enumerate(sizes) if size > 1]
-    if not open_ones:
+    mutable = [i for i, size in enumerate(sizes) if size > 1]
+    if not mutable:
         return actions
-    place = open_ones[rng.integers(len(open_ones))]
+    place = mutable[rng.integers(len(mutable))]
     shift = 1 + rng.integers(sizes[place] - 1)
     changed = int((actions[place] + shift) % sizes[place])
     return (*actions[:place], changed, *actions[place + 1 :])

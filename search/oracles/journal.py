@@ -1,13 +1,16 @@
-"""An append-only file of JSON lines that survives a kill at any instruction.
+"""An append-only file of JSON lines that survives a kill at any moment.
 
-A line counts once its newline is on disk. What a killed process left of an
-unfinished line is cut off before the next is written.
+A line counts once its newline is on disk. An unfinished line of a killed
+process is cut off before the next line is written.
 """
+
+from __future__ import annotations
 
 import fcntl
 import json
 import os
 import pathlib
+from typing import Any
 
 
 class Journal:
@@ -21,12 +24,12 @@ class Journal:
         ValueError: If a finished line is not JSON.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike[str]):
         self.path = pathlib.Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = open(self.path, "a+b")  # noqa: SIM115 (held open)
         try:
-            # The lock goes with the process, however that ends.
+            # The operating system frees the lock when the process ends.
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._file.close()
@@ -35,7 +38,7 @@ class Journal:
                 f"{self.path.name} locked."
             ) from None
 
-    def read(self):
+    def read(self) -> list[dict[str, Any]]:
         """Cuts off an unfinished last line and returns the finished ones."""
         self._file.seek(0)
         content = self._file.read()
@@ -52,14 +55,14 @@ class Journal:
                 ) from error
         return records
 
-    def append(self, record):
+    def append(self, record: dict[str, Any]) -> None:
         """Writes a record and returns when it is on disk."""
         self._file.write(json.dumps(record).encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
 
-    def close(self):
-        """Closes the file, and so releases it to other processes."""
+    def close(self) -> None:
+        """Closes the file, which frees its lock."""
         self._file.close()
 
     def __del__(self):

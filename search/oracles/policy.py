@@ -1,244 +1,178 @@
-"""Oracles whose proposals are sampled from a controller that learns.
+"""Policy search: proposals are sampled from a controller that learns."""
 
-One by PPO, as the paper's; one by plain policy gradients (REINFORCE).
-"""
+from __future__ import annotations
 
 import dataclasses
-import io
-import zipfile
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from nasnet_keras.runs.files import write_atomically
-from nasnet_keras.search.oracles.base import SpaceOracle
-from nasnet_keras.search.policy import losses
-from nasnet_keras.search.policy import settings as policy_settings
-from nasnet_keras.search.policy.controller import Controller
+from nasnet_keras.search.oracles.algorithm import (
+    Actions,
+    Algorithm,
+    Notes,
+    Record,
+)
+from nasnet_keras.search.policy.learner import Learner, Snapshot
+from nasnet_keras.search.policy.settings import SETTINGS, Settings
+from nasnet_keras.search.spaces.space import SearchSpace
 
-SNAPSHOT = "controller.npz"
+# From this many trials on, the settings of the paper are the default.
 PAPER_TRIALS = 5000
-# Architectures that are sampled for one trial, where it must be a new one.
+# Architectures that are sampled for one trial if some may be refused.
 DRAWS = 32
 
 
-class PPOOracle(SpaceOracle):
-    """Searches with an LSTM controller trained by proximal policy optimization.
+class PolicySearch(Algorithm):
+    """Samples architectures from an LSTM controller.
 
-    Appendix A.2 of the paper. It never makes a tuner wait: while a batch
-    fills, it goes on sampling from the policy that it has; each trial's
-    log-probability under the policy that proposed it is kept.
+    Sampling never waits for a batch to fill: it uses the current policy. The
+    notes of a proposal hold its log-probability under that policy.
 
     Args:
         space: `SearchSpace`.
-        settings: `"paper"` (appendix A.2), `"small"` (hundreds of trials) or
-            a `nasnet_keras.search.policy.losses.Settings`. Defaults to `"small"` below
-            5,000 trials.
-        batch_size: Integer, trials per update, in place of the settings' own.
+        settings: Name in `known_settings` or `Settings`. Defaults to
+            `"small"` below 5,000 trials, else `"paper"`.
+        batch_size: Optional integer that replaces the one of the settings.
         units: Integer, of the LSTM.
         loss: `"ppo"` or `"reinforce"`.
-        **kwargs: Arguments of `SpaceOracle`.
+        max_trials: Integer, for the default settings.
+        limited: Whether proposals may be refused by limits.
+        known_settings: Dictionary, name -> `Settings`.
+        **kwargs: Arguments of `Algorithm`.
 
     Raises:
-        ValueError: If `settings` names nothing.
-    """
+        ValueError: If `settings` is an unknown name.
 
-    # What `settings` may name.
-    known_settings = policy_settings.SETTINGS
+    Attributes:
+        learner: `nasnet_keras.search.policy.learner.Learner`, which trains
+            the controller.
+    """
 
     def __init__(
         self,
-        space,
-        settings=None,
-        batch_size=None,
-        units=100,
-        loss="ppo",
-        **kwargs,
+        space: SearchSpace,
+        settings: str | Settings | None = None,
+        batch_size: int | None = None,
+        units: int = 100,
+        loss: str = "ppo",
+        max_trials: int = 100,
+        limited: bool = False,
+        known_settings: dict[str, Settings] = SETTINGS,
+        **kwargs: Any,
     ):
         super().__init__(space, **kwargs)
         self._settings_given = settings is not None
         if settings is None:
-            settings = "small" if self.max_trials < PAPER_TRIALS else "paper"
-        self._batch_size = (
-            {} if batch_size is None else {"batch_size": batch_size}
-        )
-        self.settings = dataclasses.replace(
-            self._find_settings(settings), **self._batch_size
-        )
+            settings = "small" if max_trials < PAPER_TRIALS else "paper"
+        self.batch_size = batch_size
         self.units = units
         self.loss = loss
-        self.baseline = None
-        self.updates = 0
-        self._batch = []
-        self._full_batches = []
-        self._worst = None
-        self._cached = (None, None)
-        self._controller = None
+        self.limited = limited
+        self.learner = self._make_learner(
+            _find_settings(settings, known_settings)
+        )
+        self._cached: tuple[Any, Any] = (None, None)
 
-    def _find_settings(self, settings):
-        if isinstance(settings, policy_settings.Settings):
-            return settings
-        if settings not in self.known_settings:
-            raise ValueError(
-                f"`settings` must be one of {sorted(self.known_settings)} or "
-                f"a Settings. Received: settings={settings!r}"
-            )
-        return self.known_settings[settings]
+    def _make_learner(self, settings):
+        if self.batch_size is not None:
+            settings = dataclasses.replace(settings, batch_size=self.batch_size)
+        return Learner(
+            self.space.sizes, settings, self.units, self.seed, self.loss
+        )
 
-    def describe(self):
+    @property
+    def settings(self) -> Settings:
+        """How the policy learns."""
+        return self.learner.settings
+
+    def describe(self) -> dict[str, Any]:
         return {
-            **super().describe(),
             "settings": dataclasses.asdict(self.settings),
             "units": self.units,
             "loss": self.loss,
         }
 
-    def adopt(self, config):
-        super().adopt(config)
-        # More trials may be asked of a search: that must not change its
-        # settings, unless they were asked for.
+    def adopt(self, config: dict[str, Any]) -> None:
+        # A search may be continued with more trials: default settings must
+        # not change then.
         if not self._settings_given and "settings" in config:
-            self.settings = dataclasses.replace(
-                policy_settings.Settings(**config["settings"]),
-                **self._batch_size,
-            )
+            self.learner = self._make_learner(Settings(**config["settings"]))
 
     @property
-    def controller(self):
-        """The policy, as it is now."""
-        if self._controller is None:
-            self._controller = Controller(
-                self.space.sizes,
-                self.settings,
-                self.units,
-                self.seed,
-                self.loss,
-            )
-        return self._controller
-
-    @property
-    def repeats(self):
-        """Whether a point may be proposed again: as the settings say."""
+    def repeats(self) -> bool:  # type: ignore[override]
+        """Whether a point may be proposed again, see `Settings`."""
         return self.settings.repeats
 
-    def candidates(self, number):
-        """Yields samples of the policy as it is now."""
-        self._learn()
+    def observe(self, record: Record) -> None:
+        """Hands the reward of a trial to the learner."""
+        self.learner.add(
+            self.space.to_actions(record["values"]),
+            self.reward(record),
+            record.get("log_prob"),
+        )
+
+    def learn(self) -> bool:
+        """Learns from the oldest full batch, if there is one."""
+        return self.learner.learn()
+
+    def candidates(self, number: int) -> Iterator[tuple[Actions, Notes]]:
+        """Yields samples of the policy, after learning all full batches."""
+        self._learn_all()
         for actions, log_p in zip(*self._sample(number)):
             actions = tuple(int(action) for action in actions)
             yield actions, self._notes(log_p)
 
-    def notes_of(self, actions):
-        """Returns the policy and the probability that it gives to a point."""
-        self._learn()
-        return self._notes(self.controller.log_probability([actions])[0])
+    def notes_of(self, actions: Actions) -> Notes:
+        """Returns the number of updates and the log-probability of a point."""
+        self._learn_all()
+        controller = self.learner.controller
+        return self._notes(controller.log_probability([actions])[0])
+
+    def _learn_all(self):
+        while self.learn():
+            pass
 
     def _notes(self, log_p):
-        return {"policy": self.updates, "log_prob": float(log_p)}
+        return {"policy": self.learner.updates, "log_prob": float(log_p)}
 
     def _sample(self, number):
-        """Several actions for one trial, and their log-probabilities.
+        """Samples the actions for one trial, and their log-probabilities.
 
-        A block of trials is sampled at once, always the same one: what is
-        proposed must not depend on where a search was interrupted.
+        Trials are sampled in fixed blocks of a batch: proposals must not
+        depend on where a search was interrupted.
         """
-        block, row = divmod(number, self.settings.batch_size)
-        key = (self.updates, block)
-        draws = 1 if self.repeats and not self.limits else DRAWS
         size = self.settings.batch_size
+        block, row = divmod(number, size)
+        key = (self.learner.updates, block)
+        draws = 1 if self.repeats and not self.limited else DRAWS
         if self._cached[0] != key:
             decisions = len(self.space.sizes)
             noise = [
                 np.random.default_rng([self.seed, i]).random((draws, decisions))
                 for i in range(block * size, (block + 1) * size)
             ]
-            sampled = self.controller.sample(np.concatenate(noise))
+            sampled = self.learner.controller.sample(np.concatenate(noise))
             self._cached = (key, sampled)
         rows = slice(row * draws, (row + 1) * draws)
         return [part[rows] for part in self._cached[1]]
 
-    def observe(self, record):
-        """Adds a trial to the batch; the next proposal learns full batches."""
-        reward = self._reward(record)
-        if reward is None:
-            return
-        self._batch.append((record, reward))
-        if len(self._batch) == self.settings.batch_size:
-            self._full_batches.append(self._batch)
-            self._batch = []
+    def snapshot(self) -> Snapshot:
+        """Returns the policy and how many updates made it."""
+        return self.learner.snapshot()
 
-    def _reward(self, record):
-        """The score, larger is better; a failure counts as the worst yet."""
-        reward = self.reward(record)
-        if reward is None:
-            return self._worst
-        self._worst = (
-            reward if self._worst is None else min(self._worst, reward)
+    def restore(self, snapshot: Snapshot) -> None:
+        """Takes the policy of an earlier process."""
+        self.learner.restore(snapshot)
+
+
+def _find_settings(settings, known):
+    if isinstance(settings, Settings):
+        return settings
+    if settings not in known:
+        raise ValueError(
+            f"`settings` must be one of {sorted(known)} or a Settings. "
+            f"Received: settings={settings!r}"
         )
-        return reward
-
-    def _learn(self):
-        if self._full_batches and not self.updates:
-            self._take_snapshot()
-        while self._full_batches:
-            records, rewards = zip(*self._full_batches[0])
-            actions = [self.space.to_actions(r["values"]) for r in records]
-            self.controller.learn(
-                np.array(actions),
-                self._old_log_p(records, actions),
-                losses.advantages(
-                    rewards, self.baseline, self.settings.normalize
-                ),
-            )
-            self._count_update()
-            self._write_snapshot()
-
-    def _old_log_p(self, records, actions):
-        """Log-probabilities when proposed; of trials that a search without a
-        policy proposed (`warm_start`), those that the policy gives them now."""
-        if all("log_prob" in record for record in records):
-            return np.array([record["log_prob"] for record in records])
-        return self.controller.log_probability(actions)
-
-    def _count_update(self):
-        """Moves on by the oldest full batch."""
-        rewards = [reward for _, reward in self._full_batches.pop(0)]
-        decay = self.settings.baseline_decay
-        self.baseline = losses.moving_average(self.baseline, rewards, decay)
-        self.updates += 1
-
-    # A snapshot is the policy after a number of updates. It only spares the
-    # time of learning them again: the journal alone gives the same policy.
-
-    def _write_snapshot(self):
-        buffer = io.BytesIO()
-        weights = self.controller.get_weights()
-        np.savez(buffer, *weights, updates=self.updates)
-        write_atomically(self.folder / SNAPSHOT, buffer.getvalue())
-
-    def _take_snapshot(self):
-        try:
-            content = io.BytesIO((self.folder / SNAPSHOT).read_bytes())
-            file = np.load(content)
-            updates = int(file["updates"])
-            weights = [file[f"arr_{i}"] for i in range(len(file.files) - 1)]
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-            return
-        if updates <= len(self._full_batches):
-            self.controller.set_weights(weights)
-            for _ in range(updates):
-                self._count_update()
-
-
-class ReinforceOracle(PPOOracle):
-    """Searches with an LSTM controller trained by plain policy gradients.
-
-    Williams 1992, as Zoph and Le 2017 (arXiv 1611.01578) trained theirs.
-
-    Args: those of `PPOOracle` but `loss`. In its settings a batch is learnt
-    in one step.
-    """
-
-    known_settings = policy_settings.REINFORCE_SETTINGS
-
-    def __init__(self, space, **kwargs):
-        super().__init__(space, loss="reinforce", **kwargs)
+    return known[settings]

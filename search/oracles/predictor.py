@@ -1,33 +1,43 @@
-"""Predictor-guided search: train what an ensemble of trees hopes most of."""
+"""Predictor-guided search: a random forest ranks the candidates."""
+
+from __future__ import annotations
 
 import functools
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from nasnet_keras.runs.optional import require
-from nasnet_keras.search.oracles.base import SpaceOracle
+from nasnet_keras.search.oracles.algorithm import (
+    Actions,
+    Algorithm,
+    Notes,
+    Record,
+)
 from nasnet_keras.search.oracles.evolution import mutate
 from nasnet_keras.search.oracles.paths import count_paths
+from nasnet_keras.search.spaces.space import SearchSpace
 
-MOST_MUTATIONS = 3
-# The paths that the trees see: the most frequent ones in the trials.
-MOST_PATHS = 300
-# The points whose paths are remembered, some kilobytes each.
-REMEMBERED = 16384
+MAX_MUTATIONS = 3
+# Paths that are features of the forest: the most frequent ones in the trials.
+MAX_PATHS = 300
+# Points whose paths are cached, some kilobytes each.
+CACHED_POINTS = 16384
 
 
-class PredictorOracle(SpaceOracle):
+class PredictorSearch(Algorithm):
     """Searches with a random forest that predicts how trials rank.
 
     The first trials are random. Then candidates, mutations of the best trials
     and random points, are ordered by an upper confidence bound: the mean of
     the trees' predictions plus `exploration` times their deviation.
 
-    The forest sees each decision, how often each option is taken in all, and
-    the paths through the cells, by which it recognizes what computes the same.
-    It learns the rank of a reward, so that a few failures among the networks
-    do not hide the differences between the good ones.
+    The features are each decision, how often each option is taken in all, and
+    the paths through the cells: cells that compute the same have equal paths.
+    The target is the rank of the reward, so that a few failures do not hide
+    the differences between good networks.
 
     Args:
         space: `SearchSpace`.
@@ -35,25 +45,30 @@ class PredictorOracle(SpaceOracle):
         trees: Integer, of the forest.
         exploration: Float, how many deviations above the mean.
         parents: Integer, how many of the best trials are mutated.
-        mutations: Integer, the mutations looked at for a trial.
-        samples: Integer, the random points looked at for a trial.
-        **kwargs: Arguments of `SpaceOracle`.
+        mutations: Integer, the mutations examined for a trial.
+        samples: Integer, the random points examined for a trial.
+        **kwargs: Arguments of `Algorithm`.
 
     Raises:
         ValueError: If an argument is out of range.
         ImportError: If scikit-learn is not installed.
+
+    Attributes:
+        options: Dictionary, the arguments above.
+        points: List of the actions of the trials observed.
+        rewards: List of their rewards; -inf for a failure.
     """
 
     def __init__(
         self,
-        space,
-        first=20,
-        trees=20,
-        exploration=1.0,
-        parents=10,
-        mutations=200,
-        samples=1000,
-        **kwargs,
+        space: SearchSpace,
+        first: int = 20,
+        trees: int = 20,
+        exploration: float = 1.0,
+        parents: int = 10,
+        mutations: int = 200,
+        samples: int = 1000,
+        **kwargs: Any,
     ):
         require("The predictor", ["sklearn"], "search")
         super().__init__(space, **kwargs)
@@ -72,73 +87,72 @@ class PredictorOracle(SpaceOracle):
                     f"`{name}` must be at least {least}. "
                     f"Received: {name}={value!r}"
                 )
-        self._points = []
-        self._rewards = []
-        self._paths_of = functools.lru_cache(REMEMBERED)(self._count_paths)
+        self.points: list[Actions] = []
+        self.rewards: list[float] = []
+        self._paths_of = functools.lru_cache(CACHED_POINTS)(self._count_paths)
 
-    def describe(self):
-        return {**super().describe(), **self.options}
+    def describe(self) -> dict[str, Any]:
+        return self.options
 
-    def observe(self, record):
-        """A trial becomes an example; a failure one of the lowest rank."""
+    def observe(self, record: Record) -> None:
+        """Adds a training example; a failure gets the lowest rank."""
         reward = self.reward(record)
-        self._points.append(self.space.to_actions(record["values"]))
-        self._rewards.append(-np.inf if reward is None else reward)
+        self.points.append(self.space.to_actions(record["values"]))
+        self.rewards.append(-np.inf if reward is None else reward)
 
-    def candidates(self, number):
-        """Yields points, those with the highest bound first."""
+    def candidates(self, number: int) -> Iterator[tuple[Actions, Notes]]:
+        """Yields points, the highest bound first; then random points."""
         rng = np.random.default_rng([self.seed, number])
-        sizes = self.space.sizes
-        if len(self._points) >= self.options["first"]:
+        if len(self.points) >= self.options["first"]:
             points = np.array(self._neighbours(rng) + self._samples(rng))
-            for place in np.argsort(-self._bounds(points), kind="stable"):
+            for place in np.argsort(-self.bounds(points), kind="stable"):
                 yield tuple(points[place].tolist()), {}
         while True:
-            yield tuple(int(rng.integers(size)) for size in sizes), {}
+            yield self.space.sample(rng), {}
 
     def _neighbours(self, rng):
         """Mutations of the best trials."""
-        order = np.argsort(np.negative(self._rewards), kind="stable")
-        best = [self._points[i] for i in order[: self.options["parents"]]]
-        found = []
+        order = np.argsort(np.negative(self.rewards), kind="stable")
+        best = [self.points[i] for i in order[: self.options["parents"]]]
+        neighbours = []
         for _ in range(self.options["mutations"]):
             point = best[rng.integers(len(best))]
-            for _ in range(rng.integers(1, MOST_MUTATIONS + 1)):
+            for _ in range(rng.integers(1, MAX_MUTATIONS + 1)):
                 point = mutate(point, self.space.sizes, rng)
-            found.append(point)
-        return found
+            neighbours.append(point)
+        return neighbours
 
     def _samples(self, rng):
         shape = (self.options["samples"], len(self.space.sizes))
         return rng.integers(self.space.sizes, size=shape).tolist()
 
-    def _bounds(self, points):
-        """The upper confidence bound of each point."""
+    def bounds(self, points: np.ndarray) -> np.ndarray:
+        """Returns the upper confidence bound of each point."""
         from sklearn.ensemble import RandomForestRegressor
 
-        vocabulary = self._vocabulary()
+        vocabulary = self.vocabulary()
         forest = RandomForestRegressor(
             self.options["trees"],
             max_features=0.5,
-            random_state=np.random.RandomState([self.seed, len(self._points)]),
+            random_state=np.random.RandomState([self.seed, len(self.points)]),
         )
-        _, ranks = np.unique(self._rewards, return_inverse=True)
-        forest.fit(self._encode(self._points, vocabulary), ranks / len(ranks))
-        encoded = self._encode(points, vocabulary)
+        _, ranks = np.unique(self.rewards, return_inverse=True)
+        forest.fit(self.encode(self.points, vocabulary), ranks / len(ranks))
+        encoded = self.encode(points, vocabulary)
         trees = [tree.predict(encoded) for tree in forest.estimators_]
         deviation = np.std(trees, axis=0)
         return np.mean(trees, axis=0) + self.options["exploration"] * deviation
 
-    def _vocabulary(self):
-        """The paths that trials have in common: path -> its column."""
-        shared = Counter()
-        for point in self._points:
-            shared.update(self._paths_of(tuple(point)).keys())
-        common = shared.most_common(MOST_PATHS)
+    def vocabulary(self) -> dict[tuple, int]:
+        """Returns the most frequent paths of the trials: path -> column."""
+        counts: Counter[tuple] = Counter()
+        for point in self.points:
+            counts.update(self._paths_of(tuple(point)).keys())
+        common = counts.most_common(MAX_PATHS)
         return {path: column for column, (path, _) in enumerate(common)}
 
     def _count_paths(self, point):
-        """How often each path is in the cells of a point."""
+        """How often each path occurs in the cells of a point."""
         genotype = self.space.to_genotype(point)
         return {
             (kind, *path): count
@@ -146,13 +160,19 @@ class PredictorOracle(SpaceOracle):
             for path, count in count_paths(getattr(genotype, kind)).items()
         }
 
-    def _encode(self, points, vocabulary):
-        """Array `(points, features)`: options, how often in all, paths."""
+    def encode(
+        self, points: Sequence | np.ndarray, vocabulary: dict[tuple, int]
+    ) -> np.ndarray:
+        """Returns the features of points, an array `(points, features)`.
+
+        They are: each decision one-hot; how often each option is taken; how
+        often each path of the vocabulary occurs.
+        """
         taken = [
             np.eye(size, dtype="float32")[column]
             for size, column in zip(self.space.sizes, np.asarray(points).T)
         ]
-        counts = {}
+        counts: dict[Any, Any] = {}
         for decision, columns in zip(self.space.decisions, taken):
             for option, column in zip(decision.options, columns.T):
                 counts[option] = counts.get(option, 0) + column

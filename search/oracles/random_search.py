@@ -1,18 +1,19 @@
-"""Random search, the baseline that every search must beat."""
+"""Random search, the baseline of every other search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
-from nasnet_keras.search.oracles.base import SpaceOracle
+from nasnet_keras.search.oracles.algorithm import Actions, Algorithm, Notes
 
 
-class RandomOracle(SpaceOracle):
-    """Random search: every option of every decision is equally likely.
+class RandomSearch(Algorithm):
+    """Every option of every decision is equally likely."""
 
-    Args: those of `SpaceOracle`.
-    """
-
-    def candidates(self, number):
+    def candidates(self, number: int) -> Iterator[tuple[Actions, Notes]]:
         """Yields random points."""
         rng = np.random.default_rng([self.seed, number])
         while True:
-            yield tuple(int(rng.integers(n)) for n in self.space.sizes), {}
+            yield self.space.sample(rng), {}

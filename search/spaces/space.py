@@ -58,6 +58,14 @@ class SearchSpace:
         """Tuple of integers: the number of options of each decision."""
         return tuple(len(decision.options) for decision in self.decisions)
 
+    def sample(self, rng):
+        """Returns the actions of a random point, uniform in each decision.
+
+        Args:
+            rng: `numpy.random.Generator`.
+        """
+        return tuple(int(rng.integers(size)) for size in self.sizes)
+
     def to_values(self, actions):
         """Returns the dictionary name -> option of a tuple of indices.
 

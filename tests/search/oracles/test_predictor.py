@@ -33,7 +33,7 @@ def observe(oracle, point, score):
 
 
 def test_decisions_are_seen_one_by_one_and_counted():
-    encoded = PredictorOracle(SPACE)._encode([(0, 2), (1, 1)], {})
+    encoded = PredictorOracle(SPACE).algorithm.encode([(0, 2), (1, 1)], {})
     assert encoded.tolist() == [
         [1, 0, 0, 0, 0, 1, 1, 0, 1],
         [0, 1, 0, 0, 1, 0, 0, 2, 0],
@@ -44,8 +44,8 @@ def test_paths_tell_what_computes_the_same():
     oracle = PredictorOracle(SPACE)
     for point in ((0, 1), (1, 0), (2, 1)):
         observe(oracle, point, 0.5)
-    vocabulary = oracle._vocabulary()
-    paths = oracle._encode([(0, 1), (1, 0), (2, 1)], vocabulary)[:, 9:]
+    vocabulary = oracle.algorithm.vocabulary()
+    paths = oracle.algorithm.encode([(0, 1), (1, 0), (2, 1)], vocabulary)[:, 9:]
     assert paths[0].tolist() == paths[1].tolist() != paths[2].tolist()
     assert list(vocabulary)[:2] == [
         ("normal", 0, "conv_3x3"),
@@ -70,8 +70,8 @@ def test_a_failure_is_the_worst():
     oracle = PredictorOracle(SPACE, first=1)
     observe(oracle, (0, 0), 0.4)
     observe(oracle, (1, 1), None)
-    assert oracle._rewards == [0.4, -np.inf]
-    low, high = oracle._bounds(np.array([(1, 1), (0, 0)]))
+    assert oracle.algorithm.rewards == [0.4, -np.inf]
+    low, high = oracle.algorithm.bounds(np.array([(1, 1), (0, 0)]))
     assert low < high
 
 

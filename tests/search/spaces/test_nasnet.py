@@ -7,11 +7,6 @@ from nasnet_keras import NASNET_A, PAPER_OPERATIONS
 from nasnet_keras.search import NASNetSpace, SearchSpace
 
 
-def random_actions(space, seed):
-    rng = np.random.default_rng(seed)
-    return tuple(int(rng.integers(size)) for size in space.sizes)
-
-
 def test_the_papers_space_has_fifty_predictions():
     space = NASNetSpace()
     assert len(space.decisions) == 2 * 5 * 5
@@ -29,7 +24,7 @@ def test_the_papers_space_has_fifty_predictions():
 def test_actions_values_and_genotypes_are_one_point(blocks, inputs):
     space = NASNetSpace(blocks=blocks, inputs=inputs)
     for seed in range(50):
-        actions = random_actions(space, seed)
+        actions = space.sample(np.random.default_rng(seed))
         values = space.to_values(actions)
         genotype = space.to_genotype(values)
         assert space.to_actions(values) == actions
@@ -41,7 +36,10 @@ def test_a_cell_puts_out_what_no_block_reads():
     space = NASNetSpace(blocks=3)
     for seed in range(50):
         for role in ("normal", "reduction"):
-            cell = getattr(space.to_genotype(random_actions(space, seed)), role)
+            cell = getattr(
+                space.to_genotype(space.sample(np.random.default_rng(seed))),
+                role,
+            )
             used = {state for block in cell.blocks for state in block.inputs}
             assert set(cell.concat) == {2, 3, 4} - used
             assert 4 in cell.concat

@@ -10,7 +10,6 @@ from nasnet_keras.genotypes import Block, Cell
 from nasnet_keras.genotypes.published import DARTS_V2
 from nasnet_keras.search import NASNetSpace, SearchSpace, find_space
 from nasnet_keras.search.names import SPACES
-from nasnet_keras.search.oracles.base import random_actions
 
 
 class ChainSpace(SearchSpace):
@@ -34,7 +33,7 @@ class ChainSpace(SearchSpace):
 def test_points_and_genotypes_are_one(name):
     space = find_space(name)
     for seed in range(30):
-        actions = random_actions(space, seed)
+        actions = space.sample(np.random.default_rng(seed))
         genotype = space.to_genotype(actions, "mine")
         assert genotype.name == "mine"
         assert space.to_genotype(space.from_genotype(genotype)) == (
@@ -46,7 +45,7 @@ def test_points_and_genotypes_are_one(name):
 @pytest.mark.parametrize("name", SPACES)
 def test_children_of_every_space_run(name):
     space = find_space(name)
-    genotype = space.to_genotype(random_actions(space, 1))
+    genotype = space.to_genotype(space.sample(np.random.default_rng(1)))
     model = NASNet(genotype, 1, 4, "cifar", classes=3, input_shape=(8, 8, 3))
     output = model.predict(np.ones((2, 8, 8, 3)), verbose=0)
     np.testing.assert_allclose(output.sum(axis=1), 1, rtol=1e-5)

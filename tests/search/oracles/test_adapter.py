@@ -285,7 +285,9 @@ def test_failures_are_recorded_and_count_as_the_worst(tmp_path):
     worst = min(
         r["score"] for r in oracle.records[:4] if r["score"] is not None
     )
-    assert oracle._reward(oracle.records[1]) == oracle._worst <= worst
+    learner = oracle.algorithm.learner
+    learned = learner.reward_or_worst(oracle.reward(oracle.records[1]))
+    assert learned == learner.worst <= worst
     assert outcome(search("ppo", tmp_path, 12)) == outcome(oracle)
 
 
@@ -329,7 +331,7 @@ def test_other_cells_of_the_same_decisions_are_another_search(tmp_path):
         space = NASNetSpace(2, operations=("identity",), outputs=outputs)
         decisions.append(space.to_dict())
         oracle = RandomOracle(space, max_trials=2)
-        oracle._set_project_dir(tmp_path, "run")
+        oracle.folder = tmp_path / "run"
         if outputs == "unused":
             oracle.restore()
             oracle.close()
@@ -386,7 +388,7 @@ def test_a_minimized_objective(tmp_path):
     oracle = search("ppo", tmp_path, 6, tuner_class=Loss, objective=objective)
     losses = [record["score"] for record in oracle.records]
     assert oracle.get_best_trials(1)[0].score == min(losses)
-    assert oracle._reward(oracle.records[0]) == -losses[0]
+    assert oracle.reward(oracle.records[0]) == -losses[0]
 
 
 def test_a_hypermodel_reads_the_decisions(tmp_path):
@@ -430,7 +432,7 @@ SCRIPT = """
     import sys, time
     import keras_tuner
     sys.path.insert(0, {root!r})
-    from tests.search.oracles.test_base import MAKERS, Tuner
+    from tests.search.oracles.test_adapter import MAKERS, Tuner
 
     class Slow(Tuner):
         def run_trial(self, trial):

@@ -1,0 +1,100 @@
+"""What a search algorithm is: records in, proposals out.
+
+No files and no KerasTuner: a proposal follows from the seed, the number of
+the trial and the records observed before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from nasnet_keras.search.policy.learner import Snapshot
+from nasnet_keras.search.spaces.space import SearchSpace
+
+Actions = tuple[int, ...]
+Notes = dict[str, Any]
+Record = dict[str, Any]
+
+
+def score_of(record: Record) -> float | None:
+    """The reward of a record whose score is to be maximized."""
+    return record["score"]
+
+
+class Algorithm:
+    """Decides which points of a space are tried next.
+
+    Subclasses implement `candidates(number)` and may implement the rest.
+
+    Args:
+        space: `SearchSpace`.
+        seed: Integer.
+        reward: Function of a record that returns the reward, larger is
+            better, or `None` if the trial failed. Defaults to the score.
+
+    Attributes:
+        repeats: Whether a point may be proposed again.
+    """
+
+    repeats = False
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        seed: int = 0,
+        reward: Callable[[Record], float | None] = score_of,
+    ):
+        self.space = space
+        self.seed = seed
+        self.reward = reward
+
+    def candidates(self, number: int) -> Iterator[tuple[Actions, Notes]]:
+        """Yields proposals for one trial, the best first.
+
+        Args:
+            number: Integer from 0, the number of the trial.
+
+        Yields:
+            Pairs: tuple of option indices; notes, a JSON dictionary that is
+            kept in the record of the trial.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement candidates(number)"
+        )
+
+    def notes_of(self, actions: Actions) -> Notes:
+        """Returns the notes of a point that did not come from `candidates`."""
+        return {}
+
+    def observe(self, record: Record) -> None:
+        """Takes the record of an ended trial, in the order of the journal.
+
+        Args:
+            record: Dictionary: `trial` (number), `status`, `score` (float, or
+                `None` if it failed), `values`, and the notes of the proposal.
+        """
+
+    def learn(self) -> bool:
+        """Takes one learning step. Returns whether there was one to take.
+
+        It is called before each proposal until it returns `False`.
+        """
+        return False
+
+    def describe(self) -> dict[str, Any]:
+        """Returns the arguments that must not change within a search."""
+        return {}
+
+    def adopt(self, config: dict[str, Any]) -> None:
+        """Takes arguments that the user left open from a `config.json`."""
+
+    def snapshot(self) -> Snapshot | None:
+        """Returns state that spares time after a restart, if there is any.
+
+        The records alone must give the same proposals.
+        """
+        return None
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Takes a snapshot; called once, after all records were observed."""

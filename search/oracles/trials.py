@@ -1,0 +1,100 @@
+"""The trials of KerasTuner and the records of the journal."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from keras_tuner.engine import trial as trial_module
+
+# The metric whose value at each step is kept in the record.
+CURVE = "curve"
+Trial = trial_module.Trial
+Status = trial_module.TrialStatus
+
+
+def trial_id(number: int) -> str:
+    """Returns the identifier of a trial."""
+    return f"{number:05d}"
+
+
+def direction_of(objective: Any, name: str) -> str:
+    """Returns the direction of a metric, `"min"` or `"max"`."""
+    for part in getattr(objective, "objectives", [objective]):
+        if part.name == name:
+            return part.direction
+    return "max"
+
+
+def has_finite(trial: Any, name: str) -> bool:
+    """Returns whether a metric has a finite value at any step.
+
+    If not, the trial becomes invalid.
+    """
+    exists = trial.metrics.exists(name)
+    history = trial.metrics.get_history(name) if exists else []
+    values = [value for entry in history for value in entry.value]
+    if any(math.isfinite(value) for value in values):
+        return True
+    trial.status = Status.INVALID
+    trial.message = f"{name} is not a finite number: {values}"
+    return False
+
+
+def to_record(
+    trial: Any, notes: dict[str, Any], seconds: float
+) -> dict[str, Any]:
+    """Returns the record of a trial that has just ended.
+
+    Args:
+        trial: `Trial`.
+        notes: Dictionary, the notes of its proposal.
+        seconds: Float, how long it took.
+    """
+    record = {
+        "trial": int(trial.trial_id),
+        "status": str(trial.status),
+        "score": trial.score,
+        "metrics": _last_values(trial),
+        "seconds": round(seconds, 3),
+        "ended": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        **notes,
+        "values": trial.hyperparameters.values,
+    }
+    if trial.metrics.exists(CURVE):
+        history = trial.metrics.get_history(CURVE)
+        record[CURVE] = [entry.value[0] for entry in history]
+    if trial.message:
+        record["message"] = trial.message
+    return record
+
+
+def _last_values(trial):
+    metrics = trial.metrics.metrics
+    return {
+        name: metrics[name].get_last_value()
+        for name in metrics
+        if name != CURVE
+    }
+
+
+def to_trial(
+    record: dict[str, Any], hyperparameters: Any, objective: Any
+) -> Any:
+    """Returns the trial of a record.
+
+    Args:
+        record: Dictionary, see `to_record`.
+        hyperparameters: `keras_tuner.HyperParameters` of the space; its
+            values are set.
+        objective: Objective of the oracle.
+    """
+    hyperparameters.values = record["values"]
+    identifier = trial_id(record["trial"])
+    trial = Trial(hyperparameters, identifier, record["status"])
+    trial.score, trial.message = record["score"], record.get("message")
+    for name, value in record["metrics"].items():
+        trial.metrics.register(name, direction_of(objective, name))
+        trial.metrics.update(name, value, step=0)
+    return trial

@@ -1,0 +1,60 @@
+"""The trials of an earlier search, with which another one starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from typing import Any
+
+from nasnet_keras.search.names import CONFIG, JOURNAL
+from nasnet_keras.search.spaces.space import SearchSpace
+
+
+def read_warm_start(
+    folder: str | os.PathLike[str] | None,
+    space: SearchSpace,
+    config: dict[str, Any],
+) -> bytes:
+    """Returns the finished lines of an earlier search's journal.
+
+    Args:
+        folder: Path of the earlier search; `None` returns no lines.
+        space: `SearchSpace` of this search.
+        config: Dictionary, the configuration of this search.
+
+    Raises:
+        ValueError: If the folder holds no search of this space and reward.
+    """
+    if folder is None:
+        return b""
+    path = pathlib.Path(folder, JOURNAL)
+    if not path.is_file():
+        raise ValueError(
+            "`warm_start` must be the folder of a search. Received: "
+            f"{folder}, which has no {JOURNAL}"
+        )
+    _check_reward(folder, config)
+    content = path.read_bytes()
+    content = content[: content.rfind(b"\n") + 1]
+    for line in content.splitlines():
+        try:
+            space.to_actions(json.loads(line)["values"])
+        except ValueError as error:
+            raise ValueError(
+                f"{folder} is a search of another space: {error}"
+            ) from error
+    return content
+
+
+def _check_reward(folder, config):
+    """Refuses an earlier search whose rewards are on another scale."""
+    path = pathlib.Path(folder, CONFIG)
+    theirs = json.loads(path.read_text()) if path.is_file() else {}
+    ours = json.loads(json.dumps(config))
+    for key in ("objective", "evaluator", "reward"):
+        if key in theirs and key in ours and theirs[key] != ours[key]:
+            raise ValueError(
+                "`warm_start` must be a search for the same reward. "
+                f"{folder} has {key} {theirs[key]!r}, this one {ours[key]!r}"
+            )
