@@ -1,4 +1,4 @@
-"""From a genotype's cell to a Keras layer."""
+"""Cells as Keras layers, and what they are made of."""
 
 from nasnet_keras.cells.cell import NormalCell, ReductionCell
 

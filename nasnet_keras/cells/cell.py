@@ -1,24 +1,28 @@
-"""The one interpreter of a genotype's cells, as Keras layers."""
+"""The cell layers: they interpret a genotype's cells, of every family."""
 
 import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
 from nasnet_keras.cells.conventions import Conventions
+from nasnet_keras.cells.frozen import freeze, frozen_names
 from nasnet_keras.cells.operations import check_operations
 from nasnet_keras.cells.plan import CellPlan, make_chain
 from nasnet_keras.genotypes import Cell
 from nasnet_keras.layers.checks import check_filters, check_rate
 from nasnet_keras.layers.drop_path import DropPath
 from nasnet_keras.layers.image_axes import divided, join_shape, split_shape
+from nasnet_keras.layers.walk import all_layers
 
-# Identities keep their state where they stride, too: they are no paths.
+# Drop path is never applied to identities, not even strided ones.
 NEVER_DROPPED = ("identity", "factorized_identity")
 
 
 class _CellLayer(keras.Layer):
-    """Interprets a `Cell`; the subclasses fix the stride of its inputs.
+    """Interprets a `Cell`; the subclasses set the stride of its inputs.
 
     Args:
         cell: `nasnet_keras.Cell`, or its `to_dict()`.
@@ -26,20 +30,21 @@ class _CellLayer(keras.Layer):
             output has `filters` for each state that the cell concatenates.
         input_strides: Sequence of integers, one per input state: how many
             times its side is that of the current state (1, 2, 4, ...).
-            Defaults to 1 for all. Sizes are never looked at, so that they may
-            be unknown.
+            Defaults to 1 for all. Sizes are never read from the inputs, so
+            that they may be unknown.
         drop_path_rate: Float, the rate at which paths are dropped in
             training; see `DropPath`. Identities are never dropped.
         conventions: `Conventions` of the network, or a dictionary of them.
-        frozen: Sequence of integers, which of the layers within the cell do
-            not train. `get_config` notes them, so that what was frozen within
-            a cell stays frozen when it is loaded or cloned.
+        frozen: Sequence of strings, the layers inside the cell that do not
+            train, by name (see `nasnet_keras.cells.frozen`). `get_config`
+            has them, so that they stay frozen when a cell is loaded or
+            cloned. Integers, as in older files, are positions.
 
     Call arguments:
         inputs: List of tensors, batches of images: current state, previous
-            state, and so on. Where a network has no earlier
-            state yet, the list is shorter and the current state, as it comes,
-            stands in for the missing ones, as in TF-slim.
+            state, and so on. At the start of a network, which has no earlier
+            states yet, the list is shorter; the unchanged current state
+            replaces the missing ones, as in TF-slim.
 
     Returns:
         Tensor, a batch of images of `filters * len(cell.concat)` channels,
@@ -54,14 +59,14 @@ class _CellLayer(keras.Layer):
 
     def __init__(
         self,
-        cell,
-        filters,
-        input_strides=None,
-        drop_path_rate=0.0,
-        conventions=Conventions(),
-        frozen=(),
-        **kwargs,
-    ):
+        cell: Cell | dict[str, Any],
+        filters: int,
+        input_strides: Sequence[int] | None = None,
+        drop_path_rate: float = 0.0,
+        conventions: Conventions | dict[str, Any] = Conventions(),
+        frozen: Iterable[str | int] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         cell = Cell.from_dict(cell) if isinstance(cell, dict) else cell
         if not isinstance(cell, Cell):
@@ -119,10 +124,13 @@ class _CellLayer(keras.Layer):
             self.input_strides,
             self.conventions,
         )
+        # The attributes `fits`, `paths`, `merges` and `outs`, like those of
+        # the layers inside, are keys in every weights file that Keras wrote:
+        # they cannot be renamed.
         self.fits = [
             self._make(parts, count, f"fit_{index}")
             for index, (parts, count) in enumerate(
-                zip(plan.fits, plan.channels)
+                zip(plan.input_adjustments, plan.channels)
             )
         ]
         self.paths, self.merges = [], []
@@ -142,12 +150,12 @@ class _CellLayer(keras.Layer):
             )
         self.outs = [
             self._make(parts, plan.state_channels[state], f"out_{state}")
-            for state, parts in zip(self.cell.concat, plan.outs)
+            for state, parts in zip(self.cell.concat, plan.output_adjustments)
         ]
-        # Frozen before it is built: loaded, cloned, or by the user.
-        for number, layer in enumerate(self._inner_layers()):
-            if not self.trainable or number in self.frozen:
+        if not self.trainable:  # Set before there were layers inside.
+            for layer in all_layers(self, include_self=False):
                 layer.trainable = False
+        freeze(self, self.frozen)
 
     def _channels(self, shape):
         return shape[self.conventions.channel_axis]
@@ -155,15 +163,6 @@ class _CellLayer(keras.Layer):
     def _shape(self, channels, side=None):
         data_format = self.conventions.data_format
         return join_shape(None, side, side, channels, data_format)
-
-    def _inner_layers(self):
-        """All layers within, at any depth, in an order that is always so.
-
-        Without the one that drops paths: whether there is one depends on the
-        rate.
-        """
-        layers = self._flatten_layers(include_self=False)
-        return [layer for layer in layers if not isinstance(layer, DropPath)]
 
     def _make(self, parts, channels, name):
         chain = make_chain(parts, name=name)
@@ -238,28 +237,26 @@ class _CellLayer(keras.Layer):
             input_strides=list(self.input_strides),
             drop_path_rate=self.drop_path_rate,
             conventions=dataclasses.asdict(self.conventions),
-            frozen=self._frozen_now(),
+            frozen=self._frozen_names(),
         )
         return config
 
-    def _frozen_now(self):
+    def _frozen_names(self):
         if not self.built:
             return list(self.frozen)
-        if not self.trainable:  # Its own flag says it all.
-            return []
-        layers = enumerate(self._inner_layers())
-        return [number for number, layer in layers if not layer.trainable]
+        # If the cell itself is frozen, `trainable` in its config says so.
+        return frozen_names(self) if self.trainable else []
 
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")
 class NormalCell(_CellLayer):
-    __doc__ = "A cell that keeps the size. " + _CellLayer.__doc__
+    __doc__ = f"A cell that keeps the size. {_CellLayer.__doc__}"
 
     strides = 1
 
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")
 class ReductionCell(_CellLayer):
-    __doc__ = "A cell that halves the size. " + _CellLayer.__doc__
+    __doc__ = f"A cell that halves the size. {_CellLayer.__doc__}"
 
     strides = 2

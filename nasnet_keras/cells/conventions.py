@@ -1,30 +1,34 @@
-"""What the layers of one network share, and the place that each fills."""
+"""Settings that all layers of a network share, and slots for operations."""
 
 import dataclasses
+from typing import Any
 
 import keras
 
 from nasnet_keras.layers.batch_norm import BatchNormalization
+from nasnet_keras.layers.chain import Chain
 from nasnet_keras.layers.image_axes import channel_axis
 from nasnet_keras.layers.pooling import Pooling
+
+Size = int | tuple[int, int]
 
 
 @dataclasses.dataclass(frozen=True)
 class Conventions:
-    """What all layers of one network share.
+    """Settings that all layers of a network share.
 
     Args:
         pooling_semantics: `"tf_slim"` or `"keras"`, see
             `nasnet_keras.layers.pooling`.
-        batch_norm_momentum: Float, what the moving statistics keep per step.
+        batch_norm_momentum: Float, the momentum of the moving statistics.
         batch_norm_epsilon: Float, added to the variance.
-        alignment: `"tensorflow"` or `"pytorch"`: where strided windows lie on
-            a side of even length.
+        alignment: `"tensorflow"` or `"pytorch"`: the position of strided
+            windows on a side of even length.
         data_format: `"channels_last"` or `"channels_first"`.
         current_projections: Integer, how many times a cell projects its
             current state. NASNet: 1; ENAS: 2.
-        always_project: Whether a cell projects the previous state even where
-            its size and channels fit (DARTS).
+        always_project: Whether a cell projects the previous state even if
+            its size and channels already match (DARTS).
     """
 
     pooling_semantics: str = "tf_slim"
@@ -36,11 +40,11 @@ class Conventions:
     always_project: bool = False
 
     @property
-    def channel_axis(self):
+    def channel_axis(self) -> int:
         """The axis of the channels in a batch of images."""
         return channel_axis(self.data_format)
 
-    def batch_norm(self, **kwargs):
+    def batch_norm(self, **kwargs: Any) -> keras.Layer:
         """Returns a new batch normalization layer."""
         return BatchNormalization(
             axis=self.channel_axis,
@@ -49,13 +53,20 @@ class Conventions:
             **kwargs,
         )
 
-    def group_norm(self, groups, **kwargs):
+    def group_norm(self, groups: int, **kwargs: Any) -> keras.Layer:
         """Returns a new group normalization layer."""
         return keras.layers.GroupNormalization(
             groups, self.channel_axis, self.batch_norm_epsilon, **kwargs
         )
 
-    def conv(self, filters, kernel_size, strides=1, padding="same", **kwargs):
+    def conv(
+        self,
+        filters: int,
+        kernel_size: Size,
+        strides: Size = 1,
+        padding: str = "same",
+        **kwargs: Any,
+    ) -> keras.Layer:
         """Returns a new convolution without bias, initialized as TF-slim's."""
         return self._aligned(
             keras.layers.Conv2D,
@@ -67,7 +78,13 @@ class Conventions:
             **kwargs,
         )
 
-    def separable_conv(self, filters, kernel_size, strides=1, **kwargs):
+    def separable_conv(
+        self,
+        filters: int,
+        kernel_size: Size,
+        strides: Size = 1,
+        **kwargs: Any,
+    ) -> keras.Layer:
         """Returns a new depthwise and pointwise convolution, no bias."""
         return self._aligned(
             keras.layers.SeparableConv2D,
@@ -81,7 +98,7 @@ class Conventions:
         )
 
     def _aligned(self, layer, filters, kernel_size, strides, padding, **kwargs):
-        """A convolution whose padding follows `alignment` where it strides."""
+        """A convolution; if it strides, its padding follows `alignment`."""
         symmetric = self.alignment == "pytorch" and padding == "same"
         strided = strides not in (1, (1, 1))
         conv = layer(
@@ -100,8 +117,8 @@ class Conventions:
         pad = keras.layers.ZeroPadding2D(margins, data_format=self.data_format)
         return Chain([pad, conv])
 
-    def pool(self, kind, window, strides):
-        """Returns a new pooling layer, see `nasnet_keras.layers.pooling.Pooling`."""
+    def pool(self, kind: str, window: int, strides: int) -> keras.Layer:
+        """Returns a new `nasnet_keras.layers.pooling.Pooling` layer."""
         return Pooling(
             kind,
             window,
@@ -112,19 +129,19 @@ class Conventions:
         )
 
 
-def fan_out():
+def fan_out() -> keras.Initializer:
     """Returns the initializer of all kernels (TF-slim: variance scaling)."""
     return keras.initializers.VarianceScaling(2.0, mode="fan_out")
 
 
 @dataclasses.dataclass(frozen=True)
 class Slot:
-    """The place in a cell that an operation fills.
+    """Where an operation stands in a cell: its input and its output.
 
     Args:
-        channels: Integer, the channels that the operation receives.
-        filters: Integer, the channels that it must give.
-        strides: 1, or 2 where it must halve the size.
+        channels: Integer, the channels of its input.
+        filters: Integer, the channels of its output.
+        strides: 1, or 2 to halve the size.
         conventions: `Conventions` of the network.
     """
 
@@ -133,12 +150,19 @@ class Slot:
     strides: int = 1
     conventions: Conventions = Conventions()
 
-    def batch_norm(self):
+    def batch_norm(self) -> keras.Layer:
         """Returns a new batch normalization layer."""
         return self.conventions.batch_norm()
 
-    def conv(self, kernel_size, strides=None, filters=None, **kwargs):
-        """Returns a new convolution to the slot's filters, at its strides."""
+    def conv(
+        self,
+        kernel_size: Size,
+        strides: Size | None = None,
+        filters: int | None = None,
+        **kwargs: Any,
+    ) -> keras.Layer:
+        """Returns a new convolution, by default of the slot's filters and
+        strides."""
         return self.conventions.conv(
             filters or self.filters,
             kernel_size,
@@ -146,41 +170,11 @@ class Slot:
             **kwargs,
         )
 
-    def separable_conv(self, kernel_size, strides=None, **kwargs):
-        """Returns a new separable convolution, likewise."""
+    def separable_conv(
+        self, kernel_size: Size, strides: Size | None = None, **kwargs: Any
+    ) -> keras.Layer:
+        """Returns a new separable convolution of the slot's filters."""
         strides = self.strides if strides is None else strides
         return self.conventions.separable_conv(
             self.filters, kernel_size, strides, **kwargs
         )
-
-
-class Chain(keras.Layer):
-    """Layers applied one after the other; an empty chain is the identity.
-
-    It is what `keras.Sequential` is, without the model around it, which costs
-    time where there are hundreds. It is built by the cell that owns it and
-    not meant to be saved alone.
-
-    Args:
-        layers: List of Keras layers.
-    """
-
-    def __init__(self, layers, **kwargs):
-        super().__init__(**kwargs)
-        self.layers = list(layers)
-
-    def build(self, input_shape):
-        for layer in self.layers:
-            if not layer.built:
-                layer.build(input_shape)
-            input_shape = layer.compute_output_shape(input_shape)
-
-    def call(self, inputs):
-        for layer in self.layers:
-            inputs = layer(inputs)
-        return inputs
-
-    def compute_output_shape(self, input_shape):
-        for layer in self.layers:
-            input_shape = layer.compute_output_shape(input_shape)
-        return input_shape

@@ -1,7 +1,7 @@
-"""The table of operations: a name and the layers that it stands for.
+"""The table of operations: name -> function that makes the layers.
 
-The thirteen of the paper (section 3) are below; a user adds his own the same
-way:
+The paper's (section 3) and its relatives' are below. Users add their own in
+the same way:
 
     @nasnet_keras.register_operation("conv_5x5")
     def conv_5x5(slot):
@@ -9,23 +9,27 @@ way:
 """
 
 import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 from keras import ops
 
-from nasnet_keras.cells.conventions import Conventions
+from nasnet_keras.cells.conventions import Conventions, Slot
 from nasnet_keras.layers.image_axes import divided, paddings, take
 
-OPERATIONS = {}
+Operation = Callable[[Slot], list[keras.Layer]]
+
+OPERATIONS: dict[str, Operation] = {}
 
 
-def register_operation(name):
+def register_operation(name: str) -> Callable[[Operation], Operation]:
     """Decorator that adds an operation to the table.
 
     The decorated function takes a `Slot` and returns a list of Keras layers,
     applied in order; together they give `slot.filters` channels and divide
-    the size by `slot.strides`, rounding up. A saved model that uses it loads
-    wherever the function has been registered first.
+    the size by `slot.strides`, rounding up. Register the function before you
+    load a saved model that uses it.
 
     Args:
         name: String, what genotypes call the operation.
@@ -43,7 +47,7 @@ def register_operation(name):
     return register
 
 
-def check_operations(names):
+def check_operations(names: Iterable[str]) -> None:
     """Raises ValueError if one of `names` is not in the table."""
     unknown = [name for name in names if name not in OPERATIONS]
     if unknown:
@@ -58,8 +62,9 @@ def check_operations(names):
 class FactorizedReduction(keras.Layer):
     """Halves the size without losing every second pixel (TF-slim).
 
-    Two 1x1 convolutions to half of the filters each, of every second pixel
-    and of their neighbours to the bottom right; concatenation; one batch norm.
+    Two 1x1 convolutions to half of the filters each, one of every second
+    pixel, one of their neighbours to the bottom right; concatenation; one
+    batch norm.
 
     Args:
         filters: Integer, at least 2.
@@ -72,7 +77,12 @@ class FactorizedReduction(keras.Layer):
         ValueError: If `filters` is below 2.
     """
 
-    def __init__(self, filters, conventions=Conventions(), **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        conventions: Conventions | dict[str, Any] = Conventions(),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if filters < 2:
             raise ValueError(
@@ -84,6 +94,7 @@ class FactorizedReduction(keras.Layer):
             conventions = Conventions(**conventions)
         self.conventions = conventions
         half = filters // 2
+        # The attributes' names are keys in saved weights files.
         self.path_1 = conventions.conv(half, 1)
         self.path_2 = conventions.conv(filters - half, 1)
         self.norm = conventions.batch_norm()
@@ -94,7 +105,7 @@ class FactorizedReduction(keras.Layer):
         self.norm.build(self.compute_output_shape(input_shape))
 
     def call(self, inputs):
-        # Pixels are taken before the convolutions and not by their strides:
+        # Pixels are selected before the convolutions, which do not stride:
         # see `_every_second_pixel`.
         data_format = self.conventions.data_format
         padded = ops.pad(inputs, paddings((0, 1), (0, 1), data_format))
@@ -122,14 +133,16 @@ class FactorizedReduction(keras.Layer):
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")
 class Zeros(keras.Layer):
-    """Zeros in place of a batch of images: no path at all.
+    """Replaces a batch of images by zeros.
 
     Args:
-        filters: Integer, the channels that it gives.
+        filters: Integer, the channels of the output.
         channel_axis: Integer.
     """
 
-    def __init__(self, filters, channel_axis=-1, **kwargs):
+    def __init__(
+        self, filters: int, channel_axis: int = -1, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.channel_axis = channel_axis
@@ -151,18 +164,18 @@ class Zeros(keras.Layer):
 
 
 @register_operation("identity")
-def identity(slot):
-    """The state itself; ReLU-1x1-BN where stride or channels must change."""
+def identity(slot: Slot) -> list[keras.Layer]:
+    """The unchanged state; ReLU-1x1-BN if stride or channels change."""
     if slot.strides == 1 and slot.channels == slot.filters:
         return []
     return OPERATIONS["conv_1x1"](slot)
 
 
 def _every_second_pixel(slot):
-    """Halves the size; with a 1x1 convolution after it, a strided one.
+    """Halves the size; with a 1x1 convolution after it, equals a strided one.
 
-    The strided 1x1 convolution itself is avoided: oneDNN, which torch uses on
-    CPUs, writes past its workspace in its gradient (oneDNN issue 6035).
+    A strided 1x1 convolution is avoided: in its gradient oneDNN, which torch
+    uses on CPUs, writes past its workspace (oneDNN issue 6035).
     """
     return slot.conventions.pool("max", 1, 2)
 
@@ -179,7 +192,7 @@ def _conv_3x3(slot):
 
 
 def _asymmetric_conv(width):
-    """1xN, then Nx1; each strides along the side that it spans."""
+    """1xN, then Nx1; each strides along its longer side."""
 
     def layers(slot):
         return [
@@ -195,7 +208,7 @@ def _asymmetric_conv(width):
 
 
 def _dilated_conv(kernel_size):
-    """Dilation 2. At stride 2 only even pixels count: a plain convolution."""
+    """Dilation 2. At stride 2: a plain convolution of every second pixel."""
 
     def layers(slot):
         if slot.strides == 1:
@@ -211,7 +224,7 @@ def _dilated_conv(kernel_size):
 
 
 def _separable_conv(kernel_size):
-    """Applied twice; nothing stands between depthwise and pointwise."""
+    """Applied twice; no normalization between depthwise and pointwise."""
 
     def layers(slot):
         chain = []
@@ -227,7 +240,7 @@ def _separable_conv(kernel_size):
 
 
 def _pool(kind, window):
-    """No ReLU before; 1x1 and batch norm after where channels must change."""
+    """No ReLU before; 1x1 and batch norm after if the channels change."""
 
     def layers(slot):
         chain = [slot.conventions.pool(kind, window, slot.strides)]
@@ -257,7 +270,7 @@ for _name, _function in {
 PAPER_OPERATIONS = tuple(OPERATIONS)
 
 
-# Those of NASNet's relatives, where they differ from the paper's.
+# Operations of related networks that differ from the paper's.
 
 
 def _bottleneck(sides):
@@ -286,14 +299,14 @@ def _bottleneck(sides):
 
 
 def _strides(slot, side):
-    """A convolution strides along the sides that it spans."""
+    """Strides of a convolution: only along sides longer than 1."""
     if isinstance(side, int):
         return slot.strides
     return tuple(slot.strides if length > 1 else 1 for length in side)
 
 
 def _dilated_separable_conv(kernel_size):
-    """DARTS: once; dilation 2. Strided, only even pixels count."""
+    """DARTS: applied once, dilation 2; at stride 2 of every second pixel."""
 
     def layers(slot):
         if slot.strides == 1:
@@ -309,7 +322,7 @@ def _dilated_separable_conv(kernel_size):
 
 
 def _skip_connect(slot):
-    """DARTS: the state itself; ReLU and a factorized reduction at stride 2."""
+    """DARTS: identity; at stride 2 ReLU and a factorized reduction."""
     if slot.strides == 1:
         return identity(slot)
     return [
@@ -319,19 +332,19 @@ def _skip_connect(slot):
 
 
 def _factorized_identity(slot):
-    """ENAS: the state itself; a factorized reduction at stride 2."""
+    """ENAS: identity; at stride 2 a factorized reduction."""
     if slot.strides == 1:
         return identity(slot)
     return [FactorizedReduction(slot.filters, slot.conventions)]
 
 
 def _linear_conv_1x1(slot):
-    """TF-slim: how an input state is fitted to a cell's output, no ReLU."""
+    """TF-slim: adjusts an input state to a cell's output, no ReLU."""
     return OPERATIONS["conv_1x1"](slot)[1:]
 
 
 def _group_norm(groups):
-    """NASNet-B and C: all channels together (1), or each alone (-1)."""
+    """NASNet-B and C: layer norm (1 group) or instance norm (-1)."""
 
     def layers(slot):
         norm = slot.conventions.group_norm(groups)
@@ -343,7 +356,7 @@ def _group_norm(groups):
 
 
 def _none(slot):
-    """NAS-Bench-201: nothing comes through."""
+    """NAS-Bench-201: zeros."""
     zeros = Zeros(slot.filters, slot.conventions.channel_axis)
     return [zeros] if slot.strides == 1 else [_every_second_pixel(slot), zeros]
 

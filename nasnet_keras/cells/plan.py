@@ -1,17 +1,23 @@
-"""What a cell is made of, before there is a layer: parts in their slots.
+"""The plan of a cell: its operations and their slots, without layers.
 
-`nasnet_keras.cells` makes the layers; `nasnet_keras.networks.counting` only counts.
+`nasnet_keras.cells.cell` makes the layers; `nasnet_keras.networks.counting`
+only counts.
 """
 
 import dataclasses
 import functools
 import math
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
-from nasnet_keras.cells.conventions import Chain, Conventions, Slot
+import keras
+
+from nasnet_keras.cells.conventions import Conventions, Slot
 from nasnet_keras.cells.operations import OPERATIONS, check_operations
 from nasnet_keras.genotypes import Cell
+from nasnet_keras.layers.chain import Chain
 
+# How a block adds or concatenates -> the operation that follows.
 MERGES = {
     "concat": "conv_1x1",
     "add_layer_norm": "layer_norm",
@@ -20,32 +26,33 @@ MERGES = {
 
 
 class Part(NamedTuple):
-    """An operation of the table, and the slot that it fills."""
+    """An operation of the table and its slot."""
 
     operation: str
     slot: Slot
 
-    def layers(self):
-        """Returns new layers for it."""
+    def layers(self) -> list[keras.Layer]:
+        """Returns new layers of the operation."""
         check_operations([self.operation])
         return OPERATIONS[self.operation](self.slot)
 
 
-def make_chain(parts, **kwargs):
+def make_chain(parts: Iterable[Part], **kwargs: Any) -> Chain:
     """Returns a new layer that applies parts one after the other."""
     return Chain([layer for p in parts for layer in p.layers()], **kwargs)
 
 
 @dataclasses.dataclass(frozen=True)
 class CellPlan:
-    """The parts of a cell, given the channels that it reads.
+    """The parts of a cell, given the channels of its inputs.
 
     Args:
         cell: `nasnet_keras.Cell`.
         strides: 1, or 2 for a reduction.
         filters: Integer, the channels of every state inside the cell.
-        channels: Tuple of integers, those of the input states that there are;
-            the current one, as it comes, stands in for the missing ones.
+        channels: Tuple of integers, the channels of each input state; if
+            there are fewer than the cell reads, the unchanged current state
+            replaces the missing ones.
         input_strides: Tuple of integers, see `NormalCell`.
         conventions: `Conventions`.
     """
@@ -61,30 +68,33 @@ class CellPlan:
         return Slot(channels, self.filters, strides, self.conventions)
 
     @functools.cached_property
-    def state_channels(self):
-        """Tuple: the channels of each state, once the inputs are fitted."""
-        fitted = [
+    def state_channels(self) -> tuple[int, ...]:
+        """Tuple: the channels of each state, the inputs once adjusted."""
+        adjusted = [
             self.filters if parts else count
-            for parts, count in zip(self.fits, self.channels)
+            for parts, count in zip(self.input_adjustments, self.channels)
         ]
         missing = self.cell.inputs - len(self.channels)
-        fitted += [self.channels[0]] * missing
-        return (*fitted, *[self.filters] * len(self.cell.blocks))
+        adjusted += [self.channels[0]] * missing
+        return (*adjusted, *[self.filters] * len(self.cell.blocks))
 
     @functools.cached_property
-    def fits(self):
-        """For each input state, the parts that fit it to the cell."""
-        return [self._fit(*state) for state in enumerate(self.channels)]
+    def input_adjustments(self) -> list[list[Part]]:
+        """For each input state, the parts that give it the cell's size and
+        channels."""
+        return [
+            self._adjust_input(*state) for state in enumerate(self.channels)
+        ]
 
-    def _fit(self, index, channels):
+    def _adjust_input(self, index, channels):
         read = {state for b in self.cell.blocks for state in b.inputs}
         if index not in read.union(self.cell.concat):
-            return []  # What nothing reads costs nothing.
+            return []  # Nothing reads it.
         halvings = int(math.log2(self.input_strides[index]))
-        fits = channels == self.filters and not self.conventions.always_project
+        same = channels == self.filters and not self.conventions.always_project
         if halvings:
             operation, times, strides = "skip_connect", halvings, 2
-        elif index and fits:
+        elif index and same:
             return []
         else:
             once = index or channels == self.filters
@@ -94,8 +104,8 @@ class CellPlan:
         return [Part(operation, self._slot(n, strides)) for n in counts]
 
     @property
-    def paths(self):
-        """For each block, the parts of its left and its right side."""
+    def paths(self) -> list[list[Part]]:
+        """For each block, its left and its right operation."""
         return [
             [
                 Part(
@@ -111,8 +121,8 @@ class CellPlan:
         ]
 
     @property
-    def merges(self):
-        """For each block, the parts that follow where its sides meet."""
+    def merges(self) -> list[list[Part]]:
+        """For each block, the parts after the sum or the concatenation."""
         merges = []
         for block in self.cell.blocks:
             concat = block.combination == "concat"
@@ -122,14 +132,15 @@ class CellPlan:
         return merges
 
     @property
-    def outs(self):
-        """For each state of the output, the parts that fit it (TF-slim).
+    def output_adjustments(self) -> list[list[Part]]:
+        """For each state in `concat`, the parts that give it the output's
+        size and channels (TF-slim).
 
-        Only input states need any; no ReLU comes before.
+        Only input states need any; without ReLU.
         """
-        return [self._out(state) for state in self.cell.concat]
+        return [self._adjust_output(state) for state in self.cell.concat]
 
-    def _out(self, state):
+    def _adjust_output(self, state):
         channels = self.state_channels[state]
         if state >= self.cell.inputs:
             return []

@@ -1,1 +1,1 @@
-"""Keras layers that know no genotype."""
+"""Keras layers that do not depend on genotypes."""

@@ -1,9 +1,11 @@
-"""The one module that knows a backend's own kernels: batch normalization.
+"""Batch normalization by TensorFlow's fused kernel.
 
-Keras' `BatchNormalization` is built from elementary operations. TensorFlow
-has one fused kernel for it, which is quicker to trace and to run
-(`benchmarks/batch_norm.py` measures it).
+Keras' `BatchNormalization` consists of elementary operations. TensorFlow's
+kernel is faster to trace and to run (`benchmarks/batch_norm.py` measures it).
+No other module uses a backend's own kernels.
 """
+
+from typing import Any
 
 import keras
 from keras import ops
@@ -13,11 +15,11 @@ from keras import ops
 class BatchNormalization(keras.layers.BatchNormalization):
     """Batch normalization, fused on TensorFlow, as TF-slim trains it.
 
-    It differs from `keras.layers.BatchNormalization` in the statistic that it
-    accumulates: the moving variance takes the unbiased batch variance, as
-    TensorFlow's fused kernel, TF-slim and PyTorch do, on every backend.
+    On every backend its moving variance averages the unbiased batch variance,
+    as TensorFlow's fused kernel, TF-slim and PyTorch do.
+    `keras.layers.BatchNormalization` averages the biased one.
 
-    Args: those of `keras.layers.BatchNormalization`.
+    Args: Those of `keras.layers.BatchNormalization`.
     """
 
     def call(self, inputs, training=None, mask=None):
@@ -63,7 +65,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             exponential_avg_factor=1.0 - self.momentum,
             is_training=learning,
         )
-        if learning:  # The kernel has moved the averages on as well.
+        if learning:  # The kernel returns the updated averages.
             self.moving_mean.assign(mean)
             self.moving_variance.assign(variance)
         return outputs
@@ -71,18 +73,20 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")
 class BatchStatisticsNormalization(keras.Layer):
-    """Batch normalization by the batch's own statistics, always.
+    """Batch normalization by the statistics of the batch, always.
 
-    It has no moving averages: for networks whose layers see ever other
-    inputs, as one that holds many architectures, and for those that branch,
-    where JAX lets no state change.
+    It has no moving averages. For networks whose layers get changing inputs,
+    such as one that holds many architectures, and for branches, in which JAX
+    cannot update state.
 
     Args:
-        axis: Integer, that of the channels.
+        axis: Integer, the axis of the channels.
         epsilon: Float, added to the variance.
     """
 
-    def __init__(self, axis=-1, epsilon=1e-3, **kwargs):
+    def __init__(
+        self, axis: int = -1, epsilon: float = 1e-3, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.axis = axis
         self.epsilon = epsilon

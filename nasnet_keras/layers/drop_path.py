@@ -1,17 +1,26 @@
-"""ScheduledDropPath: the layer that drops, the schedule, the callback.
+"""Drop path: the layer, and the formula of its rate.
 
 Section 3 and appendix A.7 of the paper; the formula is that of the authors'
 code (TF-slim `drop_connect_version="v3"`): the rate grows with time and with
-depth.
+depth. `nasnet_keras.training.drop_path` has the schedules.
 """
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from nasnet_keras.layers.checks import check_rate
+from nasnet_keras.layers.walk import all_layers
 
 
-def drop_path_rate(step, total_steps, cell_index, cells, final_rate):
+def drop_path_rate(
+    step: float,
+    total_steps: float,
+    cell_index: int,
+    cells: int,
+    final_rate: float,
+) -> float:
     """The rate at which a path of a cell is dropped.
 
         min(1, step / total_steps) * (cell_index + 1) / cells * final_rate
@@ -29,17 +38,12 @@ def drop_path_rate(step, total_steps, cell_index, cells, final_rate):
     return min(1.0, step / total_steps) * (cell_index + 1) / cells * final_rate
 
 
-def linear(progress):
-    """The paper's schedule: the share of the rate at a share of training."""
-    return progress
-
-
 class _CurrentRate(keras.random.SeedGenerator):
-    """The rate as state of the layer, but not as a weight.
+    """The rate as state of a layer that is not one of its weights.
 
-    Every backend threads a layer's seed generators through its compiled
-    steps and none counts, saves or loads them among the weights. A rate wants
-    just that: networks with and without drop path have the same weights.
+    Keras passes the state of seed generators through compiled steps, but
+    neither counts nor saves it with the weights. So networks with and without
+    drop path have the same weights.
     """
 
     def __init__(self, rate):
@@ -48,7 +52,7 @@ class _CurrentRate(keras.random.SeedGenerator):
             rate,
             dtype="float32",
             trainable=False,
-            autocast=False,  # Also under mixed precision.
+            autocast=False,  # float32 under mixed precision, too.
             name="drop_path_rate",
         )
 
@@ -63,7 +67,7 @@ class DropPath(keras.Layer):
 
     Args:
         rate: Float from 0 to below 1. Without a `ScheduledDropPath` callback
-            it holds from the first step.
+            it applies from the first step.
         seed: Optional integer.
 
     Call arguments:
@@ -74,7 +78,9 @@ class DropPath(keras.Layer):
         ValueError: If `rate` is out of range.
     """
 
-    def __init__(self, rate, seed=None, **kwargs):
+    def __init__(
+        self, rate: float, seed: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         check_rate("rate", rate)
         self.rate = rate
@@ -93,7 +99,7 @@ class DropPath(keras.Layer):
         kept = ops.cast(noise < keep, "float32") / keep
         return inputs * ops.cast(kept, inputs.dtype)
 
-    def set_progress(self, progress):
+    def set_progress(self, progress: float) -> None:
         """Sets the current rate to `progress` (0 to 1) times `rate`."""
         self.current_rate.state.assign(progress * self.rate)
 
@@ -106,132 +112,11 @@ class DropPath(keras.Layer):
         return config
 
 
-def has_drop_path(model):
-    """Returns whether a model has layers that drop paths."""
-    return any(isinstance(x, DropPath) for x in model._flatten_layers())
+def drop_path_layers(model: keras.Layer) -> list[DropPath]:
+    """Returns the `DropPath` layers inside a model or layer."""
+    return [x for x in all_layers(model) if isinstance(x, DropPath)]
 
 
-def _drop_path_layers(model):
-    layers = [x for x in model._flatten_layers() if isinstance(x, DropPath)]
-    if not layers:
-        raise ValueError(
-            f"The model {model.name!r} has no DropPath layer to schedule. "
-            "Build it with `drop_path_rate=...` above 0."
-        )
-    return layers
-
-
-class ScheduledDropPath(keras.callbacks.Callback):
-    """Raises the rate of every `DropPath` in a model over training.
-
-    The networks of this package already hold, in each cell, the rate that its
-    depth calls for (`drop_path_rate=...`); this adds the schedule in time.
-    Steps are counted from the optimizer's own, so a second `fit` goes on
-    where the first ended.
-
-    Args:
-        total_steps: Optional integer, the training steps after which the rate
-            is full. Defaults to those done when `fit` ends.
-        schedule: Function from the share of training that is done to the
-            share of the rate, both from 0 to 1. Defaults to `linear`.
-
-    Raises:
-        ValueError: When training begins, if the model has no `DropPath`, or
-            if the number of steps is neither given nor known.
-    """
-
-    def __init__(self, total_steps=None, schedule=linear):
-        super().__init__()
-        if total_steps is not None and total_steps <= 0:
-            raise ValueError(
-                "`total_steps` must be positive. "
-                f"Received: total_steps={total_steps}"
-            )
-        self.total_steps = total_steps
-        self.schedule = schedule
-
-    def on_train_begin(self, logs=None):
-        self._layers = _drop_path_layers(self.model)
-        # Not `iterations`, which counts updates: gradient accumulation makes
-        # one of several steps.
-        self._step = int(self.model.optimizer._iterations)
-        self._total = self.total_steps
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if self._total is None:
-            self._total = self._step + self._steps_left(epoch)
-
-    def _steps_left(self, epoch):
-        steps, epochs = self.params.get("steps"), self.params.get("epochs")
-        if not steps or not epochs:
-            raise ValueError(
-                "The number of training steps is not known from the data. "
-                "Give ScheduledDropPath(total_steps=...)."
-            )
-        return steps * (epochs - epoch)
-
-    def on_train_batch_begin(self, batch, logs=None):
-        self._first = batch
-        if keras.backend.backend() == "jax":
-            # A running epoch works on a copy of the variables: bring them up
-            # to date, which also makes the next step read what we write.
-            self.model.jax_state_sync()
-        share = self.schedule(min(1.0, self._step / self._total))
-        for layer in self._layers:
-            layer.set_progress(share)
-
-    def on_train_batch_end(self, batch, logs=None):
-        self._step += batch - self._first + 1
-
-
-class AdaptiveDropPath(keras.callbacks.Callback):
-    """Moves the rate of every `DropPath` by how much the network overfits.
-
-    After each epoch the share of the rate grows by `step` where the loss of
-    the validation exceeds that of training by more than `gap`, and falls by as
-    much where it does not. This is ours, not the paper's;
-    `benchmarks/drop_path.py` compares it with the schedule.
-
-    Args:
-        gap: Float, the excess that is tolerated.
-        step: Float above 0 and up to 1, of the share in an epoch. It begins
-            at 0.
-        history: Sequence of the logs of earlier epochs (`loss`, `val_loss`),
-            of a training that is resumed.
-
-    Raises:
-        ValueError: If `step` is out of range; when training begins, if the
-            model has no `DropPath`; after an epoch without validation.
-    """
-
-    def __init__(self, gap=0.1, step=0.1, history=()):
-        super().__init__()
-        if not 0 < step <= 1:
-            raise ValueError(
-                f"`step` must be above 0 and up to 1. Received: step={step!r}"
-            )
-        self.gap = gap
-        self.step = step
-        self.share = 0.0
-        for logs in history:
-            self._move(logs)
-
-    def on_train_begin(self, logs=None):
-        self._layers = _drop_path_layers(self.model)
-
-    def on_epoch_begin(self, epoch, logs=None):
-        for layer in self._layers:
-            layer.set_progress(self.share)
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._move(logs)
-
-    def _move(self, logs):
-        if "val_loss" not in logs:
-            raise ValueError(
-                "AdaptiveDropPath compares with the validation's loss. Give "
-                "`fit` validation data."
-            )
-        overfits = logs["val_loss"] - logs["loss"] > self.gap
-        moved = self.share + (self.step if overfits else -self.step)
-        self.share = min(1.0, max(0.0, moved))
+def has_drop_path(model: keras.Layer) -> bool:
+    """Whether a model or layer has a `DropPath` inside."""
+    return bool(drop_path_layers(model))

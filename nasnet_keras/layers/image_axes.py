@@ -1,9 +1,11 @@
-"""Where the axes of an image batch are: channels last or channels first."""
+"""Shapes of image batches, channels last or channels first."""
+
+from typing import Any
 
 DATA_FORMATS = ("channels_last", "channels_first")
 
 
-def check_data_format(value):
+def check_data_format(value: Any) -> None:
     """Raises ValueError unless `value` names one of `DATA_FORMATS`."""
     if value not in DATA_FORMATS:
         raise ValueError(
@@ -12,8 +14,8 @@ def check_data_format(value):
         )
 
 
-def channel_axis(data_format):
-    """Returns the axis of the channels of a batch of images."""
+def channel_axis(data_format: str) -> int:
+    """Returns the axis of the channels in a batch of images."""
     return 1 if data_format == "channels_first" else -1
 
 
@@ -39,20 +41,20 @@ def image_shape(side, data_format, channels=3):
 
 
 def divided(shape, strides, channels, data_format):
-    """Returns a shape with its sides divided, rounded up, and new channels."""
+    """Returns a shape with sides divided, rounded up, and other channels."""
     batch, *sides, _ = split_shape(shape, data_format)
     sides = [side and -(-side // strides) for side in sides]
     return join_shape(batch, *sides, channels, data_format)
 
 
 def take(x, rows, columns, data_format):
-    """Returns the pixels of the slices `rows` and `columns`."""
+    """Returns the pixels in the slices `rows` and `columns`."""
     if data_format == "channels_first":
         return x[:, :, rows, columns]
     return x[:, rows, columns]
 
 
 def paddings(rows, columns, data_format):
-    """Returns what `ops.pad` takes, from two pairs (before, after)."""
+    """Returns the argument of `ops.pad`, given two pairs (before, after)."""
     nothing = (0, 0)
     return join_shape(nothing, rows, columns, nothing, data_format)

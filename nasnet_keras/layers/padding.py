@@ -1,10 +1,12 @@
-"""Feature maps of predictable sizes: ceil(size / stride) for every image.
+"""Padding that makes feature maps of ceil(size / stride) pixels.
 
 The ImageNet stem starts with an unpadded strided convolution, so that an image
-of 225 pixels gives maps of 112, 56 and 28 where detectors expect 113, 57
-and 29. Padding the image at the bottom and the right mends it, and only where
-it must: images of 224 and 331 pixels, say, stay as the classifiers see them.
+of 225 pixels gives maps of 112, 56 and 28; detectors expect 113, 57 and 29.
+These layers pad the image at the bottom and the right, and only if necessary:
+images of 224 or 331 pixels stay unchanged.
 """
+
+from typing import Any
 
 import keras
 from keras import ops
@@ -17,11 +19,11 @@ from nasnet_keras.layers.image_axes import (
 )
 
 
-def padded_side(side):
-    """The side of an image after padding: the next of 4k or 4k - 1.
+def padded_side(side: int) -> int:
+    """Returns the side of an image after padding: the next 4k or 4k - 1.
 
-    The stem's convolution gives it an odd map of 2 ceil(side / 4) - 1 pixels,
-    as it does for 224 and 331.
+    The stem's convolution then gives a map of 2 ceil(side / 4) - 1 pixels, as
+    for 224 and 331.
     """
     return side + (2, 1, 0, 0)[(side - 1) % 4]
 
@@ -33,9 +35,11 @@ def _bottom_right(x, height, width, most, data_format):
 
 
 class _Padding(keras.Layer):
-    """Pads at the bottom and the right by zeros."""
+    """Base of layers that pad with zeros at the bottom and the right."""
 
-    def __init__(self, data_format="channels_last", **kwargs):
+    def __init__(
+        self, data_format: str = "channels_last", **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.data_format = data_format
 
@@ -74,7 +78,7 @@ class PadImage(_Padding):
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")
 class PadToHalf(_Padding):
-    """Pads the stem's map, stride 2, to half of the image, rounded up.
+    """Pads the stem's map, of stride 2, to half the image, rounded up.
 
     Args:
         data_format: `"channels_last"` or `"channels_first"`.

@@ -1,13 +1,15 @@
-"""Pooling as the published code pads it: two semantics, by name.
+"""Pooling with the padding of TF-slim or of keras.applications.
 
-They differ only where a pool has stride 2:
+The two `pooling_semantics` differ only at stride 2:
 
-- `"tf_slim"`: the padding is not there. It never wins a maximum, and an
-  average divides by the pixels that exist. The authors' code, and what the
-  published weights were trained with.
-- `"keras"`: the padding is zeros. They can win a maximum, and an average
-  always divides by the window's area. What keras.applications computes.
+- `"tf_slim"`: the padding does not count. A maximum ignores it, and an
+  average divides by the number of real pixels. The published weights were
+  trained with it.
+- `"keras"`: the padding is zeros. A maximum includes them, and an average
+  divides by the window's area. keras.applications computes this.
 """
+
+from typing import Any
 
 import keras
 from keras import ops
@@ -21,21 +23,22 @@ from nasnet_keras.layers.image_axes import (
     take,
 )
 
+
 def pad_for_stride_2(
     x, window, alignment="tensorflow", value=0.0, data_format="channels_last"
 ):
     """Pads `x` so that a stride-2 "valid" window gives `ceil(size / 2)`.
 
     TensorFlow's "same" puts the odd pixel of the padding at the bottom right,
-    so an even side gets one row less at the top; PyTorch's padding is the
-    same on both sides. The side may be unknown until the call: it is never
-    compared, only sliced with.
+    so that an even side has one row less at the top; PyTorch pads both sides
+    alike. The side is not compared, only sliced with, so that it may be
+    unknown until the call.
 
     Args:
         x: Tensor, a batch of images.
         window: Integer, the side of the window.
         alignment: `"tensorflow"` or `"pytorch"`.
-        value: Float, what to pad with.
+        value: Float, the value of the padding.
         data_format: `"channels_last"` or `"channels_first"`.
 
     Returns:
@@ -61,8 +64,8 @@ class Pooling(keras.Layer):
         window: Integer, the side of the window; odd at stride 1.
         strides: 1 or 2.
         pooling_semantics: `"tf_slim"` or `"keras"`, see the module.
-        alignment: `"tensorflow"` or `"pytorch"`: where strided windows lie
-            on a side of even length, see `pad_for_stride_2`.
+        alignment: `"tensorflow"` or `"pytorch"`: the position of strided
+            windows on a side of even length, see `pad_for_stride_2`.
         data_format: `"channels_last"` or `"channels_first"`.
 
     Call arguments:
@@ -74,14 +77,14 @@ class Pooling(keras.Layer):
 
     def __init__(
         self,
-        kind,
-        window,
-        strides=1,
-        pooling_semantics="tf_slim",
-        alignment="tensorflow",
-        data_format="channels_last",
-        **kwargs,
-    ):
+        kind: str,
+        window: int,
+        strides: int = 1,
+        pooling_semantics: str = "tf_slim",
+        alignment: str = "tensorflow",
+        data_format: str = "channels_last",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if kind not in ("max", "average"):
             raise ValueError(
@@ -154,11 +157,11 @@ class Pooling(keras.Layer):
 
 
 def _lowest(x):
-    """The lowest number of a tensor's type: padding that never wins."""
+    """The lowest number of a tensor's type: padding for a maximum."""
     dtype = keras.backend.standardize_dtype(x.dtype)
     return {"float16": -65504.0, "float64": -1.7e308}.get(dtype, -3.38e38)
 
 
 def _counts_padding():
-    """Keras on torch counts the odd padding pixel in a "same" average."""
+    """Whether a "same" average divides by padding, too: Keras on torch."""
     return keras.backend.backend() == "torch"

@@ -3,16 +3,20 @@
 `model.layers` stops at a cell, and Keras has no public way into it.
 """
 
+import keras
+
 # The only private members of Keras that this package uses, as read in Keras
 # 3.15. Nothing is imported from `keras.src`.
-# - `Layer._flatten_layers(recursive, include_self)`, here: each layer comes
-#   before the layers inside it, siblings in the order of their creation.
+# - `Layer._flatten_layers(recursive, include_self)`, here. Recursively, each
+#   layer comes before the layers inside it, and of those the last first.
 # - `Optimizer._iterations`, in `training/drop_path.py`: the training steps,
 #   where the public `iterations` counts updates of the weights.
 
 
-def all_layers(layer, include_self=True):
-    """Returns a layer and every layer inside it, each before its own.
+def all_layers(
+    layer: keras.Layer, include_self: bool = True
+) -> list[keras.Layer]:
+    """Returns a layer and every layer inside it, parents before children.
 
     Args:
         layer: Built `keras.Layer` or `keras.Model`.
@@ -24,6 +28,6 @@ def all_layers(layer, include_self=True):
     return list(layer._flatten_layers(include_self=include_self))
 
 
-def child_layers(layer):
+def child_layers(layer: keras.Layer) -> list[keras.Layer]:
     """Returns the layers directly inside a layer, in order of creation."""
     return list(layer._flatten_layers(recursive=False, include_self=False))

@@ -1,4 +1,4 @@
-"""Images standardized one by one."""
+"""Standardization of images, each by itself."""
 
 import keras
 from keras import ops
@@ -6,11 +6,11 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")
 class Whitening(keras.Layer):
-    """Gives each image the mean 0 and the deviation 1, over all its values.
+    """Gives each image mean 0 and standard deviation 1 over all its values.
 
     The preprocessing of the authors' CIFAR-10 networks. As in TensorFlow's
-    `per_image_standardization`, the deviation is at least that of an image
-    whose sum of squares is 1, so that an image of one colour gives zeros.
+    `per_image_standardization`, the divisor is at least
+    `1 / sqrt(number of values)`, so that an image of one colour gives zeros.
 
     Call arguments:
         inputs: Tensor `(batch, height, width, channels)`, or with channels

@@ -132,7 +132,7 @@ class _CountingStacker(Stacker):
 def _cell_costs(plan, maps, made_side):
     """Yields what each part of a cell costs."""
     side = maps[0].side
-    for parts, image in zip(plan.fits, maps):
+    for parts, image in zip(plan.input_adjustments, maps):
         yield from _chain_costs(parts, image.side)
     for block, parts in zip(plan.cell.blocks, plan.paths):
         for state, part in zip(block.inputs, parts):
@@ -140,7 +140,7 @@ def _cell_costs(plan, maps, made_side):
             yield from _chain_costs([part], side if reads_input else made_side)
     for parts in plan.merges:
         yield from _chain_costs(parts, made_side)
-    for parts in plan.outs:
+    for parts in plan.output_adjustments:
         yield from _chain_costs(parts, side)
 
 

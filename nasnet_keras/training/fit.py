@@ -12,7 +12,6 @@ from typing import Any
 
 import keras
 
-from nasnet_keras.layers.drop_path import AdaptiveDropPath, ScheduledDropPath
 from nasnet_keras.model_files import save_model
 from nasnet_keras.training.callbacks import (
     Checkpoints,
@@ -23,6 +22,7 @@ from nasnet_keras.training.callbacks import (
 from nasnet_keras.training.curves import Curves
 from nasnet_keras.training.data import Dataset
 from nasnet_keras.training.distill import make_distiller
+from nasnet_keras.training.drop_path import AdaptiveDropPath, ScheduledDropPath
 from nasnet_keras.training.feeds.evaluation import evaluation_batches
 from nasnet_keras.training.feeds.make import make_feed
 from nasnet_keras.training.optimizers import (

@@ -1,4 +1,4 @@
-"""ScheduledDropPath: the formula, the layer, and what a training step sees."""
+"""Drop path: the formula, the layer, and the layer in cells and networks."""
 
 import keras
 import numpy as np
@@ -8,14 +8,10 @@ from keras import ops
 from nasnet_keras import NASNet
 from nasnet_keras.cells import NormalCell, ReductionCell
 from nasnet_keras.genotypes import Block, Cell
-from nasnet_keras.layers.drop_path import (
-    DropPath,
-    ScheduledDropPath,
-    check_rate,
-    drop_path_rate,
-)
+from nasnet_keras.layers.checks import check_rate
+from nasnet_keras.layers.drop_path import DropPath, drop_path_rate
+from nasnet_keras.training.drop_path import ScheduledDropPath
 from tests.support.genotypes import one_block_genotype
-from tests.support.recorder import assert_rates, observed_model
 from tests.support.sources import perturb_batch_norm, relative_error
 
 ROWS = 4096
@@ -142,128 +138,6 @@ def test_rate_error(rate):
         DropPath(rate)
     with pytest.raises(ValueError, match=f"`mine` .* mine={rate!r}"):
         check_rate("mine", rate)
-
-
-# The schedule as a compiled training step sees it -----------------------------
-
-
-def fit(model, steps, epochs=1, **schedule):
-    x = np.ones((ROWS * steps, 1), "float32")
-    model.fit(
-        x,
-        x,
-        batch_size=ROWS,
-        epochs=epochs,
-        verbose=0,
-        callbacks=[ScheduledDropPath(**schedule)],
-    )
-
-
-def test_a_step_sees_the_rate_of_its_own_batch():
-    """Within one epoch, of a compiled step: rate * step / total_steps."""
-    model, history = observed_model(DropPath(0.6, seed=0), steps=8)
-    fit(model, steps=8)
-    assert_rates(history.values(), 0.6 * np.arange(8) / 8, ROWS)
-
-
-def test_the_rate_stays_full_after_total_steps():
-    model, history = observed_model(DropPath(0.6, seed=0), steps=6)
-    fit(model, steps=6, total_steps=4)
-    assert_rates(history.values(), 0.6 * np.array([0, 1, 2, 3, 4, 4]) / 4, ROWS)
-
-
-def test_a_schedule_of_ones_own():
-    model, history = observed_model(DropPath(0.6, seed=0), steps=4)
-    fit(model, steps=4, schedule=lambda share: share**2)
-    assert_rates(history.values(), 0.6 * (np.arange(4) / 4) ** 2, ROWS)
-
-
-def test_with_accumulated_gradients_steps_are_counted_not_updates():
-    model, history = observed_model(DropPath(0.6, seed=0), steps=8)
-    model.compile(
-        keras.optimizers.SGD(0.0, gradient_accumulation_steps=3),
-        "mse",
-        metrics=history.recorders,
-    )
-    fit(model, steps=4, total_steps=8)
-    fit(model, steps=4, total_steps=8)
-    assert_rates(history.values(), 0.6 * np.arange(8) / 8, ROWS)
-
-
-def test_epochs_count():
-    model, history = observed_model(DropPath(0.6, seed=0), steps=6)
-    fit(model, steps=2, epochs=3)
-    assert_rates(history.values(), 0.6 * np.arange(6) / 6, ROWS)
-
-
-@pytest.mark.skipif(
-    keras.backend.backend() == "torch", reason="Keras refuses it on torch"
-)
-def test_steps_per_execution():
-    """Two steps in one execution share the rate of the first."""
-    model, history = observed_model(
-        DropPath(0.6, seed=0), steps=6, steps_per_execution=2
-    )
-    fit(model, steps=6)
-    assert_rates(history.values(), 0.6 * np.array([0, 0, 2, 2, 4, 4]) / 6, ROWS)
-
-
-def test_a_second_fit_goes_on_where_the_first_ended():
-    model, history = observed_model(DropPath(0.6, seed=0), steps=8)
-    fit(model, steps=4, total_steps=8)
-    fit(model, steps=4, total_steps=8)
-    assert_rates(history.values(), 0.6 * np.arange(8) / 8, ROWS)
-
-
-def test_resumed_fit_reaches_the_rate_of_an_uninterrupted_one():
-    """`initial_epoch`: Keras' way to go on with a stopped training."""
-    model, history = observed_model(DropPath(0.6, seed=0), steps=6)
-    x = np.ones((ROWS * 2, 1), "float32")
-    for initial_epoch, epochs in (0, 1), (1, 3):
-        model.fit(
-            x,
-            x,
-            batch_size=ROWS,
-            initial_epoch=initial_epoch,
-            epochs=epochs,
-            verbose=0,
-            callbacks=[ScheduledDropPath()],
-        )
-    # The first call is a training of two steps, the second one of six of
-    # which two are done.
-    assert_rates(history.values(), 0.6 * np.array([0, 3, 2, 3, 4, 5]) / 6, ROWS)
-
-
-def test_schedule_errors():
-    plain = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    plain.compile("sgd", "mse")
-    x = np.ones((4, 1))
-    with pytest.raises(ValueError, match="no DropPath layer to schedule"):
-        plain.fit(x, x, callbacks=[ScheduledDropPath()], verbose=0)
-    for steps in 0, -5:
-        with pytest.raises(ValueError, match=f"total_steps={steps}"):
-            ScheduledDropPath(total_steps=steps)
-
-
-def test_unknown_number_of_steps():
-    model, history = observed_model(DropPath(0.6, seed=0), steps=4)
-
-    def batches():
-        for _ in range(3):
-            yield np.ones((ROWS, 1)), np.ones((ROWS, 1))
-
-    def fit_batches(schedule):
-        model.fit(batches(), callbacks=[schedule], shuffle=False, verbose=0)
-
-    with pytest.raises(ValueError, match=r"not known .*total_steps=\.\.\."):
-        fit_batches(ScheduledDropPath())
-    if keras.backend.backend() != "tensorflow":
-        return  # The others do not count the step that found no more data.
-    with pytest.warns(UserWarning, match="ran out of data"):
-        fit_batches(ScheduledDropPath(6))
-    largest, _ = history.values()
-    expected = [1, 1 / (1 - 0.1), 1 / (1 - 0.2), 0]
-    np.testing.assert_allclose(largest, expected, rtol=1e-6)
 
 
 # Drop path within cells and networks ------------------------------------------
