@@ -148,7 +148,7 @@ def a_pyramid(namespace):
 
 
 def a_best_genotype(namespace):
-    assert namespace["found"].genotypes()
+    assert namespace["results"].genotypes()
 
 
 def the_chain(namespace):
@@ -220,12 +220,13 @@ EXAMPLES = [
     ),
     Example(
         "docs/search.md",
-        "retrain(found",
+        "retrain(results",
         names=few_digits,
         replace={
             "image_size=8": "image_size=8, images=200",
-            "trials=8": "trials=2",
+            "trials=8": "trials=1",
             "epochs=10": "epochs=1",
+            "top=2": "top=1, cells_per_stack=1, filters=4",
         },
         check=a_best_genotype,
     ),
@@ -234,7 +235,7 @@ EXAMPLES = [
         "Isolated(",
         names=few_digits,
         replace={
-            "trials=8": "trials=1",
+            "trials=8": "trials=1, space=NASNetSpace(blocks=2)",
             "Scratch(dataset": "Scratch(dataset, child",
         },
         check=a_best_genotype,
