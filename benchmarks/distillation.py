@@ -16,14 +16,14 @@ import training
 import nasnet_keras
 from nasnet_keras.presets import get_preset
 from nasnet_keras.training.data import load_dataset
-from nasnet_keras.training.network import build_network
+from nasnet_keras.training.network import build_for_recipe
 
 
 def train(dataset, recipe, filters, with_teacher, seed):
     def build():
         preset = get_preset("nasnet_cifar")
         size = {"cells_per_stack": 1, "filters": filters}
-        return build_network(preset, recipe, dataset, **size)
+        return build_for_recipe(preset, recipe, dataset, **size)
 
     teacher = make_teacher() if with_teacher else None
     return training.train_and_test(build, recipe, dataset, seed, teacher)

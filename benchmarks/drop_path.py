@@ -15,7 +15,7 @@ import training
 
 from nasnet_keras.presets import get_preset
 from nasnet_keras.training.data import load_dataset
-from nasnet_keras.training.network import build_network
+from nasnet_keras.training.network import build_for_recipe
 
 SCHEDULES = {
     "constant": "constant",
@@ -28,7 +28,7 @@ def train(dataset, recipe, filters, seed):
     def build():
         preset = get_preset("nasnet_cifar")
         size = {"cells_per_stack": 1, "filters": filters}
-        return build_network(preset, recipe, dataset, **size)
+        return build_for_recipe(preset, recipe, dataset, **size)
 
     return training.train_and_test(build, recipe, dataset, seed)
 

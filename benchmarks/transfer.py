@@ -14,7 +14,7 @@ import training
 
 from nasnet_keras.presets import PRESETS, get_preset
 from nasnet_keras.training.data import load_dataset
-from nasnet_keras.training.network import build_network
+from nasnet_keras.training.network import build_for_recipe
 
 PRESET = "nasnet_cifar"
 SHIPPED = "from CIFAR-10"
@@ -31,7 +31,7 @@ def train(dataset, args, start, seed):
     )
 
     def build():
-        return build_network(
+        return build_for_recipe(
             get_preset(PRESET),
             recipe,
             dataset,

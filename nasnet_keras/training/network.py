@@ -11,7 +11,7 @@ from nasnet_keras.training.recipes import Recipe
 from nasnet_keras.zoo import from_preset
 
 
-def build_network(
+def build_for_recipe(
     preset: str | os.PathLike | Preset,
     recipe: Recipe,
     dataset: Dataset,

@@ -16,7 +16,7 @@ from nasnet_keras.presets.types import Preset
 from nasnet_keras.training.data import Dataset, load_dataset
 from nasnet_keras.training.fine_tuning import freeze_to, replace_head
 from nasnet_keras.training.fit import MODEL_FILE, fit
-from nasnet_keras.training.network import build_network
+from nasnet_keras.training.network import build_for_recipe
 from nasnet_keras.training.recipes import Recipe
 from nasnet_keras.training.run_file import write_run_file
 
@@ -179,7 +179,7 @@ def _network(
     """The network, and the recipe: without drop path if it has none."""
     if preset is not None:
         options = job.network_options()
-        return build_network(preset, recipe, dataset, **options), recipe
+        return build_for_recipe(preset, recipe, dataset, **options), recipe
     model = load_model(str(job.model))
     if "drop_path_rate" not in job.settings and not has_drop_path(model):
         recipe = dataclasses.replace(recipe, drop_path_rate=0.0)
