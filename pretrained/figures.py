@@ -4,10 +4,10 @@
     python pretrained/figures.py --write    # computes and writes
 
 `nasnet_keras/presets/figures.json` holds parameters and multiply-adds of each
-preset, computed from the networks. The table in `docs/networks.md` and the cards
-in this folder are written from it and from `nasnet_keras.presets`; a test compares
-all three. It builds every network without drawing weights: three minutes on two
-cores.
+preset, computed from the networks. The table in `docs/networks.md` and the
+cards in this folder are written from it and from `nasnet_keras.presets`; a test
+compares all three. It builds every network without drawing weights: three
+minutes on two cores.
 """
 
 import json
