@@ -53,7 +53,7 @@ setup(
         "nasnet_keras.search": "search",
         "nasnet_keras.pretrained": "pretrained/shipped",
     },
-    package_data={"": ["*.json", "*.weights.h5", "py.typed"]},
+    package_data={"": ["*.json", "*.weights.h5", "*.pyi", "py.typed"]},
     entry_points={"console_scripts": ["nasnet = nasnet_keras.cli.main:run"]},
     install_requires=[
         "tensorflow>=2.21",

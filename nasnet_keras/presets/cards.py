@@ -19,7 +19,7 @@ def weights_card(preset: Preset, name: str) -> str:
         "none is published; SHA-256 and size are recorded at the first "
         "download and compared afterwards"
     )
-    facts = {
+    facts: dict[str, str | None] = {
         "Network": f"{preset.title}, preset `{preset.name}`",
         "Weights": f'`weights="{name}"`, {weights.classes} classes',
         "Source": weights.source,
@@ -51,7 +51,7 @@ def shipped_card(preset: Preset, name: str) -> str:
     made, configuration = record["produced_by"], record["configuration"]
     options = {**preset.configuration, **weights.configuration}
     arguments = ", ".join(f"{k}={value!r}" for k, value in options.items())
-    facts = {
+    facts: dict[str, str | None] = {
         "Network": f"`NASNet({arguments})`, {record['parameters']:,} "
         "parameters",
         "Load": f'`from_preset("{preset.name}", weights="{name}")`, offline',
@@ -97,7 +97,7 @@ def preset_card(preset: Preset, parameters: int) -> str:
     semantics = configuration.get("pooling_semantics", "tf_slim")
     scaled = configuration.get("include_preprocessing", False)
     names = preset.class_names
-    facts = {
+    facts: dict[str, str | None] = {
         "Network": preset.title or preset.name,
         "Parameters": f"{parameters:,}",
         "Image size": f"{preset.image_size}x{preset.image_size}",
