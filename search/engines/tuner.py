@@ -1,15 +1,24 @@
 """The tuner that evaluates cells."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
 import keras_tuner
 
+from nasnet_keras.genotypes import Genotype
+from nasnet_keras.search.evaluators.evaluator import Evaluator
+from nasnet_keras.search.oracles.adapter import SpaceOracle
 from nasnet_keras.search.oracles.trials import CURVE
 
 
 class CellTuner(keras_tuner.Tuner):
-    """Runs the trials of an oracle over a `NASNetSpace`.
+    """Runs the trials of an oracle over a space of cells.
 
     Args:
-        oracle: `SpaceOracle` whose space has `to_genotype`.
+        oracle: `SpaceOracle` whose space implements `make_cells`.
         evaluator: `Evaluator`; `TrainFromScratch` is one.
         directory: Path of the folder above the project's.
         project_name: Name of the project's folder. It holds
@@ -17,7 +26,7 @@ class CellTuner(keras_tuner.Tuner):
         after_trial: Optional function of the `Trial`, called when it ended.
 
     Raises:
-        ValueError: If the evaluator does not take all that is decided.
+        ValueError: If the evaluator does not take all settings of the space.
 
     Example:
 
@@ -30,11 +39,11 @@ class CellTuner(keras_tuner.Tuner):
 
     def __init__(
         self,
-        oracle,
-        evaluator,
-        directory=None,
-        project_name=None,
-        after_trial=None,
+        oracle: SpaceOracle,
+        evaluator: Evaluator,
+        directory: str | os.PathLike[str] | None = None,
+        project_name: str | None = None,
+        after_trial: Callable[[Any], None] | None = None,
     ):
         evaluator.check(oracle.space)
         self.evaluator = evaluator
@@ -46,15 +55,15 @@ class CellTuner(keras_tuner.Tuner):
 
         Args:
             trial: The `Trial`.
-            verbose: What `search(verbose=...)` hands on; the oracle heeds it.
+            verbose: The argument of `search`, which the oracle uses.
         """
         settings = self.oracle.space.to_settings(trial.hyperparameters.values)
-        found = self.evaluator(self._genotype(trial), **settings)
-        for epoch, accuracy in enumerate(found.curve):
+        evaluation = self.evaluator(self._genotype(trial), **settings)
+        for epoch, accuracy in enumerate(evaluation.curve):
             self.oracle.update_trial(
                 trial.trial_id, {CURVE: accuracy}, step=epoch
             )
-        return {"reward": found.reward, **found.measurements}
+        return {"reward": evaluation.reward, **evaluation.measurements}
 
     def search(self, *args, **kwargs):
         """Runs the trials that are still to be run."""
@@ -71,7 +80,7 @@ class CellTuner(keras_tuner.Tuner):
         if self.after_trial:
             self.after_trial(self.oracle.get_trial(trial.trial_id))
 
-    def best_genotypes(self, number=1):
+    def best_genotypes(self, number: int = 1) -> list[Genotype]:
         """Returns the genotypes of the best completed trials, best first."""
         trials = [
             trial
@@ -81,8 +90,8 @@ class CellTuner(keras_tuner.Tuner):
         return [self._genotype(trial) for trial in trials]
 
     def save(self):
-        """Does nothing: all state is the oracle's, which is always on disk."""
+        """Does nothing: the oracle keeps all state on disk."""
 
     def reload(self):
-        """Takes up the search in the project's folder."""
+        """Resumes the search in the project's folder."""
         self.oracle.restore()

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from nasnet_keras.search.policy.learner import Snapshot
-from nasnet_keras.search.spaces.space import SearchSpace
+from nasnet_keras.search.policy.snapshot import Snapshot
+from nasnet_keras.search.spaces.space import Actions, SearchSpace
 
-Actions = tuple[int, ...]
 Notes = dict[str, Any]
 Record = dict[str, Any]
 

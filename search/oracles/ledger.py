@@ -23,7 +23,7 @@ from nasnet_keras.runs.folder import differences
 from nasnet_keras.search.names import CONFIG, JOURNAL
 from nasnet_keras.search.oracles.journal import Journal
 from nasnet_keras.search.oracles.warm_start import read_warm_start
-from nasnet_keras.search.policy.learner import Snapshot
+from nasnet_keras.search.policy.snapshot import Snapshot
 from nasnet_keras.search.spaces.space import SearchSpace
 
 EARLIER = "warm_start.jsonl"

@@ -14,8 +14,9 @@ from nasnet_keras.search.oracles.algorithm import (
     Notes,
     Record,
 )
-from nasnet_keras.search.policy.learner import Learner, Snapshot
+from nasnet_keras.search.policy.learner import Learner
 from nasnet_keras.search.policy.settings import SETTINGS, Settings
+from nasnet_keras.search.policy.snapshot import Snapshot
 from nasnet_keras.search.spaces.space import SearchSpace
 
 # From this many trials on, the settings of the paper are the default.

@@ -11,6 +11,7 @@ import numpy as np
 from nasnet_keras.search.policy import losses
 from nasnet_keras.search.policy.controller import Controller
 from nasnet_keras.search.policy.settings import Settings
+from nasnet_keras.search.policy.snapshot import Snapshot
 
 
 class Example(NamedTuple):
@@ -19,13 +20,6 @@ class Example(NamedTuple):
     actions: tuple[int, ...]
     reward: float
     log_prob: float | None
-
-
-class Snapshot(NamedTuple):
-    """The policy after a number of updates; it spares learning them again."""
-
-    updates: int
-    weights: list[np.ndarray]
 
 
 class Learner:

@@ -1,4 +1,6 @@
-"""Search spaces, and those that have a name."""
+"""Search spaces; some have a name."""
+
+from __future__ import annotations
 
 import importlib
 import os
@@ -58,7 +60,7 @@ def _nasnet_a_wired(blocks):
 
 
 def _nasnet_b(blocks):
-    """Four input states; all blocks go on; sums may be normalized."""
+    """Four input states; cells output all blocks; sums may be normalized."""
     return NASNetSpace(
         blocks=blocks or 4,
         inputs=4,
@@ -89,14 +91,14 @@ _MAKERS = {
 }
 
 
-def find_space(name, blocks=None):
+def find_space(name: str, blocks: int | None = None) -> SearchSpace:
     """Returns a search space by name.
 
     Args:
-        name: String, a key of `SPACES`, or `"module:name"`: of a module that
-            can be imported, a `SearchSpace` or a function that makes one.
-        blocks: Optional integer, the blocks of a cell, where a space has
-            cells of any size.
+        name: String, one of `SPACES`, or `"module:name"`: a `SearchSpace` in
+            an importable module, or a function there that returns one.
+        blocks: Optional integer, the blocks of a cell, for spaces whose cells
+            may have any size.
 
     Raises:
         ValueError: If there is no such space.
@@ -106,7 +108,7 @@ def find_space(name, blocks=None):
         if blocks is not None:
             raise ValueError(
                 f"The space {name!r} says itself how many blocks its cells "
-                f"have. Received: blocks={blocks}"
+                f"have: leave `blocks` out. Received: blocks={blocks}"
             )
         return space
     if name not in SPACES:
@@ -124,14 +126,14 @@ def find_space(name, blocks=None):
 
 def _import_space(name):
     module, _, attribute = name.partition(":")
-    # As with `python -m`: an installed command does not look here.
+    # An installed command, unlike `python -m`, does not search this folder.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        value = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"There is no space {name!r}: {error}") from error
-    space = found if isinstance(found, SearchSpace) else found()
+    space = value if isinstance(value, SearchSpace) else value()
     if not isinstance(space, SearchSpace):
         raise ValueError(f"{name!r} must be a SearchSpace. Received: {space!r}")
     return space

@@ -1,12 +1,14 @@
-"""The space of DARTS: four blocks, each of two different states."""
+"""The space of DARTS: four blocks, each reads two different states."""
+
+from __future__ import annotations
 
 import itertools
 
-from nasnet_keras.genotypes import Block, Cell
+from nasnet_keras.genotypes import Block, Cell, Genotype
 from nasnet_keras.search.spaces.nasnet import ROLES, check_blocks
-from nasnet_keras.search.spaces.space import SearchSpace
+from nasnet_keras.search.spaces.space import SearchSpace, Values
 
-# quark0/darts `cnn/genotypes.py`, without "none": it is never in a result.
+# quark0/darts `cnn/genotypes.py`, without "none", which no found cell has.
 OPERATIONS = (
     "max_pool_3x3",
     "avg_pool_3x3",
@@ -22,8 +24,8 @@ BLOCKS = 4
 class DARTSSpace(SearchSpace):
     """Liu et al. 2019 (arXiv 1806.09055): blocks of two different states.
 
-    Blocks add; a cell puts out all of them. Which states a block reads is one
-    decision, written `"0,1"`.
+    Blocks add; a cell outputs all of them. The two states that a block reads
+    are one decision, written `"0,1"`.
     """
 
     def __init__(self):
@@ -38,7 +40,7 @@ class DARTSSpace(SearchSpace):
             )
         )
 
-    def make_cells(self, values):
+    def make_cells(self, values: Values) -> list[Cell]:
         """Returns the normal and the reduction cell."""
         return [self._to_cell(role, values) for role in ROLES]
 
@@ -52,7 +54,7 @@ class DARTSSpace(SearchSpace):
             blocks.append(Block(inputs, operations))
         return Cell(blocks, range(2, 2 + BLOCKS))
 
-    def read_cells(self, genotype):
+    def read_cells(self, genotype: Genotype) -> Values:
         """Returns the values of a genotype's blocks."""
         values = {}
         for role in ROLES:

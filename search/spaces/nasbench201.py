@@ -1,12 +1,15 @@
 """The space of NAS-Bench-201: one operation on each of six edges."""
 
+from __future__ import annotations
+
 import csv
+import os
 import re
 
-from nasnet_keras.genotypes import Block, Cell
-from nasnet_keras.search.spaces.space import SearchSpace
+from nasnet_keras.genotypes import Block, Cell, Genotype
+from nasnet_keras.search.spaces.space import SearchSpace, Values
 
-# Names in the benchmark's tables, and ours.
+# The benchmark's name of an operation -> ours.
 OPERATIONS = {
     "none": "none",
     "skip_connect": "identity",
@@ -17,7 +20,7 @@ OPERATIONS = {
 # From node and to node, in the order of the benchmark's strings.
 EDGES = ("0-1", "0-2", "1-2", "0-3", "1-3", "2-3")
 # The benchmark reduces by one residual block, which is not searched. Its
-# shortcut averages 2x2 pixels before the 1x1; ours takes every second.
+# shortcut averages 2x2 pixels before the 1x1; ours takes every second pixel.
 REDUCTION = Cell(
     [
         Block((0, 0), ("conv_3x3", "none")),
@@ -31,27 +34,27 @@ REDUCTION = Cell(
 class NASBench201Space(SearchSpace):
     """Dong and Yang 2020 (arXiv 2001.00326): 5 ** 6 = 15,625 cells.
 
-    A node is the sum of an operation on each node before it. Decisions carry
+    A node is the sum of one operation on each node before it. Decisions have
     the benchmark's names of edges and operations.
     """
 
     def __init__(self):
         super().__init__((edge, tuple(OPERATIONS)) for edge in EDGES)
 
-    def make_cells(self, values):
+    def make_cells(self, values: Values) -> tuple[Cell, Cell]:
         """Returns the normal cell and the benchmark's reduction."""
         op = {edge: OPERATIONS[values[edge]] for edge in EDGES}
         blocks = [
             Block((0, 0), (op["0-1"], "none")),
             Block((0, 1), (op["0-2"], op["1-2"])),
-            # Node 3 is the sum of three edges: of two, then of the third.
+            # Node 3 is the sum of three edges: two here, one below.
             Block((0, 1), (op["0-3"], op["1-3"])),
             Block((3, 2), ("identity", op["2-3"])),
         ]
         return Cell(blocks, concat=(4,), inputs=1), REDUCTION
 
-    def read_cells(self, genotype):
-        """Returns the values of a genotype that has this form."""
+    def read_cells(self, genotype: Genotype) -> Values:
+        """Returns the values of a genotype of this form."""
         sides = [
             operation
             for block in genotype.normal.blocks
@@ -67,7 +70,9 @@ class NASBench201Space(SearchSpace):
         return {edge: names.get(op, op) for edge, op in zip(EDGES, edges)}
 
 
-def read_table(path, column="validation_accuracy"):
+def read_table(
+    path: str | os.PathLike[str], column: str = "validation_accuracy"
+) -> dict[tuple[str, ...], float]:
     """Reads a table of evaluated cells.
 
     Args:
@@ -79,7 +84,7 @@ def read_table(path, column="validation_accuracy"):
         Dictionary: tuple of six operations -> float.
 
     Raises:
-        ValueError: If a column is missing or a line is of another form.
+        ValueError: If a column is missing or a line has another form.
     """
     with open(path, newline="") as file:
         reader = csv.DictReader(file)

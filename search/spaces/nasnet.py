@@ -1,8 +1,12 @@
-"""The paper's space in all its sizes: two cells of blocks."""
+"""The paper's space in any size: two cells of blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 from nasnet_keras.cells.operations import PAPER_OPERATIONS, check_operations
-from nasnet_keras.genotypes import COMBINATIONS, Block, Cell
-from nasnet_keras.search.spaces.space import SearchSpace
+from nasnet_keras.genotypes import COMBINATIONS, Block, Cell, Genotype
+from nasnet_keras.search.spaces.space import SearchSpace, Values
 
 ROLES = ("normal", "reduction")
 OUTPUTS = ("unused", "all")
@@ -11,9 +15,9 @@ OUTPUTS = ("unused", "all")
 class NASNetSpace(SearchSpace):
     """The search space of the paper: a Normal and a Reduction cell.
 
-    Section 3: for each block two inputs, an operation on each, and how the
-    two are combined: 5 decisions a block, first all of the Normal cell, then
-    all of the Reduction cell.
+    Section 3: each block has two inputs, an operation on each, and a
+    combination of the two: 5 decisions a block, first all of the Normal cell,
+    then all of the Reduction cell.
 
     Args:
         blocks: Integer, B in the paper, for each of the two cells.
@@ -22,20 +26,20 @@ class NASNetSpace(SearchSpace):
             paper.
         combinations: Sequence of combinations, see `Block`. Defaults to the
             paper's two.
-        outputs: What a cell puts out: `"unused"` (the states that no block
-            reads) or `"all"` (every block, as NASNet-B).
+        outputs: States that a cell outputs: `"unused"` (those that no block
+            reads) or `"all"` (every block, as in NASNet-B).
 
     Raises:
-        ValueError: If an argument is out of range or names nothing known.
+        ValueError: If an argument is out of range or a name is unknown.
     """
 
     def __init__(
         self,
-        blocks=5,
-        inputs=2,
-        operations=PAPER_OPERATIONS,
-        combinations=("add", "concat"),
-        outputs="unused",
+        blocks: int = 5,
+        inputs: int = 2,
+        operations: Sequence[str] = PAPER_OPERATIONS,
+        combinations: Sequence[str] = ("add", "concat"),
+        outputs: str = "unused",
     ):
         for name, value in (("blocks", blocks), ("inputs", inputs)):
             if not isinstance(value, int) or value < 1:
@@ -71,7 +75,7 @@ class NASNetSpace(SearchSpace):
             )
         )
 
-    def make_cells(self, values):
+    def make_cells(self, values: Values) -> list[Cell]:
         """Returns the normal and the reduction cell."""
         return [self._to_cell(role, values) for role in ROLES]
 
@@ -94,7 +98,7 @@ class NASNetSpace(SearchSpace):
             concat = [state for state in concat if state not in used]
         return Cell(blocks, concat, self.inputs)
 
-    def read_cells(self, genotype):
+    def read_cells(self, genotype: Genotype) -> Values:
         """Returns the values of a genotype's blocks."""
         values = {}
         for role in ROLES:
@@ -109,8 +113,8 @@ class NASNetSpace(SearchSpace):
         return values
 
 
-def check_blocks(role, cell, blocks):
-    """Raises ValueError unless a cell has so many blocks."""
+def check_blocks(role: str, cell: Cell, blocks: int) -> None:
+    """Raises `ValueError` unless a cell has this number of blocks."""
     if len(cell.blocks) != blocks:
         raise ValueError(
             f"This space has {blocks} blocks a cell. The {role} cell has "

@@ -1,20 +1,28 @@
 """A search space: an ordered list of categorical decisions, and genotypes.
 
-The controller, the oracles and the baselines know the decisions alone, so
-they search any space given in this form.
+The controller and the oracles use only the decisions, so they search any
+space of this form.
 """
 
+from __future__ import annotations
+
 import copy
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from nasnet_keras.genotypes import Block, Cell, Genotype
+
+Actions = tuple[int, ...]
+Values = dict[str, Any]
 
 
 class Decision(NamedTuple):
     """A name and the options to choose from (strings or numbers)."""
 
     name: str
-    options: tuple
+    options: tuple[Any, ...]
 
 
 class SearchSpace:
@@ -25,24 +33,29 @@ class SearchSpace:
     *actions*, the tuple of the options' indices (what a policy samples).
 
     A subclass whose points are cells implements `make_cells(values)`, and
-    `read_cells(genotype)` if known cells shall be found in it.
+    `read_cells(genotype)` to find the point of a given genotype.
 
     Args:
-        decisions: Sequence of `Decision`.
+        decisions: Sequence of `Decision`, or of pairs of name and options.
+
+    Attributes:
+        settings: Tuple of the names of the decisions that are no part of the
+            cells, see `with_settings`.
 
     Raises:
         ValueError: If a name appears twice or a decision has no option.
     """
 
-    def __init__(self, decisions):
+    def __init__(self, decisions: Iterable[tuple[str, Iterable[Any]]]):
         self.decisions = _check_decisions(decisions)
-        self.settings = ()
+        self.settings: tuple[str, ...] = ()
 
-    def with_settings(self, **options):
-        """Returns this space with further decisions that ride along.
+    def with_settings(self, **options: Sequence[Any]) -> SearchSpace:
+        """Returns this space with further decisions, about training settings.
 
-        An evaluator is given what they take beside the genotype: of
-        `TrainFromScratch`, fields of its recipe (those in its `settings`).
+        An evaluator receives their values beside the genotype. For
+        `TrainFromScratch` they are fields of its recipe, those named in its
+        `settings`.
 
         Args:
             options: Name -> sequence of options, for example
@@ -54,11 +67,11 @@ class SearchSpace:
         return space
 
     @property
-    def sizes(self):
+    def sizes(self) -> tuple[int, ...]:
         """Tuple of integers: the number of options of each decision."""
         return tuple(len(decision.options) for decision in self.decisions)
 
-    def sample(self, rng):
+    def sample(self, rng: np.random.Generator) -> Actions:
         """Returns the actions of a random point, uniform in each decision.
 
         Args:
@@ -66,12 +79,12 @@ class SearchSpace:
         """
         return tuple(int(rng.integers(size)) for size in self.sizes)
 
-    def to_values(self, actions):
-        """Returns the dictionary name -> option of a tuple of indices.
+    def to_values(self, actions: Sequence[int]) -> Values:
+        """Returns the values of actions.
 
         Raises:
-            ValueError: If there are more or fewer than decisions, or one of
-                them has no such option.
+            ValueError: If their number is not that of the decisions, or a
+                decision has no such option.
         """
         if len(actions) != len(self.decisions):
             raise ValueError(
@@ -89,11 +102,11 @@ class SearchSpace:
             for decision, action in zip(self.decisions, actions)
         }
 
-    def to_actions(self, values):
-        """Returns the tuple of indices of a dictionary name -> option.
+    def to_actions(self, values: Values) -> Actions:
+        """Returns the actions of values. Other entries are ignored.
 
         Raises:
-            ValueError: If a decision is missing or takes no known option.
+            ValueError: If a decision is missing or its option is unknown.
         """
         actions = []
         for decision in self.decisions:
@@ -106,65 +119,67 @@ class SearchSpace:
             actions.append(decision.options.index(value))
         return tuple(actions)
 
-    def to_settings(self, values):
-        """Returns what the decisions that ride along take."""
+    def to_settings(self, values: Values) -> Values:
+        """Returns the values of the settings, see `with_settings`."""
         return {name: values[name] for name in self.settings}
 
-    def to_genotype(self, point, name=""):
+    def to_genotype(
+        self, point: Values | Sequence[int], name: str = ""
+    ) -> Genotype:
         """Returns the `Genotype` of a point.
 
         Args:
-            point: Values (a dictionary; entries of other decisions are left
-                aside) or actions (a tuple of indices).
+            point: Values (a dictionary; other entries are ignored) or actions
+                (a tuple of indices).
             name: Optional string, the genotype's name.
         """
         values = point if isinstance(point, dict) else self.to_values(point)
         normal, reduction = self.make_cells(values)
         return Genotype(normal, reduction, name)
 
-    def from_genotype(self, genotype):
+    def from_genotype(self, genotype: Genotype) -> Actions:
         """Returns the actions that give a genotype; inverse of `to_genotype`.
 
-        The two sides of a block that adds may be swapped. Decisions that ride
-        along take their first option.
+        The two sides of a block that adds may be swapped. Settings get their
+        first option.
 
         Raises:
             ValueError: If the genotype is no point of this space, for example
-                NASNet-A, whose normal cell also puts out its previous input.
+                NASNet-A, whose normal cell also outputs its previous input.
         """
         first = {d.name: d.options[0] for d in self.decisions}
         settings = {name: first[name] for name in self.settings}
         values = {**settings, **self.read_cells(genotype)}
         actions = self.to_actions(values)
-        found = self.to_genotype(actions)
+        nearest = self.to_genotype(actions)
         for role in ("normal", "reduction"):
-            asked, made = getattr(genotype, role), getattr(found, role)
-            if _sorted(asked) != _sorted(made):
+            given, made = getattr(genotype, role), getattr(nearest, role)
+            if _sorted(given) != _sorted(made):
                 raise ValueError(
                     f"The {role} cell is no point of this space. The nearest: "
-                    f"{made!r}\nReceived: {asked!r}"
+                    f"{made!r}\nReceived: {given!r}"
                 )
         return actions
 
-    def make_cells(self, values):
-        """Returns the normal and the reduction `Cell` of a point's values."""
+    def make_cells(self, values: Values) -> Sequence[Cell]:
+        """Returns the normal and the reduction `Cell` of values."""
         raise NotImplementedError(
             f"{type(self).__name__} has no cells: implement make_cells(values)"
         )
 
-    def read_cells(self, genotype):
-        """Returns the values that come nearest to a genotype.
+    def read_cells(self, genotype: Genotype) -> Values:
+        """Returns the values that are closest to a genotype.
 
         Raises:
-            ValueError: If the genotype is of another form.
+            ValueError: If the genotype has another form.
         """
         raise NotImplementedError(
             f"{type(self).__name__} does not read genotypes: implement "
             "read_cells(genotype)"
         )
 
-    def to_dict(self):
-        """Returns the space as a dictionary that JSON can hold."""
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Returns the decisions as a dictionary for JSON."""
         return {
             decision.name: list(decision.options) for decision in self.decisions
         }
@@ -172,7 +187,7 @@ class SearchSpace:
 
 def _check_decisions(decisions):
     decisions = tuple(
-        Decision(name, _alike(name, options)) for name, options in decisions
+        Decision(name, _same_type(name, options)) for name, options in decisions
     )
     names = [decision.name for decision in decisions]
     if len(set(names)) != len(names) or not names:
@@ -186,8 +201,11 @@ def _check_decisions(decisions):
     return decisions
 
 
-def _alike(name, options):
-    """Options of one type, which KerasTuner asks for: 1 beside 0.5 is 1.0."""
+def _same_type(name, options):
+    """Returns options of one type, which KerasTuner requires.
+
+    Integers become floats if there are both.
+    """
     options = tuple(options)
     kinds = {type(option) for option in options}
     if kinds == {int, float}:
@@ -200,7 +218,7 @@ def _alike(name, options):
 
 
 def _sorted(cell):
-    """The cell with the sides of additions in one order: they are equal."""
+    """Returns the cell with the two sides of each addition in sorted order."""
     return Cell(map(_sorted_block, cell.blocks), cell.concat, cell.inputs)
 
 

@@ -1,35 +1,44 @@
-"""Cells that are wired as a known one; their operations are searched."""
+"""Cells with the wiring of a known genotype; operations are searched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 from nasnet_keras.cells.operations import check_operations
-from nasnet_keras.genotypes import Block, Cell
+from nasnet_keras.genotypes import Block, Cell, Genotype
 from nasnet_keras.search.spaces.nasnet import ROLES, check_blocks
-from nasnet_keras.search.spaces.space import SearchSpace
+from nasnet_keras.search.spaces.space import SearchSpace, Values
 
 
 class WiredSpace(SearchSpace):
-    """What each block reads and how it combines is given.
+    """The inputs and the combination of each block are fixed.
 
-    Shared weights learn such a space in a thousand steps: a weight sees ever
-    the same states. Where blocks read what they like it takes far more.
+    Shared weights learn such a space in a thousand steps: each weight always
+    gets the same inputs. If the inputs are searched too, it takes far more.
 
     Args:
         genotype: `Genotype`, whose wiring the cells take.
         operations: Sequence of operation names.
-        blocks: Optional integer: only so many blocks of its cells. Those that
-            no other reads, and those that it puts out, are put out; its input
-            states are not.
+        blocks: Optional integer, the number of blocks to keep, from the
+            first. A cell outputs the blocks that the genotype outputs and
+            those that no kept block reads; never an input state.
 
     Raises:
         ValueError: If its cells have fewer blocks, or an operation is unknown.
     """
 
-    def __init__(self, genotype, operations, blocks=None):
+    def __init__(
+        self,
+        genotype: Genotype,
+        operations: Sequence[str],
+        blocks: int | None = None,
+    ):
         check_operations(operations)
-        most = min(len(getattr(genotype, role).blocks) for role in ROLES)
-        self.blocks = most if blocks is None else blocks
-        if not 1 <= self.blocks <= most:
+        limit = min(len(getattr(genotype, role).blocks) for role in ROLES)
+        self.blocks = limit if blocks is None else blocks
+        if not 1 <= self.blocks <= limit:
             raise ValueError(
-                f"`blocks` must be 1 to {most}, those of the genotype. "
+                f"`blocks` must be 1 to {limit}, those of the genotype. "
                 f"Received: blocks={blocks!r}"
             )
         self.wiring = {
@@ -43,7 +52,7 @@ class WiredSpace(SearchSpace):
         )
 
     def _names(self, role, number):
-        """Those of a block's two decisions; they tell what it reads."""
+        """The names of a block's two decisions; they include its inputs."""
         return [
             f"{role}/{number}/operation_{side}_on_{state}"
             for side, state in enumerate(
@@ -51,7 +60,7 @@ class WiredSpace(SearchSpace):
             )
         ]
 
-    def make_cells(self, values):
+    def make_cells(self, values: Values) -> list[Cell]:
         """Returns the normal and the reduction cell."""
         return [self._to_cell(role, values) for role in ROLES]
 
@@ -67,7 +76,7 @@ class WiredSpace(SearchSpace):
         ]
         return Cell(blocks, wiring.concat, wiring.inputs)
 
-    def read_cells(self, genotype):
+    def read_cells(self, genotype: Genotype) -> Values:
         """Returns the operations of a genotype's blocks."""
         values = {}
         for role in ROLES:
@@ -79,7 +88,7 @@ class WiredSpace(SearchSpace):
 
 
 def _cut(cell, blocks):
-    """A cell's first blocks; without input states in what it puts out."""
+    """Returns a cell's first blocks; it outputs no input state."""
     kept = cell.blocks[:blocks]
     used = {state for block in kept for state in block.inputs}
     made = range(cell.inputs, cell.inputs + blocks)

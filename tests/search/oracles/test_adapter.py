@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import pathlib
 import random
 import shutil
 import signal
@@ -24,6 +25,7 @@ from nasnet_keras.search import (
     ReinforceOracle,
     SearchMismatchError,
     SearchSpace,
+    SpaceOracle,
 )
 from nasnet_keras.search.policy.settings import SETTINGS
 
@@ -426,6 +428,106 @@ def test_a_hypermodel_reads_the_decisions(tmp_path):
         for r in oracle.records
     ] == built[-3:]
     assert len(tuner.get_best_models(1)) == 1
+
+
+class SmallestFirst(SpaceOracle):
+    """An oracle as a user writes it: candidates and observe."""
+
+    def __init__(self, space, **kwargs):
+        super().__init__(space, **kwargs)
+        self.best = None
+
+    def candidates(self, number):
+        rng = np.random.default_rng([self.seed, number])
+        if self.best is not None:
+            yield self.best[1], {"again": True}
+        while True:
+            yield self.space.sample(rng), {}
+
+    def observe(self, record):
+        found = self.reward(record), self.space.to_actions(record["values"])
+        self.best = max(self.best or found, found)
+
+
+def test_a_users_own_oracle(tmp_path):
+    def run(folder, trials):
+        oracle = SmallestFirst(SPACE, max_trials=trials)
+        tuner = Tuner(oracle, directory=tmp_path, project_name=folder)
+        oracle.verbose = 0
+        tuner.search()
+        oracle.close()
+        return oracle
+
+    whole = run("whole", 6)
+    scores = [record["score"] for record in whole.records]
+    assert whole.best[0] == max(scores)
+    assert len(set(proposals(whole))) == 6  # Known points come last.
+    run("parts", 3)
+    assert outcome(run("parts", 6)) == outcome(whole)
+    assert whole.describe()["oracle"] == "SmallestFirst"
+
+
+class Reversed(EvolutionOracle):
+    """Overrides a method of an oracle that exists."""
+
+    def reward(self, record):
+        reward = super().reward(record)
+        return None if reward is None else -reward
+
+
+def test_methods_of_an_oracle_may_be_overridden():
+    oracle = Reversed(SPACE)
+    oracle.observe({"values": SPACE.to_values(KNOWN[0]), "score": 0.25})
+    assert oracle.population == [(-0.25, KNOWN[0])]
+
+
+BEFORE = pathlib.Path(__file__).parents[2] / "data/before_rooms/ppo_warm_start"
+# What the earlier version proposed next: actions, updates, log-probability.
+NEXT = [
+    ((1, 1, 0, 0, 0, 1, 2, 1, 2, 0, 1, 0, 2, 2, 1, 1, 1, 2, 1, 0), 2, -18.8021),
+    ((1, 1, 0, 1, 1, 0, 1, 1, 1, 1, 1, 0, 2, 2, 1, 0, 0, 2, 0, 0), 3, -18.0897),
+    ((1, 0, 2, 1, 1, 0, 0, 2, 0, 0, 0, 1, 2, 1, 0, 0, 1, 1, 2, 0), 3, -18.6194),
+]
+
+
+def test_a_folder_of_an_earlier_version_is_resumed(tmp_path):
+    """8 trials, one failed, one enqueued, after a warm start from 3."""
+    shutil.copytree(BEFORE, tmp_path / "run")
+    oracle = PPOOracle(
+        SPACE,
+        settings=QUICK,
+        units=4,
+        max_trials=11,
+        enqueue=KNOWN[:1],
+        context={"data": {"sha256": "a"}},
+    )
+    tuner = Tuner(oracle, directory=tmp_path, project_name="run")
+    oracle.verbose = 0
+    tuner.search()
+    oracle.close()
+    assert (len(oracle.earlier), len(oracle.records)) == (3, 11)
+    assert oracle.baseline == pytest.approx(0.275419, abs=1e-5)
+    for record, (actions, updates, log_prob) in zip(oracle.records[8:], NEXT):
+        assert SPACE.to_actions(record["values"]) == actions
+        assert record["policy"] == updates
+        assert record["log_prob"] == pytest.approx(log_prob, abs=1e-3)
+    # The same text, byte for byte, is what a new search would write.
+    text = json.dumps(oracle.describe(), indent=1) + "\n"
+    assert text == (tmp_path / "run" / "config.json").read_text()
+    old, new = (
+        [list(json.loads(line)) for line in path.read_text().splitlines()]
+        for path in (
+            BEFORE / "trials.jsonl",
+            tmp_path / "run" / "trials.jsonl",
+        )
+    )
+    assert new[:8] == old and new[8:] == [old[7]] * 3
+    with np.load(tmp_path / "run" / "controller.npz") as file:
+        assert file["updates"] == 3
+        assert set(file.files) == {
+            "updates",
+            *(f"arr_{i}" for i in range(len(file.files) - 1)),
+        }
 
 
 SCRIPT = """
