@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from nasnet_keras.weights.accounts import Loaded
 from nasnet_keras.weights.keras_applications import (
@@ -16,6 +16,16 @@ from nasnet_keras.weights.tf_slim import load_tf_slim, prefix_of
 
 if TYPE_CHECKING:
     import keras
+
+
+@overload
+def load_weights(model: keras.Model, path: None) -> None: ...
+
+
+@overload
+def load_weights(
+    model: keras.Model, path: str | os.PathLike[str]
+) -> Loaded: ...
 
 
 def load_weights(
