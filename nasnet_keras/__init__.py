@@ -14,7 +14,7 @@ _HOMES = {
     "Genotype": "genotypes",
     "NASNET_A": "genotypes.published",
     "PUBLISHED": "genotypes.published",
-    "load_genotype": "genotypes.published",
+    "load_genotype": "genotypes.files",
     "OPERATIONS": "cells.operations",
     "PAPER_OPERATIONS": "cells.operations",
     "Conventions": "cells.conventions",

@@ -1,4 +1,4 @@
-"""Cells as plain data: what they are, the published ones, their files."""
+"""Cells as plain data: types, the published cells, files."""
 
 from nasnet_keras.genotypes.types import COMBINATIONS, Block, Cell, Genotype
 

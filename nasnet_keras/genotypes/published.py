@@ -1,17 +1,14 @@
-"""The published cells, as genotypes, and how one is found by name.
+"""The published cells, as genotypes.
 
-Each is written in its authors' own order and numbering, so that it can be held
-against its source; the functions at the top translate.
+Each is written in its authors' order and numbering, so that it can be compared
+with its source; the functions at the top translate.
 """
-
-import json
-import pathlib
 
 from nasnet_keras.genotypes import Block, Cell, Genotype
 
 
 def _cell(concat, *blocks):
-    """A cell of blocks `(operation, input, operation, input)` that add."""
+    """A cell of blocks `(operation, input, operation, input)`, added."""
     return Cell(
         [Block((i, j), (left, right)) for left, i, right, j in blocks], concat
     )
@@ -29,7 +26,7 @@ def _older_first(concat, *blocks):
     )
 
 
-# TF-slim `nasnet/nasnet_utils.py`, the cells that hold the published weights.
+# TF-slim `nasnet/nasnet_utils.py`, the cells of the published weights.
 NASNET_A = Genotype(
     normal=_cell(
         (1, 2, 3, 4, 5, 6),
@@ -197,7 +194,7 @@ DARTS_V2 = Genotype(
     name="DARTS V2",
 )
 
-PUBLISHED = {
+PUBLISHED: dict[str, Genotype] = {
     "nasnet_a": NASNET_A,
     "pnasnet_5": PNASNET_5,
     "amoebanet_a": AMOEBANET_A,
@@ -208,35 +205,3 @@ PUBLISHED = {
     "darts_v1": DARTS_V1,
     "darts_v2": DARTS_V2,
 }
-
-
-def load_genotype(source):
-    """Finds a genotype by published name or reads it from a JSON file.
-
-    Args:
-        source: String, a key of `PUBLISHED` (case and dashes do not matter)
-            or the path of a JSON file: a genotype's own, or a result of the
-            search (`best.json`), which holds one under the key `"genotype"`.
-
-    Returns:
-        A `Genotype`.
-
-    Raises:
-        ValueError: If it is neither, or the file does not hold a genotype.
-    """
-    key = str(source).lower().replace("-", "_").replace(" ", "_")
-    if key in PUBLISHED:
-        return PUBLISHED[key]
-    path = pathlib.Path(source)
-    if not path.is_file():
-        raise ValueError(
-            f"`{source}` is neither a published genotype "
-            f"({', '.join(PUBLISHED)}) nor a JSON file."
-        )
-    try:
-        data = json.loads(path.read_text())
-        if isinstance(data, dict) and "genotype" in data:
-            data = data["genotype"]
-        return Genotype.from_dict(data)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"`{source}` holds no genotype: {error}") from error

@@ -1,21 +1,22 @@
 """Cells as plain data: blocks, cells, genotypes.
 
-Nothing here imports Keras. A genotype says which operations are joined and
-how; `nasnet_keras.cells` turns it into layers. Its `repr` is Python that
-rebuilds it.
+A genotype says which operations are combined and how; `nasnet_keras.cells`
+turns it into layers. Its `repr` is Python that rebuilds it.
 
 States are numbered as in the authors' code: 0 is the current state (the
 cell's newest input), 1 the previous one, and so on for every further input;
-then come the outputs of the blocks, in order.
+then the outputs of the blocks, in order.
 """
 
 import dataclasses
 import json
+from collections.abc import Sequence
+from typing import Any, Self
 
 COMBINATIONS = ("add", "concat", "add_layer_norm", "add_instance_norm")
 
 
-def _integer(value):
+def _is_integer(value):
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -27,23 +28,23 @@ class Block:
         inputs: Two integers, the states that the block reads.
         operations: Two operation names, see `nasnet_keras.cells.operations`.
         combination: `"add"`, `"concat"` (along the channels), or an addition
-            that is normalized, as in NASNet-B and C: `"add_layer_norm"` (over
+            with normalization, as in NASNet-B and C: `"add_layer_norm"` (over
             an image's pixels and channels), `"add_instance_norm"` (over its
-            pixels, each channel alone).
+            pixels, for each channel).
 
     Raises:
         ValueError: If an argument has another form.
     """
 
-    inputs: tuple
-    operations: tuple
+    inputs: Sequence[int]
+    operations: Sequence[str]
     combination: str = "add"
 
     def __post_init__(self):
         object.__setattr__(self, "inputs", tuple(self.inputs))
         given = self.operations
         object.__setattr__(self, "operations", tuple(given))
-        if len(self.inputs) != 2 or not all(map(_integer, self.inputs)):
+        if len(self.inputs) != 2 or not all(map(_is_integer, self.inputs)):
             raise ValueError(
                 "`inputs` of a Block must be two integers. "
                 f"Received: inputs={self.inputs}"
@@ -71,9 +72,9 @@ class Cell:
     Args:
         blocks: Sequence of `Block`, in order; each may read the cell's inputs
             and the blocks before it.
-        concat: Sequence of integers, the states concatenated along the
-            channels to give the output. It is always explicit: NASNet-A, for
-            one, puts out a state that its blocks use too.
+        concat: Sequence of integers, the states whose concatenation along the
+            channels is the output. Always explicit: NASNet-A, for example,
+            concatenates a state that its blocks read, too.
         inputs: Integer, the number of input states: 2 for NASNet-A.
 
     Raises:
@@ -81,14 +82,14 @@ class Cell:
             state that does not exist.
     """
 
-    blocks: tuple
-    concat: tuple
+    blocks: Sequence[Block]
+    concat: Sequence[int]
     inputs: int = 2
 
     def __post_init__(self):
         object.__setattr__(self, "blocks", tuple(self.blocks))
         object.__setattr__(self, "concat", tuple(self.concat))
-        if not _integer(self.inputs) or self.inputs < 1:
+        if not _is_integer(self.inputs) or self.inputs < 1:
             raise ValueError(
                 "`inputs` of a Cell, the number of its input states, must be "
                 f"a positive integer. Received: inputs={self.inputs!r}"
@@ -117,24 +118,24 @@ class Cell:
     def _check_states(self, states, reader, blocks_before):
         known = self.inputs + blocks_before
         for state in states:
-            if not _integer(state) or not 0 <= state < known:
+            if not _is_integer(state) or not 0 <= state < known:
                 raise ValueError(
                     f"{reader} reads state {state!r}, but only states 0 to "
                     f"{known - 1} exist at that point. Received: {states}"
                 )
 
     @property
-    def operations(self):
+    def operations(self) -> list[str]:
         """The names of the operations used, sorted, without repetition."""
         return sorted({op for block in self.blocks for op in block.operations})
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Returns the cell as a dictionary that JSON can hold."""
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, data):
-        """Rebuilds a cell from `to_dict()`; the inverse, with validation."""
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Rebuilds a cell from `to_dict()` and validates it."""
         _check_keys(cls, data, required=("blocks", "concat"))
         blocks = []
         for block in data["blocks"]:
@@ -145,7 +146,7 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Genotype:
-    """A Normal and a Reduction cell: what the search searches for.
+    """A Normal and a Reduction cell.
 
     Args:
         normal: `Cell` that keeps the spatial size.
@@ -181,13 +182,13 @@ class Genotype:
                 f"{self.reduction.inputs}"
             )
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Returns the genotype as a dictionary that JSON can hold."""
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, data):
-        """Rebuilds a genotype from `to_dict()`; validates what it reads."""
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Rebuilds a genotype from `to_dict()` and validates it."""
         _check_keys(cls, data, required=("normal", "reduction"))
         return cls(
             normal=Cell.from_dict(data["normal"]),
@@ -195,12 +196,12 @@ class Genotype:
             name=data.get("name", ""),
         )
 
-    def to_json(self, indent=None):
+    def to_json(self, indent: int | None = None) -> str:
         """Returns the genotype as a JSON string."""
         return json.dumps(self.to_dict(), indent=indent)
 
     @classmethod
-    def from_json(cls, text):
+    def from_json(cls, text: str) -> Self:
         """Rebuilds a genotype from `to_json()`."""
         return cls.from_dict(json.loads(text))
 

@@ -1,1 +1,1 @@
-"""Image files, and what surrounds a network for ImageNet."""
+"""Image files, and ImageNet's preprocessing and class names."""

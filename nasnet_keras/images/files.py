@@ -1,16 +1,18 @@
-"""Image files as arrays, cropped as networks are evaluated.
+"""Reads image files as arrays, with the central crop of evaluation.
 
 The shorter side of the image is resized to `round(side / crop)` pixels, the
-longer one in proportion; then `side` by `side` pixels are cut out of the
-middle. So timm evaluates, which however rounds `side / crop` down (it matters
-at few sizes: 299 / 0.875 is 342 here and 341 there). TF-slim's evaluation of
-the published weights differs more: it cuts the same fraction off the height
-and off the width and resizes the rest to a square, whatever its proportions.
+longer one in proportion; then the central `side` by `side` pixels are cut
+out. timm does the same, but rounds `side / crop` down (299 / 0.875 is 342
+here, 341 there). TF-slim's evaluation of the published weights differs more:
+it cuts the same fraction off height and width and resizes the rest to a
+square.
 
-Pillow resizes with antialiasing and to whole pixel values.
+Pillow resizes with antialiasing and rounds pixel values to integers.
 """
 
+import os
 import pathlib
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -32,10 +34,10 @@ INTERPOLATIONS = {
 MODES = {1: "L", 3: "RGB"}
 
 
-def image_files(folder):
-    """Returns the image files of a folder, by their suffixes, sorted.
+def image_files(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
+    """Returns the image files in a folder, by suffix, sorted.
 
-    Hidden files and the folders within are left out.
+    Hidden files and subfolders are left out.
     """
     return sorted(
         path
@@ -46,17 +48,23 @@ def image_files(folder):
     )
 
 
-def load_image(path, side, crop=0.875, interpolation="bicubic", channels=3):
-    """Reads an image file: turned upright, resized, its middle cut out.
+def load_image(
+    path: str | os.PathLike[str] | BinaryIO,
+    side: int,
+    crop: float = 0.875,
+    interpolation: str = "bicubic",
+    channels: int = 3,
+) -> np.ndarray:
+    """Reads an image file: turned upright, resized, centrally cropped.
 
     Args:
         path: Path of the file, or a binary file that is open for reading.
         side: Integer, height and width of the result in pixels.
         crop: Float above 0 and up to 1, the part of the image's shorter side
-            that is kept; see the module for what exactly is done.
+            that is kept; see the module.
         interpolation: `"bicubic"` or `"bilinear"`.
-        channels: 3 for RGB, whatever the file holds (transparency is
-            dropped), or 1 for grey.
+        channels: 3 for RGB or 1 for grey; the file is converted, its
+            transparency dropped.
 
     Returns:
         float32 array `(side, side, channels)` of values from 0 to 255.
@@ -98,16 +106,16 @@ def _read(path, mode):
     except FileNotFoundError as error:
         raise ValueError(f"There is no image {path}.") from error
     except Exception as error:
-        # On a damaged file Pillow's decoders raise nearly anything.
+        # On damaged files Pillow's decoders raise errors of many kinds.
         raise ValueError(
             f"{path} cannot be read as an image: {error}"
         ) from error
 
 
-def converted(image, mode):
-    """Returns a Pillow image in a mode, its brightness and colours kept."""
+def converted(image: Image.Image, mode: str) -> Image.Image:
+    """Returns a Pillow image in another mode, with the same colours."""
     if image.mode.startswith("I;16"):
-        # Pillow's own conversion would cut off all that is above 255.
+        # Pillow's own conversion would clip values above 255.
         pixels = np.round(np.asarray(image) / 257).astype("uint8")
         image = Image.fromarray(pixels)
     elif image.mode in ("I", "F"):
@@ -116,16 +124,16 @@ def converted(image, mode):
             "Save it with 8 or 16 bits a channel."
         )
     elif image.mode == "P" and "transparency" in image.info:
-        # Without this step Pillow warns, and does the same.
+        # Without this Pillow does the same, but warns.
         image = image.convert("RGBA")
     return image.convert(mode)
 
 
 def _resize(image, side, crop, resample):
-    """Resizes the image and cuts out its middle.
+    """Resizes the image and cuts out its center.
 
-    Both in one step, which computes no pixel in vain: a long and narrow image
-    would otherwise fill the memory.
+    In one step, so that only pixels in the crop are computed: a long and
+    narrow image would otherwise fill the memory.
     """
     shorter = round(side / crop)
     starts, ends = [], []

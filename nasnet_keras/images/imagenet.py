@@ -1,35 +1,36 @@
-"""ImageNet around a network: pixels going in, names of classes coming out.
+"""ImageNet's preprocessing and class names.
 
-Stand-ins for `preprocess_input` and `decode_predictions` of
-`keras.applications.nasnet`; the class names come with the package, so nothing
-is downloaded.
+`preprocess_input` and `decode_predictions` replace those of
+`keras.applications.nasnet`. The class names come with the package; nothing is
+downloaded.
 """
 
 import functools
 import importlib.resources
 import json
+from typing import Any
 
 import numpy as np
 
 CLASSES = 1000
 
 
-def preprocess_input(x, data_format=None):
+def preprocess_input(x: Any, data_format: str | None = None) -> Any:
     """Scales pixels from 0..255 to -1..1, as the published weights expect.
 
-    The values are those of `keras.applications.nasnet.preprocess_input`. That
-    function writes its result over a floating-point NumPy array (and, on
-    torch, over a tensor); this one leaves its argument alone.
+    The result equals that of `keras.applications.nasnet.preprocess_input`.
+    That function overwrites a floating-point NumPy array (and, on torch, a
+    tensor); this one does not change its argument.
 
     Args:
         x: NumPy array or tensor of images with values from 0 to 255, of any
             shape.
-        data_format: `None`, `"channels_last"` or `"channels_first"`. It
-            changes nothing, since every channel is scaled alike.
+        data_format: `None`, `"channels_last"` or `"channels_first"`. Has no
+            effect: all channels are scaled alike.
 
     Returns:
-        `x / 127.5 - 1`, of the type of `x`: floating point as it was,
-        integers as Keras' default float.
+        `x / 127.5 - 1`, of the type of `x`; of integers, of Keras' default
+        float type.
 
     Raises:
         ValueError: If `data_format` has another value.
@@ -51,7 +52,7 @@ def preprocess_input(x, data_format=None):
 
 
 @functools.cache
-def class_index():
+def class_index() -> tuple[tuple[str, str], ...]:
     """Returns the classes in the order of a network's outputs.
 
     The file is the one that keras.applications downloads.
@@ -67,11 +68,12 @@ def class_index():
     return tuple(tuple(classes[str(number)]) for number in range(CLASSES))
 
 
-def decode_predictions(preds, top=5):
+def decode_predictions(
+    preds: Any, top: int = 5
+) -> list[list[tuple[str, str, float]]]:
     """Names the likeliest classes of each image.
 
-    Takes and returns what `keras.applications.nasnet.decode_predictions`
-    does.
+    Arguments and result as of `keras.applications.nasnet.decode_predictions`.
 
     Args:
         preds: NumPy array or tensor `(samples, 1000)`, the outputs of a

@@ -1,1 +1,1 @@
-"""What every long work needs: its folder, whole files, its end."""
+"""What long commands share: folder, files, log, progress, interrupts."""

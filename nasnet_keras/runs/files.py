@@ -1,17 +1,18 @@
-"""Files and folders that appear whole or not at all."""
+"""Atomic writing: a file or folder appears complete or not at all."""
 
 import contextlib
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Replaces a file, or makes a folder, in one step.
 
-    Whoever reads `path`, also after a crash, finds what was there before or
-    all of the new content. An error inside the block leaves `path` unchanged.
+    A reader of `path` finds the old content or the complete new one, even
+    after a crash. An error inside the block leaves `path` unchanged.
 
     Args:
         path: Path of the file or folder. Its parent is made if absent.
@@ -33,7 +34,9 @@ def replacing(path):
         os.replace(temporary, path)
 
 
-def write_atomically(path, content):
+def write_atomically(
+    path: str | os.PathLike[str], content: str | bytes
+) -> None:
     """Writes text or bytes to a file in one step, see `replacing`.
 
     Args:

@@ -1,31 +1,36 @@
-"""The folder of a run, a search's or a training's, and what made it."""
+"""The folder of a run: of a search or a training."""
 
 import contextlib
 import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
 
-from nasnet_keras.runs.log import chatter_to
+from nasnet_keras.runs.log import stderr_to_log
 
 LOG = "log"
 
 
 @contextlib.contextmanager
-def run_folder(directory, marker, what):
-    """Makes the folder of a run; what libraries chatter goes to its log.
+def run_folder(
+    directory: pathlib.Path, marker: str, what: str
+) -> Iterator[None]:
+    """Makes the folder of a run; libraries' messages go to its log.
 
-    A run that ends before it has written anything leaves no folder behind.
+    If the run ends before it has written a file, the folder is removed.
 
     Args:
         directory: Path, new or of an earlier run.
-        marker: String, the file by which such a folder is known.
+        marker: String, name of a file that every such folder has.
         what: String, what runs: "search", "training".
 
     Raises:
-        ValueError: If it is a file, or a folder that holds something else.
+        ValueError: If `directory` is a file, or a folder with other content.
     """
     _check(directory, marker, what)
     directory.mkdir(parents=True, exist_ok=True)
     try:
-        with chatter_to(directory / LOG):
+        with stderr_to_log(directory / LOG):
             yield
     finally:
         if {path.name for path in directory.iterdir()} <= {LOG}:
@@ -35,18 +40,21 @@ def run_folder(directory, marker, what):
 
 def _check(directory, marker, what):
     if directory.exists() and not directory.is_dir():
-        raise ValueError(f"--directory {directory} is a file, not a folder.")
+        raise ValueError(
+            f"`directory` is a file, not a folder. Received: {directory}"
+        )
     if directory.is_dir():
         names = {path.name for path in directory.iterdir()}
         if names - {LOG} and marker not in names:
             raise ValueError(
-                f"--directory {directory} holds other files "
+                f"`directory` holds other files "
                 f"({', '.join(sorted(names)[:3])}, ...) and no {what}. "
-                "Nothing was changed. Give a new folder."
+                "Nothing was changed. Give a new folder. "
+                f"Received: {directory}"
             )
 
 
-def differences(before, now, place=""):
+def differences(before: Any, now: Any, place: str = "") -> Iterator[str]:
     """Yields a line for each entry in which two JSON values differ."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in sorted({*before, *now}):

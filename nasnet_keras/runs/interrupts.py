@@ -1,48 +1,49 @@
-"""Ctrl-C ends a command in order, and is never lost."""
+"""Ctrl-C: ends a command cleanly and is never ignored."""
 
 import _thread
 import contextlib
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator
 
 INTERRUPTED = 130  # A shell's exit status after SIGINT: 128 + 2.
 
 
-def run_until_interrupted(work, what_is_kept):
+def run_until_interrupted(work: Callable[[], object], advice: str) -> int:
     """Runs the work of a command.
 
     Args:
         work: Callable without arguments.
-        what_is_kept: Sentence for a user who presses Ctrl-C: what is left,
-            and how to go on.
+        advice: Sentence printed after Ctrl-C: what was saved, and how to go
+            on.
 
     Returns:
         The exit status: 0, or 130 after Ctrl-C.
     """
     try:
-        with _no_interrupt_lost():
+        with _repeat_lost_interrupts():
             work()
     except KeyboardInterrupt:
-        print(f"\nStopped. {what_is_kept}", file=sys.stderr)
+        print(f"\nStopped. {advice}", file=sys.stderr)
         return INTERRUPTED
     return 0
 
 
 @contextlib.contextmanager
-def _no_interrupt_lost():
-    """Sends Ctrl-C again where Python could not raise it.
+def _repeat_lost_interrupts():
+    """Sends Ctrl-C again if Python could not raise it.
 
-    `KeyboardInterrupt` is raised wherever the main thread happens to be. In a
-    finalizer or a callback of the garbage collector (JAX has one) nothing can
-    catch it: Python reports it and goes on, and the key had no effect.
+    `KeyboardInterrupt` is raised wherever the main thread is. In a finalizer
+    or a callback of the garbage collector (JAX has one) nothing can catch it:
+    Python reports it and continues, so that the key has no effect.
     """
     report = sys.unraisablehook
     lost = []
 
     def hook(unraisable):
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            # Later, by another thread: here it would be lost once more.
+            # Later and in another thread: here it would be lost again.
             lost.append(threading.Timer(0.05, _thread.interrupt_main))
             lost[-1].start()
         else:
@@ -59,7 +60,7 @@ def _no_interrupt_lost():
 
 
 @contextlib.contextmanager
-def uninterrupted():
+def uninterrupted() -> Iterator[None]:
     """Delays Ctrl-C until the block has ended.
 
     Files and the state in memory then stay consistent: a search that is

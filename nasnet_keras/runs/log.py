@@ -1,4 +1,4 @@
-"""Keeps a backend's chatter off standard error, and real errors on it."""
+"""Sends libraries' messages to a log file; errors stay on the terminal."""
 
 import contextlib
 import faulthandler
@@ -6,16 +6,17 @@ import logging
 import os
 import pathlib
 import sys
+from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def chatter_to(path):
-    """Sends what libraries write to standard error to a file.
+def stderr_to_log(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Sends to a file what libraries write to standard error.
 
-    C libraries write to file descriptor 2, which goes to the file for the
-    time being. Python's `sys.stderr` (our lines, tracebacks) stays where it
-    was, and so does the stack that is printed if a library crashes. Python
-    warnings, and log records below ERROR, go to the file.
+    C libraries write to file descriptor 2, which goes to the file inside the
+    block. Python's `sys.stderr` (our lines, tracebacks) stays unchanged, and
+    so does the stack that is printed if a library crashes. Python warnings
+    and log records below ERROR go to the file.
 
     Args:
         path: Path of the file; it is appended to.
@@ -26,10 +27,10 @@ def chatter_to(path):
     log = pathlib.Path(path).open("a", buffering=1)  # noqa: SIM115
     os.dup2(log.fileno(), 2)
     faulthandler.enable(file=terminal)
-    handlers = [logging.StreamHandler(log), logging.StreamHandler(terminal)]
-    handlers[1].setLevel(logging.ERROR)
+    errors = logging.StreamHandler(terminal)
+    errors.setLevel(logging.ERROR)
     root = logging.getLogger()
-    before, root.handlers = root.handlers, handlers
+    before, root.handlers = root.handlers, [logging.StreamHandler(log), errors]
     logging.captureWarnings(True)
     try:
         yield

@@ -1,16 +1,17 @@
-"""Packages that not everyone needs: told before the work, not in the middle."""
+"""Optional packages, checked before the work begins."""
 
 import importlib.util
+from collections.abc import Sequence
 
-# Where a package is installed by another name than it is imported.
+# Module -> package, where their names differ.
 PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn"}
 
 
-def require(what, modules, extra):
+def require(what: str, modules: Sequence[str], extra: str) -> None:
     """Raises an error unless modules can be imported.
 
     Args:
-        what: String, who needs them.
+        what: String, what needs them: the start of the message.
         modules: Sequence of their names.
         extra: String, the extra of this package that installs them.
 

@@ -1,21 +1,22 @@
-"""What produced a result: versions, time, machine."""
+"""Provenance of a result: versions, time, machine."""
 
 import importlib
 import importlib.metadata
 import os
 import platform
 import time
+from typing import Any
 
 import keras
 
 import nasnet_keras
 
 
-def provenance(*packages):
-    """Returns a dictionary that JSON can hold.
+def provenance(*packages: str) -> dict[str, Any]:
+    """Returns versions, backend, time and machine, for a JSON file.
 
     Args:
-        packages: Strings, installed distributions whose versions matter too.
+        packages: Names of further installed distributions.
     """
     backend = keras.backend.backend()
     versions = {

@@ -1,17 +1,19 @@
-"""Where the parts of a cell are drawn: pure geometry, without matplotlib.
+"""Positions of the parts of a drawn cell: geometry, without matplotlib.
 
 A cell is laid out in rows, by depth: its inputs, the blocks that read only
-these, and so on up to the output. A state that is read further up passes the
-rows between in a lane of its own, so that no arrow runs over a box.
+these, and so on up to the output. An arrow that skips rows has a lane of its
+own in each of them, so that it crosses no box.
 """
 
 import collections
 import itertools
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-# What is written on the box of an operation, and its kind. An operation that
-# is not listed has its own name, and the kind "custom".
+from nasnet_keras.genotypes import Cell
+
+# The label on the box of an operation, and its kind. Operations that are not
+# listed show their name; their kind is "custom".
 LABELS = {
     "identity": ("identity", "identity"),
     "conv_1x3_3x1": ("conv 1x3-3x1", "conv"),
@@ -38,9 +40,9 @@ LABELS = {
     "layer_norm": ("layer norm", "identity"),
     "instance_norm": ("inst. norm", "identity"),
 }
-# What is written where a block's two sides meet.
-MEETINGS = {"add_layer_norm": "add, LN", "add_instance_norm": "add, IN"}
-# Inches: width and height of boxes, the distances between them.
+# The label on the node that combines a block's operations.
+COMBINATIONS = {"add_layer_norm": "add, LN", "add_instance_norm": "add, IN"}
+# Sizes in inches: width and height of boxes, distances between them.
 OPERATION, STATE, COMBINATION = (0.80, 0.30), (0.60, 0.30), (0.60, 0.22)
 GAP, PAD, RISE, CHARACTER = 0.26, 0.08, 0.20, 0.084
 
@@ -57,22 +59,22 @@ class Box(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Where the parts of a cell are drawn, in inches.
+    """Positions of the parts of a cell, in inches.
 
     Args:
         boxes: Dictionary of `Box`. Its keys are the states (a block's is the
             node that combines its operations), pairs (state, 0 or 1) for the
             operations of a block, `"concat"` and `"output"`.
-        arrows: List of pairs: the state that is read, and the points that the
-            arrow passes on its way up to the reader.
+        arrows: List of pairs: the state that is read, and the points through
+            which the arrow runs up to its reader.
     """
 
-    boxes: dict
-    arrows: list
+    boxes: dict[Any, Box]
+    arrows: list[tuple[int, tuple[tuple[float, float], ...]]]
 
     @property
-    def bounds(self):
-        """The least and the greatest x, and the greatest y; the least is 0."""
+    def bounds(self) -> tuple[float, float, float]:
+        """The smallest and largest x and the largest y; the smallest is 0."""
         boxes = self.boxes.values()
         lanes = [x for _, points in self.arrows for x, _ in points]
         left = min([*lanes, *(box.x - box.width / 2 for box in boxes)])
@@ -94,7 +96,7 @@ def _operation_width(name):
 
 
 def _widths(cell):
-    """Returns the width that each state, and then the output, takes."""
+    """Returns the width of each state and, last, of the output."""
     widths = [STATE[0]] * cell.inputs
     for block in cell.blocks:
         widths.append(sum(map(_operation_width, block.operations)) + PAD)
@@ -102,10 +104,10 @@ def _widths(cell):
 
 
 def _rows(cell):
-    """Returns a dict per row: what is in it -> what it joins, one row below.
+    """Returns for each row a dict: node -> the nodes it reads, one row below.
 
-    What is in a row is known by its number among the states; the output has
-    the number after the last. In a lane, it joins itself.
+    A node is a state, by its number, or the output, whose number is the next.
+    In a lane, a node reads itself.
     """
     reads = [()] * cell.inputs
     reads += [block.inputs for block in cell.blocks] + [cell.concat]
@@ -126,8 +128,8 @@ def _is_lane(row, node):
     return row[node] == (node,)
 
 
-def _tangle(rows):
-    """Returns how many arrows cross, then how far they run sideways."""
+def _disorder(rows):
+    """Returns how many arrows cross, and how far they run sideways."""
     crossings, run = 0, 0
     for below, row in itertools.pairwise(rows):
         place = {node: turn for turn, node in enumerate(below)}
@@ -143,9 +145,9 @@ def _tangle(rows):
     return crossings, run
 
 
-def _untangled(rows):
-    """Exchanges neighbours in the rows as long as that helps."""
-    best, improved = _tangle(rows), True
+def _improve(rows):
+    """Swaps neighbours in the rows as long as the disorder decreases."""
+    best, improved = _disorder(rows), True
     while improved:
         improved = False
         for number in range(1, len(rows)):
@@ -154,16 +156,16 @@ def _untangled(rows):
                 order[left : left + 2] = order[left + 1], order[left]
                 trial = [*rows]
                 trial[number] = {node: rows[number][node] for node in order}
-                tangle = _tangle(trial)
-                if tangle < best:
-                    rows, best, improved = trial, tangle, True
+                disorder = _disorder(trial)
+                if disorder < best:
+                    rows, best, improved = trial, disorder, True
     return rows
 
 
-def _ordered(rows):
-    """Returns the best of many random starts; the inputs stay as they are."""
+def _order(rows):
+    """Orders the rows: the best of many random starts; the inputs stay."""
     random = Random(0)
-    starts = min(100, 3000 // sum(map(len, rows)))  # Seconds at the most.
+    starts = min(100, 3000 // sum(map(len, rows)))  # At most seconds.
 
     def shuffled(row):
         return {node: row[node] for node in random.sample(list(row), len(row))}
@@ -171,13 +173,13 @@ def _ordered(rows):
     trials = [rows]
     for _ in range(starts):
         trials.append([rows[0], *map(shuffled, rows[1:])])
-    return min(map(_untangled, trials), key=_tangle)
+    return min(map(_improve, trials), key=_disorder)
 
 
-def _apart(wanted, offsets):
-    """Returns the positions nearest to `wanted` (least squares) that differ
-    by at least what `offsets` do: neighbours that would come too close are
-    pooled and share their mean."""
+def _spread(wanted, offsets):
+    """Returns positions at least as far apart as `offsets`, as near as
+    possible to `wanted` (least squares; isotonic regression by pooling
+    neighbours that are too close)."""
     pools = []
     for want, offset in zip(wanted, offsets):
         pools.append((want - offset, 1))
@@ -189,47 +191,47 @@ def _apart(wanted, offsets):
 
 
 def _offsets(row, widths):
-    """How far right of the first each of a row must be, to leave the gaps."""
+    """Returns the least distance of each node of a row from the first."""
     half = [0 if _is_lane(row, node) else widths[node] / 2 for node in row]
     steps = [left + right + GAP for left, right in itertools.pairwise(half)]
     return list(itertools.accumulate(steps, initial=0))
 
 
-def _joins(rows):
-    """What each node is joined with: (row, node) -> [(row, node, weight)]."""
-    joins = collections.defaultdict(list)
+def _links(rows):
+    """Returns the links of each node: (row, node) -> [(row, node, weight)]."""
+    links = collections.defaultdict(list)
     for number, row in enumerate(rows):
         for node, sources in row.items():
             weight = 4 if _is_lane(row, node) else 1  # Lanes are straight.
             for source in sources:
-                joins[number, node].append((number - 1, source, weight))
-                joins[number - 1, source].append((number, node, weight))
+                links[number, node].append((number - 1, source, weight))
+                links[number - 1, source].append((number, node, weight))
     for node in rows[0]:  # Keeps an input that nothing reads near the others.
-        joins[0, node] += [(0, other, 0.01) for other in rows[0]]
-    return joins
+        links[0, node] += [(0, other, 0.01) for other in rows[0]]
+    return links
 
 
 def _columns(rows, widths, sweeps=20):
-    """Returns for each row a dict from node to x, near what it is joined with.
+    """Returns for each row a dict from node to x, near the linked nodes.
 
-    Sweeps up and down, as in layered graph drawing: each row in turn moves as
-    near as it can to the rows beside it.
+    Sweeps up and down, as in layered graph drawing: each row in turn moves
+    near to the rows below and above.
     """
-    joins, offsets = _joins(rows), [_offsets(row, widths) for row in rows]
+    links, offsets = _links(rows), [_offsets(row, widths) for row in rows]
     columns = [dict(zip(row, xs)) for row, xs in zip(rows, offsets)]
     numbers = [*range(len(rows)), *reversed(range(len(rows)))] * sweeps
     for number in numbers:
         column, wanted = columns[number], []
         for node in column:
-            ends = joins[number, node]
+            ends = links[number, node]
             total = sum(columns[r][other] * weight for r, other, weight in ends)
             wanted.append(total / sum(weight for *_, weight in ends))
-        columns[number] = dict(zip(column, _apart(wanted, offsets[number])))
+        columns[number] = dict(zip(column, _spread(wanted, offsets[number])))
     return columns
 
 
 def _levels(rows, columns):
-    """Returns the y of the bottom and of the top of each row."""
+    """Returns the y of bottom and top of each row."""
     levels = [(0, STATE[1])]
     for number, row in enumerate(rows[1:], 1):
         runs = [
@@ -237,7 +239,7 @@ def _levels(rows, columns):
             for node, sources in row.items()
             for source in sources
         ]
-        # The wider the arrows run, the higher the room for them.
+        # The further arrows run sideways, the more height they get.
         bottom = levels[-1][1] + 0.45 + min(0.15 * max(runs), 0.75)
         levels.append((bottom, bottom + OPERATION[1] + RISE + COMBINATION[1]))
     return levels
@@ -258,8 +260,8 @@ def _output_boxes(x, bottom, width):
 
 
 def _block_boxes(cell, node, x, bottom, width, below):
-    """The two operations, in the order in which what they read stands in the
-    row `below`, and above them the node that combines them."""
+    """Returns the two operations, in the order of their inputs in the row
+    `below`, and above them the node that combines them."""
     block = cell.blocks[node - cell.inputs]
     boxes, left = {}, x - width / 2
     for side in sorted((0, 1), key=lambda side: below[block.inputs[side]]):
@@ -269,13 +271,13 @@ def _block_boxes(cell, node, x, bottom, width, below):
         boxes[node, side] = Box(*center, *size, *_label(name))
         left += size[0] + PAD
     y = bottom + OPERATION[1] + RISE + COMBINATION[1] / 2
-    label = MEETINGS.get(block.combination, block.combination)
+    label = COMBINATIONS.get(block.combination, block.combination)
     boxes[node] = Box(x, y, *COMBINATION, label, "combination")
     return boxes
 
 
 def _ends(cell, boxes, below):
-    """Yields each state that is read, and the point where its arrow ends."""
+    """Yields for each arrow the state read and the end point."""
     for node, block in enumerate(cell.blocks, cell.inputs):
         for side, source in enumerate(block.inputs):
             box = boxes[node, side]
@@ -288,7 +290,7 @@ def _ends(cell, boxes, below):
 
 
 def _route(source, end, columns, levels):
-    """Returns the points from a state's box, through its lanes, to `end`."""
+    """Returns the points of an arrow, through its lanes, to `end`."""
     passed = [
         (column[source], level)
         for column, level in zip(columns, levels)
@@ -298,16 +300,16 @@ def _route(source, end, columns, levels):
     return (start, top), *((x, y) for x, level in lanes for y in level), end
 
 
-def layout(cell):
-    """Says where to draw a cell: in rows, by depth; arrows point upward.
+def layout(cell: Cell) -> Layout:
+    """Lays out a cell in rows, by depth; arrows point upward.
 
     Args:
-        cell: `nasnet_keras.genotypes.types.Cell`.
+        cell: `nasnet_keras.Cell`.
 
     Returns:
-        A `Layout`. Its boxes do not overlap, and its arrows cross none.
+        `Layout`, in which no box overlaps another and no arrow crosses one.
     """
-    rows, widths = _ordered(_rows(cell)), _widths(cell)
+    rows, widths = _order(_rows(cell)), _widths(cell)
     columns = _columns(rows, widths)
     levels = _levels(rows, columns)
     boxes = {}

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from nasnet_keras.genotypes import Block, Cell, published
-from nasnet_keras.genotypes.published import NASNET_A, PUBLISHED, load_genotype
+from nasnet_keras.genotypes.files import load_genotype
+from nasnet_keras.genotypes.published import NASNET_A, PUBLISHED
 from tests.support.genotypes import TWO_BLOCKS
 
 OPERATIONS = {

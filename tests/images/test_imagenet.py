@@ -19,7 +19,7 @@ from nasnet_keras.images.imagenet import (
 
 
 def file_bytes():
-    folder = importlib.resources.files("nasnet_keras")
+    folder = importlib.resources.files("nasnet_keras.images")
     return folder.joinpath("imagenet_class_index.json").read_bytes()
 
 
