@@ -1,14 +1,10 @@
-"""The pages of documentation say what is true: code, commands, links.
+"""Every Python block of every page of documentation is run.
 
-Every Python block of every page is run. A block whose network is large, or
-which downloads weights, is made smaller by the replacements listed here.
+A block whose network is large, or which downloads weights, is made smaller by
+the replacements listed here.
 """
 
-import contextlib
 import dataclasses
-import functools
-import io
-import re
 
 import numpy as np
 import pytest
@@ -16,20 +12,13 @@ import pytest
 from tests.support.genotypes import TWO_BLOCKS
 from tests.support.pages import (
     PAGES,
-    ROOT,
     compile_block,
     find_block,
     imports_before,
-    inline_code,
-    links,
-    nasnet_commands,
     python_blocks,
-    text_of,
 )
 
 SIZE = 32
-# A path of a file of this repository, or of a folder, as prose names it.
-PATH = re.compile(r"(\w+/)*\w+(/|\.py|\.md)")
 
 
 def small_mobile(**kwargs):
@@ -294,91 +283,3 @@ def test_every_block_is_run():
     listed = [(e.page, find_block(e.page, e.text)) for e in EXAMPLES]
     assert len(PAGES) > 6
     assert listed == blocks
-
-
-@functools.cache
-def parser():
-    from nasnet_keras.cli.main import make_parser
-
-    return make_parser()
-
-
-COMMAND_PAGES = (*PAGES, "CONTRIBUTING.md", "pretrained/README.md")
-
-
-@pytest.mark.parametrize("page", COMMAND_PAGES)
-def test_commands_parse(page, capsys):
-    for words in nasnet_commands(page):
-        try:
-            parser().parse_args(words[1:])
-        except SystemExit as stopped:
-            wrong = capsys.readouterr().err
-            assert not stopped.code, f"{page}: {' '.join(words)}\n{wrong}"
-
-
-@functools.cache
-def help_texts():
-    """The help of each subcommand, by name."""
-    names = re.search(r"{([\w,-]+)}", parser().format_help()).group(1)
-    return {name: printed_help(name) for name in names.split(",")}
-
-
-def printed_help(name):
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
-        parser().parse_args([name, "--help"])
-    return printed.getvalue()
-
-
-@pytest.mark.parametrize("page", COMMAND_PAGES)
-def test_options_exist(page):
-    """Those that prose and tables name, of the subcommand if it is named."""
-    for code in inline_code(page):
-        words = code.replace("=", " ").split()
-        named = words[0] == "nasnet" and len(words) > 1
-        if named:
-            assert words[1] in help_texts(), f"{page}: `{code}`"
-        if named or words[0].startswith("--"):
-            known = help_texts()[words[1]] if named else parser_help()
-            for option in (w for w in words if w.startswith("--")):
-                assert re.search(rf"{option}\b", known), f"{page}: `{code}`"
-
-
-def parser_help():
-    return parser().format_help() + "".join(help_texts().values())
-
-
-def test_links_lead_to_files():
-    pages = [*ROOT.glob("*.md"), *ROOT.glob("[!.]*/*.md")]
-    assert len(pages) > len(PAGES)
-    for page in pages:
-        for target in links(page):
-            assert (page.parent / target).exists(), f"{page}: {target}"
-
-
-@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "search/README.md"])
-def test_rooms_exist(page):
-    """Files and folders that these pages name, from one of three folders."""
-    named = {code for code in inline_code(page) if PATH.fullmatch(code)}
-    folders = (ROOT, (ROOT / page).parent, ROOT / "nasnet_keras")
-    assert len(named) > 6
-    missing = {
-        path for path in named if not any((f / path).exists() for f in folders)
-    }
-    assert not missing
-
-
-def test_every_page_is_linked_both_ways():
-    for page in PAGES:
-        if page.startswith("docs/"):
-            assert page in links("README.md")
-            assert "../README.md" in links(page)
-
-
-def test_results_of_the_readme_are_those_measured():
-    """Its tables are rows of docs/results.md: no figure stands alone."""
-    section = text_of("README.md").split("## Results")[1].split("\n## ")[0]
-    rows = [line for line in section.splitlines() if line.startswith("| ")]
-    assert len(rows) > 6
-    measured = text_of("docs/results.md").splitlines()
-    assert [row for row in rows if row not in measured] == []
