@@ -83,7 +83,6 @@ def test_continuous_integration_runs_lint_and_the_tests():
 def test_types_are_checked_in_the_layout_of_the_package(tmp_path):
     """Not in that of the repository, where `search/` stands by itself."""
     check_types.link_package(tmp_path)
-    check_types.link_package(tmp_path)  # And again, in a folder that exists.
     setup = (ROOT / "setup.py").read_text()
     for source, place in check_types.PLACES.items():
         assert f'"{place.replace("/", ".")}": "{source}"' in setup

@@ -7,12 +7,13 @@ that the search and the networks give each other. So it reads a folder of links
 that has the layout of the installed package.
 """
 
+import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CACHE = ROOT / ".mypy_cache"
 # Folders of the repository -> their places in the package.
 PLACES = {
     "search": "nasnet_keras/search",
@@ -23,9 +24,7 @@ PLACES = {
 def link_package(folder):
     """Makes links in `folder` to all parts of the package."""
     package = folder / "nasnet_keras"
-    package.mkdir(parents=True, exist_ok=True)
-    for link in package.iterdir():
-        link.unlink()
+    package.mkdir()
     for path in (ROOT / "nasnet_keras").iterdir():
         if path.name != "__pycache__":
             (package / path.name).symlink_to(path)
@@ -34,16 +33,16 @@ def link_package(folder):
 
 
 def main():
-    """Returns mypy's exit status."""
-    folder = CACHE / "package"
-    link_package(folder)
+    """Returns mypy's exit status. It keeps no cache: links change under it."""
     options = [
         "--package=nasnet_keras",
         f"--config-file={ROOT / 'pyproject.toml'}",
-        f"--cache-dir={CACHE}",
+        f"--cache-dir={os.devnull}",
     ]
     command = [sys.executable, "-m", "mypy", *options, *sys.argv[1:]]
-    return subprocess.run(command, cwd=folder, check=False).returncode
+    with tempfile.TemporaryDirectory() as folder:
+        link_package(pathlib.Path(folder))
+        return subprocess.run(command, cwd=folder, check=False).returncode
 
 
 if __name__ == "__main__":
