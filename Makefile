@@ -40,7 +40,7 @@ test: $(VENV)/.test
 test-all: $(PART:%=test-all-%)
 
 $(PARTS:%=test-all-%): test-all-%: $(VENV)/.test
-	$(PYTEST) --all $(wildcard $($*)) $(ARGS)
+	$(PYTEST) --all $($*) $(ARGS)
 
 # Everything that runs on JAX and torch, where there is no TensorFlow at all.
 test-without-tensorflow: $(VENV)-without-tensorflow/.test
