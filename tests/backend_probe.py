@@ -100,7 +100,7 @@ def set_weights(model):
 
 
 def run(model, x):
-    """The outputs by the quickest way: eager, but on JAX compiled."""
+    """The outputs, in the fastest way: eager, on JAX compiled."""
     if keras.backend.backend() == "jax":
         return model.predict(x, verbose=0)
     outputs = model(x, training=False)
@@ -149,7 +149,7 @@ def channels_first(names):
 
 
 def mixed_precision():
-    """Single precision comes out, and nearly the same."""
+    """Outputs are single precision and nearly the same."""
     x = np.random.default_rng(0).uniform(-1, 1, (2, 16, 16, 3))
     for policy in ("float32", "mixed_bfloat16", "mixed_float16"):
         keras.config.set_dtype_policy(policy)
@@ -196,7 +196,7 @@ def few_channels():
 def schedule():
     """Rates that compiled steps see: of a DropPath, and of one in a cell."""
     pools = ("max_pool_3x3", "max_pool_3x3")
-    # The current state is zeros, so only the path of the previous one shows.
+    # The current state is zeros: only the path of the previous one has effect.
     cell = Cell([Block((1, 0), pools)], (2,))
     cell = NormalCell(cell, filters=1, drop_path_rate=0.6)
     for name, layer, shape, steps_per_execution in (
@@ -210,7 +210,7 @@ def schedule():
             layer, STEPS, shape, steps_per_execution=steps_per_execution
         )
         x = np.ones((EXAMPLES * STEPS // 2, *shape), "float32")
-        # Two fits: the second goes on where the first ended.
+        # Two fits: the second continues the first.
         for _ in range(2):
             model.fit(
                 x,

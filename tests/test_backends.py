@@ -146,7 +146,7 @@ def test_network_of_unknown_size(reference, other, semantics, size):
 
 
 def test_outputs_depend_on_input_and_semantics(reference):
-    """Or else the comparisons above would say little."""
+    """Otherwise the comparisons above would show little."""
     for size in SIZES:
         slim = reference[f"any size/tf_slim/{size}"]
         zeros = reference[f"any size/keras/{size}"]
@@ -199,13 +199,13 @@ def test_mixed_precision(each, policy):
 
 @pytest.mark.parametrize("what", ["layer", "cell"])
 def test_scheduled_drop_path_is_seen_within_an_epoch(each, what):
-    """By each compiled step, and a second `fit` goes on."""
+    """In each compiled step; a second `fit` continues."""
     rates = 0.6 * np.arange(6) / 6
     assert_rates(each[f"schedule/{what}"], rates, examples=1024)
 
 
 def test_scheduled_drop_path_with_steps_per_execution(each):
-    """Two steps run at once see the rate of the first of them.
+    """Two steps in one execution use the rate of the first.
 
     An epoch has three steps here: the third runs alone.
     """
@@ -229,6 +229,6 @@ def test_model_saved_by_another_loads(each, folder):
 
 
 def test_few_channels_train_on_torch(folder):
-    """No crash and no hang, of which the probe would have died."""
+    """No crash and no hang, or the probe would have failed."""
     pytest.importorskip("torch")
     assert probe("torch", folder)["few channels"]

@@ -1,4 +1,4 @@
-"""Cells as layers: what they compute, and that they are ordinary layers."""
+"""Cell layers: shapes, values, errors, saving and training."""
 
 import keras
 import numpy as np
@@ -25,7 +25,7 @@ def images(*shape, seed=0):
 
 
 def built(layer, *channels):
-    """The layer, built for states of these channels, its norms away from 0."""
+    """The built layer, with random batch norm variables."""
     layer.build([(None, None, None, count) for count in channels])
     perturb_batch_norm(layer)
     return layer
@@ -87,7 +87,7 @@ def test_larger_previous_state(layer_class, input_strides, size):
 
 @BOTH
 def test_four_input_states(layer_class):
-    """The form of NASNet-B: 4 blocks, 4 inputs, all created states go on."""
+    """The form of NASNet-B: 4 blocks, 4 inputs, all blocks in concat."""
     blocks = [
         Block((0, 3), ("conv_1x1", "max_pool_3x3")),
         Block((1, 2), ("sep_conv_3x3", "identity")),
@@ -101,7 +101,7 @@ def test_four_input_states(layer_class):
     outputs = np.asarray(layer(states))
     halved = (4, 5) if layer_class is NormalCell else (2, 3)
     assert outputs.shape == (2, *halved, 12)
-    # Every one of the four is read.
+    # All four inputs are read.
     for number in range(4):
         other = list(states)
         other[number] = 1 - states[number]
@@ -223,7 +223,7 @@ def test_only_the_inputs_are_strided():
 
 @BOTH
 def test_current_state_stands_in_for_missing_ones(layer_class):
-    """As it comes, not as it is fitted: TF-slim's first cells."""
+    """The unchanged current state replaces it, as in TF-slim's first cells."""
     cell = identities(1, 2, concat=(3,), inputs=3)
     x = images(4, 4, 3)
     layer = built(layer_class(cell, 3), 3)
@@ -310,7 +310,7 @@ def test_config_round_trip(layer_class):
 
 
 def two_cells():
-    """A model of a user's own that has cells in it, with a parallel branch."""
+    """A user's model that contains cells and a parallel branch."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(4, 3, padding="same", name="first")(inputs)
@@ -418,7 +418,7 @@ def check_random_genotype(seed, most_blocks, path):
         # Probabilities of an untrained network may be 0 and 1 for any image.
         classifier_activation=None,
     )
-    # Not compiled into a graph, which would take most of the time.
+    # Eager: compiling would take most of the time.
     model.compile(
         keras.optimizers.SGD(1e-3),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -434,7 +434,7 @@ def check_random_genotype(seed, most_blocks, path):
     outputs = np.asarray(model(x))
     assert np.isfinite(outputs).all(), genotype
     assert relative_error(loaded(x), outputs) < 1e-5, genotype
-    # The two rows differ, so the network sees its input.
+    # The two rows differ: the output depends on the input.
     assert np.abs(outputs[0] - outputs[1]).max() > 0, genotype
     keras.backend.clear_session()
 

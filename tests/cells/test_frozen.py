@@ -1,4 +1,4 @@
-"""What is frozen inside a cell is saved by name; older files load."""
+"""Frozen layers inside a cell are saved by name; older files load."""
 
 import json
 import pathlib
@@ -86,7 +86,7 @@ def test_names_are_paths_in_the_cell():
 
 @pytest.mark.parametrize("rate", [0.0, 0.5])
 def test_every_layer_has_a_name_of_its_own(rate):
-    """Frozen alone, each comes back; a rate of drop path changes no name."""
+    """Each layer, frozen alone, is frozen again; also with drop path."""
     inner = all_layers(built(), include_self=False)
     seen = set()
     for position in range(len(inner)):
@@ -104,7 +104,7 @@ def test_every_layer_has_a_name_of_its_own(rate):
         again = all_layers(plain, include_self=False)
         expected = [layer.trainable for layer in layers]
         assert [layer.trainable for layer in again] == expected
-        # A file of before has the position.
+        # Older files have the position.
         assert flags(built(frozen=[position])) == flags(plain)
     assert len(seen) == len(inner)
 

@@ -1,4 +1,4 @@
-"""The thirteen operations of the paper, and how a user adds his own."""
+"""The operations of the paper and its relatives, and a user's own."""
 
 import keras
 import numpy as np
@@ -103,7 +103,7 @@ def test_number_of_weights(name, strides, channels):
 
 @EACH
 def test_reach(name):
-    """Every operation spans its window, and the separable ones two of it."""
+    """The receptive field is the window; of separable convolutions, twice."""
     operation = built(name, Slot(2, 2))
     fill_kernels(operation, 0.1)
     x = np.ones((1, 17, 17, 2), "float32")
@@ -175,7 +175,7 @@ def test_no_bottleneck_below_four_filters():
 @EACH
 @pytest.mark.parametrize("strides", [1, 2])
 def test_relu_comes_first_but_before_pools(name, strides):
-    """ReLU, convolution, batch norm; pools and the identity see the sign."""
+    """ReLU, convolution, batch norm; no ReLU before pools and identities."""
     operation = built(name, Slot(4, 4, strides))
     perturb_batch_norm(operation)
     x = images(7, 8, 4)
@@ -320,7 +320,7 @@ def test_user_defined_operation_builds_trains_saves_and_loads(
     x = images(8, 8, 3, seed=1)
     assert relative_error(loaded(x), model(x)) < 1e-6
     del operations["scaled_conv"]
-    # Keras wraps what goes wrong in loading.
+    # Keras wraps errors of loading.
     with pytest.raises(TypeError, match=r"Unknown operation.*'scaled_conv'"):
         keras.models.load_model(path)
 
@@ -354,7 +354,7 @@ def test_operation_with_wrong_channels_error(operations):
 
 
 def test_operation_that_ignores_its_strides_error(operations):
-    """When it is built, as with channels; not when the network first runs."""
+    """The error comes when the cell is built, as for channels."""
 
     @register_operation("lazy")
     def lazy(slot):

@@ -1,4 +1,4 @@
-"""The published cells are those of their sources, and are found by name."""
+"""The published cells equal their sources; `load_genotype`."""
 
 import json
 
@@ -28,7 +28,7 @@ OPERATIONS = {
     "dil_2_sep5": "sep_conv_5x5",
 }
 
-# "operation(state)" by block, and the states put out. TF-slim numbers the
+# "operation(state)" by block, and the states in concat. TF-slim numbers the
 # current state 0; ENAS and DARTS number the older one 0.
 NASNET_CELLS = {
     "nasnet_a normal": (
@@ -77,7 +77,7 @@ OLDER_FIRST_CELLS = {
 }
 
 # tensorflow/tpu `model_specs.py`: operations, inputs, and the mask of the
-# states that are not put out.
+# states that are not in concat.
 AMOEBANET_CELLS = {
     "amoebanet_a normal": "avg3,max3,sep3,none,none,avg3,sep3,sep5,avg3,sep3 "
     "/ 0,0,1,1,0,1,0,2,5,0 / 1,0,1,0,0,1,0",

@@ -1,4 +1,4 @@
-"""Genotypes are plain data, and a malformed one says what is wrong."""
+"""Genotypes as plain data, and the errors of malformed ones."""
 
 import json
 import subprocess
@@ -240,7 +240,7 @@ def test_json_of_another_kind_error():
 
 @pytest.mark.parametrize("module", ["nasnet_keras", "nasnet_keras.presets"])
 def test_import_is_light(module):
-    """In a fresh interpreter: plain data does not wait for a backend."""
+    """In a fresh interpreter: no backend is imported."""
     heavy = ["keras", "numpy", "tensorflow", "jax", "torch", "keras_tuner"]
     code = (
         f"import sys, {module}\n"

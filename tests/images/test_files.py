@@ -1,4 +1,4 @@
-"""Image files of every kind, resized and cut as the module says."""
+"""Image files of every kind, resized and cropped."""
 
 import io
 import re
@@ -16,7 +16,7 @@ RESAMPLING = {
 
 
 def noise(width, height, seed=0):
-    """A smooth RGB image: pixels next to each other differ little."""
+    """A smooth RGB image: neighbouring pixels differ little."""
     coarse = np.random.default_rng(seed).integers(0, 256, (9, 9, 3), "uint8")
     image = Image.fromarray(coarse)
     return image.resize((width, height), Image.Resampling.BICUBIC)
@@ -60,7 +60,7 @@ def test_nothing_is_resized_where_nothing_has_to_be(tmp_path):
 
 
 def test_the_middle_is_kept(tmp_path):
-    """Of a frame of width 1/4, crop 0.5 sees nothing."""
+    """Crop 0.5 shows nothing of a frame of width 1/4."""
     pixels = np.zeros((80, 80, 3), "uint8")
     pixels[20:60, 20:60] = (10, 200, 90)
     path = save(Image.fromarray(pixels), tmp_path / "frame.png")

@@ -9,13 +9,13 @@ import sys
 import keras
 import numpy as np
 import pytest
-from keras.src.applications import imagenet_utils
 
 from nasnet_keras.images.imagenet import (
     class_index,
     decode_predictions,
     preprocess_input,
 )
+from tests.support.keras_internals import imagenet_utils
 
 
 def file_bytes():
@@ -25,7 +25,7 @@ def file_bytes():
 
 @pytest.fixture
 def reference(monkeypatch, tmp_path):
-    """keras.applications' decoder, fed our file where it would download.
+    """keras.applications' decoder, which gets our file instead of a download.
 
     It asks for a file of a certain hash; ours must have it.
     """
@@ -56,7 +56,7 @@ def test_preprocess_numpy(dtype):
     assert isinstance(actual, np.ndarray)
     assert actual.dtype == expected.dtype
     np.testing.assert_array_equal(actual, expected)
-    # Keras writes over a floating-point array; ours must not.
+    # Keras overwrites a floating-point array; ours must not.
     np.testing.assert_array_equal(x, before)
 
 

@@ -1,4 +1,4 @@
-"""Our batch normalization against Keras' own, and its one difference."""
+"""Our batch normalization against that of Keras."""
 
 import keras
 import numpy as np
@@ -6,14 +6,14 @@ import pytest
 
 from nasnet_keras.layers.batch_norm import BatchNormalization
 
-tf = pytest.importorskip("tensorflow")  # Its fused kernel is held to Keras.
+tf = pytest.importorskip("tensorflow")  # For the fused kernel.
 
 SHAPES = [(4, 5, 3, 6), (8, 6)]
 SETTINGS = {"momentum": 0.9, "epsilon": 1e-2}
 
 
 def twins(shape, dtype=None):
-    """Our layer and Keras', with the same weights, away from 0 and 1."""
+    """Our layer and Keras', with the same random weights."""
     ours = BatchNormalization(**SETTINGS, dtype=dtype)
     theirs = keras.layers.BatchNormalization(**SETTINGS, dtype=dtype)
     rng = np.random.default_rng(1)
@@ -47,13 +47,13 @@ def test_outputs_equal_keras(shape, training):
     x = batch(shape)
     expected = theirs(x, training=training)
     assert_close(ours(x, training=training), expected)
-    # The two cases differ, so that neither stands in for the other.
+    # Inference and training differ.
     assert np.abs(expected - theirs(x, training=not training)).max() > 0.1
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_moving_statistics(shape):
-    """The mean as Keras', the variance the unbiased one: divided by n - 1."""
+    """The mean equals Keras'; the variance is unbiased, divided by n - 1."""
     ours, theirs = twins(shape)
     start = [np.array(weight) for weight in ours.get_weights()]
     x = batch(shape)
@@ -99,7 +99,7 @@ def test_frozen_layer_uses_its_moving_statistics(shape):
     ],
 )
 def test_half_precision_inputs(dtype, policy, tolerance, training):
-    """Halves in and out; the statistics stay in single precision."""
+    """Half precision in and out; statistics in single precision."""
     shape = SHAPES[0]
     ours, _ = twins(shape, policy)
     single, _ = twins(shape)
@@ -144,7 +144,7 @@ def test_gradients_equal_keras(shape, training):
 
 
 def test_one_value_per_channel():
-    """A batch of one pixel has no unbiased variance: nothing may blow up."""
+    """A batch of one pixel has no unbiased variance; results stay finite."""
     ours, _ = twins((1, 1, 1, 6))
     ours(batch((1, 1, 1, 6)), training=True)
     assert np.isfinite(ours.get_weights()).all()

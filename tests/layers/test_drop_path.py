@@ -20,7 +20,7 @@ ROWS = 4096
 @pytest.mark.parametrize(
     "step, total, cell, cells, final, expected",
     [
-        # Large: 22 cells, keep 0.7. Half way up the network and the training.
+        # Large: 22 cells, keep 0.7. Half of the depth and of the training.
         (125_000, 250_000, 10, 22, 0.3, 0.075),
         # Its last cell, at the first step, at the last, and long after.
         (0, 250_000, 21, 22, 0.3, 0.0),
@@ -59,7 +59,7 @@ def test_the_mean_of_many_draws_is_the_undropped_output():
 
 
 def test_gradients_are_those_of_what_was_kept():
-    """A step on the mean of `w x`, dropped: the gradient counts the kept."""
+    """The gradient of the mean of `w x` counts the examples kept."""
     inputs = keras.Input((1,))
     x = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")(
         inputs
@@ -204,7 +204,7 @@ def test_callback_sets_every_cell_of_a_network(with_drop_path):
     callbacks = [ScheduledDropPath(total_steps=4)]
     targets = np.zeros(4)
     model.fit(images(), targets, batch_size=2, callbacks=callbacks, verbose=0)
-    # Two steps were done; the last batch began when one was.
+    # Two steps are done; the last batch began after one.
     for layer in model.layers:
         if hasattr(layer, "drop_path_rate"):
             current = float(layer.drop_path.current_rate.state)
@@ -224,7 +224,7 @@ def test_weights_are_the_same_with_and_without(
         source.save_weights(tmp_path / "a.weights.h5")
         target.load_weights(tmp_path / "a.weights.h5")
         np.testing.assert_array_equal(target(x), source(x))
-        # It did change something: the next turn starts from other weights.
+        # The next turn starts from other weights.
         perturb_batch_norm(target, seed=99)
         assert relative_error(target(x), source(x)) > 1e-4
         target.set_weights(source.get_weights())
@@ -245,7 +245,7 @@ def test_saved_model_keeps_its_rates(with_drop_path, tmp_path):
     [("identity", False), ("conv_1x1", True), ("max_pool_3x3", True)],
 )
 def test_identities_are_never_dropped(layer_class, operation, dropped):
-    """Nor their stride-2 form. Frozen, so that batch norm does not differ."""
+    """Nor at stride 2. Frozen, so that batch norm does not differ."""
     cell = Cell([Block((0, 1), (operation, operation))], (2,))
     layer = layer_class(cell, filters=2, drop_path_rate=0.9)
     layer.build([(None, None, None, 2)] * 2)

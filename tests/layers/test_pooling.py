@@ -1,4 +1,4 @@
-"""Both pooling semantics, against a computation with nothing but loops."""
+"""Both pooling semantics against a computation by plain loops."""
 
 import itertools
 
@@ -8,6 +8,7 @@ import pytest
 
 from nasnet_keras.layers.checks import check_pooling_semantics
 from nasnet_keras.layers.pooling import Pooling
+from tests.support.keras_internals import imagenet_utils
 
 SIZES = [(7, 7), (8, 8), (9, 6), (6, 9), (1, 2), (2, 3)]
 KINDS = ["max", "average"]
@@ -50,7 +51,7 @@ def images(size, low=-1.0, high=1.0):
 
 
 def test_reference_by_hand():
-    """The reference itself, on a row that fits into the head."""
+    """The reference itself, on a short row."""
     x = np.array([-4.0, -2.0, -6.0, -8.0]).reshape(1, 1, 4, 1)
     slim = [pool(x, kind, 3, 2, "tf_slim").ravel() for kind in KINDS]
     np.testing.assert_array_equal(slim, [[-2, -6], [-4, -7]])
@@ -65,7 +66,7 @@ def test_reference_by_hand():
 def test_pooling_equals_the_loops(kind, window, strides, semantics):
     layer = Pooling(kind, window, strides, semantics)
     for size in SIZES:
-        # All negative, so that a zero of the padding would show.
+        # All negative, so that a padding of zeros would win a maximum.
         for x in images(size), images(size, high=-0.1):
             expected = pool(x, kind, window, strides, semantics)
             actual = np.asarray(layer(x))
@@ -78,10 +79,8 @@ def test_pooling_equals_the_loops(kind, window, strides, semantics):
 @pytest.mark.parametrize("size", SIZES)
 def test_keras_semantics_are_those_of_keras_applications(kind, window, size):
     """The layers that keras.applications builds, with its own padding."""
-    from keras.src.applications.imagenet_utils import correct_pad
-
     x = images(size)
-    padding = correct_pad(x, window)
+    padding = imagenet_utils.correct_pad(x, window)
     pooling = {
         "max": keras.layers.MaxPooling2D,
         "average": keras.layers.AveragePooling2D,
@@ -100,7 +99,7 @@ def test_zeros_win_only_with_keras_semantics_and_stride_2(size):
         zeros = semantics == "keras" and strides == 2
         highest = np.asarray(Pooling("max", 3, strides, semantics)(x)).max()
         assert highest == (0 if zeros else -1), (semantics, strides)
-        # The average of minus ones is minus one but where zeros count.
+        # The average is minus one unless zeros are included.
         pool = Pooling("average", 3, strides, semantics)
         average = np.asarray(pool(x)).max()
         assert (average > -0.9) == zeros, (semantics, strides)
@@ -109,7 +108,7 @@ def test_zeros_win_only_with_keras_semantics_and_stride_2(size):
 @pytest.mark.parametrize("semantics", SEMANTICS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_model_pools_any_size(kind, semantics):
-    """Odd and even through one compiled model of unknown size."""
+    """Odd and even sides, in one compiled model of unknown size."""
     inputs = keras.Input((None, None, 3))
     layer = Pooling(kind, 3, 2, semantics)
     model = keras.Model(inputs, layer(inputs))
@@ -141,7 +140,7 @@ def test_errors_name_the_argument():
 @pytest.mark.parametrize("size", [(7, 9), (8, 8), (8, 7)])
 @pytest.mark.parametrize("kind", ["max", "average"])
 def test_alignment_of_pytorch(kind, size):
-    """Padding on both sides, where it never wins and does not count."""
+    """Padding on both sides, which is ignored in maximum and average."""
     torch = pytest.importorskip("torch")
     from torch.nn import functional
 
@@ -165,7 +164,7 @@ def test_alignment_of_pytorch(kind, size):
 @pytest.mark.parametrize("semantics", ["tf_slim", "keras"])
 @pytest.mark.parametrize("size", [7, 8])
 def test_even_window(semantics, size):
-    """2x2 at stride 2, as TensorFlow's "same": padded at the far end."""
+    """2x2 at stride 2, as TensorFlow's "same": padded at the end."""
     x = np.random.default_rng(0).normal(-3, 1, (1, size, size, 1))
     x = x.astype("float32")
     far = size % 2

@@ -1,4 +1,4 @@
-"""Whitening, against TensorFlow's own and inside a network."""
+"""Whitening against TensorFlow's, and inside a network."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Ctrl-C wherever the main thread is."""
+"""Ctrl-C in every place where the main thread can be."""
 
 import gc
 import signal

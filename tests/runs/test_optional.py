@@ -1,4 +1,4 @@
-"""Packages that are missing are told by name."""
+"""The error for missing packages names them."""
 
 import pytest
 

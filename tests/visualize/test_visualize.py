@@ -1,4 +1,4 @@
-"""Pictures are written whole or not at all, and nothing in them overlaps."""
+"""Pictures: written completely or not at all; boxes do not overlap."""
 
 import itertools
 import random

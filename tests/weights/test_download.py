@@ -1,4 +1,4 @@
-"""Fetching into the cache: a real server, real files, real processes."""
+"""Downloads into the cache: real server, files and processes."""
 
 import contextlib
 import hashlib
@@ -52,14 +52,14 @@ with_and_without_hash = pytest.mark.parametrize(
 
 @pytest.fixture
 def offline():
-    """The address of a file that no server serves: the port is free."""
+    """An address without a server: the port is free."""
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
         port = server.server_port
     return f"http://127.0.0.1:{port}/weights.h5"
 
 
 def names(folder):
-    """What is in the cache, but for locks."""
+    """The names in the cache, without locks."""
     return {path.name for path in folder.iterdir() if path.suffix != ".lock"}
 
 
@@ -68,7 +68,7 @@ def read_record(cache, name="weights.h5"):
 
 
 def assert_has_facts(error, url, path, expected, *happened):
-    """The message has what every message has, and what happened."""
+    """Checks the facts in a message, and what happened."""
     message = str(error.value)
     for fact in (url, str(path), expected, *happened, "weights=PATH"):
         assert fact in message
@@ -77,7 +77,7 @@ def assert_has_facts(error, url, path, expected, *happened):
 
 @contextlib.contextmanager
 def started(*args, script=FETCH, log=subprocess.PIPE):
-    """A process that fetches; killed at the end if it still runs."""
+    """A process that downloads; killed at the end if it still runs."""
     with subprocess.Popen(
         [sys.executable, "-c", script, *args],
         env={**os.environ, "KERAS_BACKEND": "numpy"},
@@ -92,7 +92,7 @@ def started(*args, script=FETCH, log=subprocess.PIPE):
 
 
 def wait_until(true):
-    """Waits for another process; returns what made an end of it."""
+    """Waits until another process has met a condition; returns its value."""
     end = time.monotonic() + PATIENCE
     while not (result := true()):
         assert time.monotonic() < end, "the other process does not get there"
@@ -304,7 +304,7 @@ def test_a_damaged_record_is_named(server, cache, text):
 
 @pytest.fixture
 def read_only():
-    """Function that makes its argument a folder nobody here can write to.
+    """Function that makes its argument a folder without write permission.
 
     The mode of a folder does not bind the superuser, who becomes another user
     until the test ends. The folder must not lie in one that is private.
@@ -379,7 +379,7 @@ def test_a_cache_that_cannot_be_made(server, tmp_path, monkeypatch):
 
 
 def test_a_disk_that_is_full(server, cache):
-    """Played by the limit on the size of the files of a process."""
+    """Simulated by a limit on the size of files."""
     url = server.publish("weights.h5", CONTENT)
     limited = (
         "import keras, resource\n"
@@ -408,7 +408,7 @@ def test_four_processes_download_once(server, tmp_path, cache, published):
             )
             for log in logs
         ]
-        # One downloads and cannot end before the others want the file too.
+        # One downloads and cannot end before the others wait for the file.
         wait_until(
             lambda: sum("Waiting for" in log.read_text() for log in logs) == 3
         )
@@ -420,7 +420,7 @@ def test_four_processes_download_once(server, tmp_path, cache, published):
             assert out.splitlines()[-1] == f"fetched {cache / 'weights.h5'}"
     assert len(server.requests) == 1
     assert (cache / "weights.h5").read_bytes() == CONTENT
-    # Who waited did not record anew either.
+    # Nor did the waiting processes write another record.
     recorded = sum("Recorded sha256" in log.read_text() for log in logs)
     assert recorded == (published is None)
 
@@ -536,7 +536,7 @@ def test_members_that_leave_the_folder_are_refused(server, cache, name):
 
 
 def damaged(content):
-    """The same archive, but for one bit of what is in a file."""
+    """The same archive with one bit changed in a file."""
     middle = len(content) // 2
     flipped = bytes([content[middle] ^ 1])
     return content[:middle] + flipped + content[middle + 1 :]
@@ -560,7 +560,7 @@ def test_a_broken_archive_is_not_kept(server, cache, broken):
     assert_has_facts(error, url, cache / "a.tar.gz", expected)
     assert names(cache) == set()
 
-    # It is no standard for what is published later.
+    # Later downloads are not compared with it.
     server.publish("a.tar.gz", tar_of("checkpoint"))
     assert files_in(fetch_archive(url)) == {"checkpoint": b"weights"}
 

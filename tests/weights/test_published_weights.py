@@ -19,14 +19,19 @@ from nasnet_keras.presets import registry as presets
 from nasnet_keras.presets.registry import PNASNET
 from nasnet_keras.presets.types import Preset, Weights
 from nasnet_keras.weights.download import DownloadError
-from tests.support.sources import relative_error, write_legacy_h5
+from tests.support.keras_internals import nasnet
+from tests.support.sources import (
+    relative_error,
+    small_keras_nasnet,
+    write_legacy_h5,
+)
 
 ROOT = pathlib.Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("cache")
 
 
 def published(server, name, path, **fields):
-    """Serves a file, and describes it as a preset does."""
+    """Serves a file; returns its description as in a preset."""
     content = path.read_bytes()
     url = server.publish(name, content)
     md5 = hashlib.md5(content).hexdigest()
@@ -36,21 +41,8 @@ def published(server, name, path, **fields):
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """Files of a small NASNet of keras.applications, with and without top."""
-    from keras.src.applications.nasnet import NASNet
-
     folder = tmp_path_factory.mktemp("keras")
-    keras.utils.set_random_seed(2)
-    model = NASNet(
-        input_shape=(32, 32, 3),
-        penultimate_filters=192,
-        num_blocks=1,
-        stem_block_filters=32,
-        skip_reduction=False,
-        filter_multiplier=2,
-        weights=None,
-        classes=1000,
-        default_size=32,
-    )
+    model = small_keras_nasnet(seed=2, classes=1000)
     write_legacy_h5(model, folder / "top.h5")
     body = keras.Model(model.input, model.layers[-3].output)
     write_legacy_h5(body, folder / "no-top.h5")
@@ -87,7 +79,7 @@ def body_of(model):
 
 def test_loads_and_is_downloaded_once(preset, files, server):
     x = images(32, 32, 3)
-    for weights in ({"weights": "imagenet"}, {}):  # It is the default.
+    for weights in ({"weights": "imagenet"}, {}):  # The default.
         model = nasnet_keras.from_preset(preset, **weights)
         assert relative_error(model(x), files[1](x)) < 1e-5
     assert server.requests == ["/top.h5"]
@@ -213,7 +205,7 @@ def test_the_authors_archive_for_other_classes(archive, caplog):
 
 
 def test_the_archives_auxiliary_head(archive, caplog):
-    """What fits is loaded; what depends on size and classes is named."""
+    """Layers that depend on size and classes are not loaded, but named."""
     options = {"auxiliary_head": True, "weights": "imagenet"}
     whole = nasnet_keras.from_preset(archive[0], **options)
     assert "to be trained" not in caplog.text
@@ -252,8 +244,6 @@ def test_a_damaged_extraction_is_mended(archive, cache, server, caplog):
     ],
 )
 def test_addresses_are_those_of_keras_applications(name, md5):
-    from keras.src.applications import nasnet
-
     weights = presets.PRESETS[
         "nasnet_mobile" if "mobile" in name else "nasnet_large"
     ].weights["imagenet"]
@@ -263,8 +253,10 @@ def test_addresses_are_those_of_keras_applications(name, md5):
 
 @pytest.mark.long
 def test_mobile_by_its_own_function(server, monkeypatch, tmp_path):
-    """The whole way at the real size: its file, its hash, its network."""
-    pytest.importorskip("tensorflow")  # On torch, Keras refuses its own.
+    """The real network, with a file of its size."""
+    pytest.importorskip(
+        "tensorflow"
+    )  # Keras refuses it on torch.
     theirs = keras.applications.NASNetMobile(weights=None)
     write_legacy_h5(theirs, tmp_path / "mobile.h5")
     served = published(server, "NASNet-mobile.h5", tmp_path / "mobile.h5")
@@ -274,7 +266,7 @@ def test_mobile_by_its_own_function(server, monkeypatch, tmp_path):
     ours = nasnet_keras.NASNetMobile(pooling_semantics="keras")
     x = images(224, 224, 3)
     assert relative_error(ours(x), theirs(x)) < 1e-4
-    # The README's first lines on networks do just this.
+    # As in the README.
     text = (ROOT / "README.md").read_text()
     code = text.split("```python\n")[1].split("```")[0]
     namespace = {"images": 127.5 * (x + 1)}

@@ -1,4 +1,4 @@
-"""Weights of every kind load whole, or not at all, and errors name it all."""
+"""Weights of every kind load completely or not at all; errors name all."""
 
 import logging
 import os
@@ -14,9 +14,11 @@ import pytest
 import nasnet_keras
 from nasnet_keras.presets.registry import PNASNET
 from nasnet_keras.weights import WeightsError, adapt_kernel, load_weights
+from tests.support.keras_internals import legacy_h5_format
 from tests.support.sources import (
     perturb_batch_norm,
     relative_error,
+    small_keras_nasnet,
     write_legacy_h5,
 )
 
@@ -24,22 +26,8 @@ SHAPE = (32, 32, 3)
 
 
 def theirs(include_top=True):
-    """A small NASNet of keras.applications; its weights are any but ours."""
-    from keras.src.applications.nasnet import NASNet
-
-    keras.utils.set_random_seed(1)
-    model = NASNet(
-        input_shape=SHAPE,
-        penultimate_filters=192,
-        num_blocks=1,
-        stem_block_filters=32,
-        skip_reduction=False,
-        filter_multiplier=2,
-        include_top=include_top,
-        weights=None,
-        classes=5,
-        default_size=32,
-    )
+    """A small NASNet of keras.applications with other weights than ours."""
+    model = small_keras_nasnet(seed=1, classes=5, include_top=include_top)
     perturb_batch_norm(model)
     return model
 
@@ -64,7 +52,7 @@ def h5(source, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model():
-    """A network whose weights each test sets as it likes."""
+    """A network; each test sets its weights."""
     return ours()
 
 
@@ -74,7 +62,7 @@ def images(count=2, shape=SHAPE):
 
 
 def kept(model):
-    """Weights that a failed load must not touch."""
+    """Weights that a failed load must not change."""
     rng = np.random.default_rng(3)
     model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
     return model.get_weights()
@@ -96,10 +84,8 @@ def test_legacy_h5(source, h5, model):
 
 
 def test_whole_model_saved_as_h5(source, model, tmp_path):
-    """What `model.save("x.h5")` writes has its weights one group deeper."""
+    """`model.save("x.h5")` writes the weights one group deeper."""
     path = tmp_path / "whole.h5"
-    from keras.src.legacy.saving import legacy_h5_format
-
     legacy_h5_format.save_model_to_hdf5(source, path)
     kept(model)
     load_weights(model, path)
@@ -107,7 +93,7 @@ def test_whole_model_saved_as_h5(source, model, tmp_path):
 
 
 def test_names_as_keras_2_wrote_them(source, h5, model, tmp_path):
-    """There a variable is "layer/kernel:0"."""
+    """Keras 2 names a variable "layer/kernel:0"."""
     path = tmp_path / "keras2.h5"
     with h5py.File(h5) as old, h5py.File(path, "w") as new:
         for key, value in old.attrs.items():
@@ -207,7 +193,7 @@ def test_the_error_carries_the_whole_lists(h5, tmp_path):
 
 @pytest.mark.parametrize("macro", ["enas", "nasnet"])
 def test_variables_that_such_files_do_not_know(h5, macro):
-    """A second projection (ENAS); a layer that is the user's own."""
+    """A second projection (ENAS); a layer that the user added."""
     model = ours(include_top=False, pooling="avg", macro=macro)
     expected = r"\d+ missing: .*cell_"
     if macro == "nasnet":
@@ -286,7 +272,7 @@ def test_the_stem_is_adapted_on_request(h5, caplog):
 
 @pytest.fixture(scope="module")
 def checkpoint(shared_data):
-    """Of an ImageNet network: background class, averages, auxiliary head."""
+    """Of an ImageNet network: with background class, averages, both heads."""
     pytest.importorskip("tensorflow")
     index = shared_data("tf_slim_reference", "nasnet_mobile_tiny")
     return index / "model.ckpt"
@@ -358,7 +344,7 @@ def test_checkpoint_of_other_classes(checkpoint):
 
 
 def test_no_background_without_imagenet(shared_data):
-    """One class more is another network, not a class to drop."""
+    """For CIFAR no class is dropped: one more is an error."""
     pytest.importorskip("tensorflow")
     folder = shared_data("tf_slim_reference", "nasnet_cifar_tiny")
     model = nasnet_keras.NASNet(
@@ -564,7 +550,7 @@ def test_damaged_own_file(model, tmp_path):
 
 
 def test_trained_model_as_weights(model, tmp_path):
-    """The optimizer's variables in the archive are no weights."""
+    """The optimizer's variables in the archive are ignored."""
     trained = ours()
     trained.compile("adam", "sparse_categorical_crossentropy")
     trained.optimizer.build(trained.trainable_variables)

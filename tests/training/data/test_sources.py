@@ -9,6 +9,7 @@ import pytest
 
 from nasnet_keras.training.data import load_dataset
 from nasnet_keras.training.data.sources import CIFAR_CLASSES
+from tests.support.keras_internals import file_utils
 
 
 def batch(number, labels):
@@ -33,8 +34,6 @@ def archive(path, folder, files):
 @pytest.fixture
 def downloads(tmp_path, monkeypatch):
     """The folder of `keras.datasets`' downloads, with hash checks disabled."""
-    from keras.src.utils import file_utils
-
     monkeypatch.setattr(
         file_utils.config, "keras_home", lambda: str(tmp_path / "home")
     )
