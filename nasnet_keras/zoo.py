@@ -80,9 +80,7 @@ def build_preset(
     return model, end_points
 
 
-def save_preset(
-    folder: PathLike, preset: Preset, model: keras.Model
-) -> Preset:
+def save_preset(folder: PathLike, preset: Preset, model: keras.Model) -> Preset:
     """Writes your own preset: configuration, weights and card.
 
     Args:

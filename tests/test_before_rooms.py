@@ -3,6 +3,7 @@
 import csv
 import json
 import pathlib
+import shlex
 import shutil
 
 import keras
@@ -73,13 +74,13 @@ def rows(path):
 def test_a_training_goes_on(copy):
     """To the curve that it would have had, by the command that began it."""
     folder = copy("training")
-    words = (
-        "--data digits --preset nasnet_cifar --cells-per-stack 1 --filters 2 "
-        "--image-size 8 --images 400 --epochs 2 --recipe cifar10_short "
-        "--batch-size 100"
-    ).split()
+    words = shlex.split(
+        "train --data digits --preset nasnet_cifar --cells-per-stack 1 "
+        "--filters 2 --image-size 8 --images 400 --epochs 2 "
+        "--recipe cifar10_short --batch-size 100"
+    )
     words += ["--genotype", DATA / "cells.json", "--directory", folder]
-    assert call("train", *words) == 0
+    assert call(*words) == 0
     expected = rows(DATA / "history_of_both_epochs.csv")
     actual = rows(folder / "history.csv")
     assert len(actual) == len(expected) == 2
@@ -98,15 +99,15 @@ def test_a_search_goes_on(copy):
         pytest.skip("the search was one of TensorFlow, which it notes")
     folder = copy("search")
     before = records(folder / "trials.jsonl")
-    words = (
-        "--data digits --oracle evolution --blocks 2 --images 300 --epochs 1 "
-        "--filters 2 --trials 3 --no-compare --trials-per-process 0"
-    ).split()
-    assert call("search", *words, "--directory", folder) == 0
+    words = shlex.split(
+        "search --data digits --oracle evolution --blocks 2 --images 300 "
+        "--epochs 1 --filters 2 --trials 3 --no-compare --trials-per-process 0"
+    )
+    assert call(*words, "--directory", folder) == 0
     after = records(folder / "trials.jsonl")
     assert after[:2] == before and len(after) == 3
     assert list(after[2]) == list(before[1])
-    words = "--top 1 --cells-per-stack 1 --filters 2 --epochs 1".split()
+    words = shlex.split("--top 1 --cells-per-stack 1 --filters 2 --epochs 1")
     assert call("retrain", folder, *words, "--batch-size", 60) == 0
     assert (folder / "model.keras").is_file()
 

@@ -69,7 +69,7 @@ class Weights:
     configuration: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
-        """Returns the training record of shipped weights (`pretrained/ship.py`).
+        """Returns how shipped weights were trained (`pretrained/ship.py`).
 
         Returns:
             Dictionary: `configuration`, `history`, `minutes`, `test`, ...
