@@ -1,10 +1,10 @@
-"""The controller on a made-up reward in the paper's space of 50 decisions.
+"""The controller on a synthetic reward in the paper's space of 50 decisions.
 
     python benchmarks/controller.py [--seeds 5] [--samples 1000]
 
 The reward is the share of one operation among the 20 operation decisions:
-1/13 by chance. Prints, for each seed, the mean reward of batches on the
-way, in the settings `small` and `paper`, beside random search.
+1/13 by chance. Prints, for each seed, the mean reward of batches during the
+search, with the settings `small` and `paper` and for random search.
 """
 
 import argparse

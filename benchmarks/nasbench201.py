@@ -3,12 +3,12 @@
     python benchmarks/nasbench201.py ../shared/data/nasbench201_cifar10.csv
 
 The table is a CSV with the columns `architecture` and `validation_accuracy`,
-of all 15,625 cells or of some: no other is then proposed.
+of all 15,625 cells or of some; only cells of the table are proposed.
 Every oracle runs through its public interface (`create_trial`, `end_trial`),
-journal included, in one setting for all budgets. Prints the mean over the
-seeds of the best accuracy found after 100, 200 and 500 evaluations; writes its
-JSON and its plot to `benchmarks/results/`, in files named after the table, with
-what is there of oracles that were not asked for. `--warm` compares cold starts
+journal included, with the same settings for all budgets. Prints the mean over
+the seeds of the best accuracy found after 100, 200 and 500 evaluations; writes
+JSON and a plot to `benchmarks/results/`, in files named after the table;
+results of other oracles in that file are kept. `--warm` compares cold starts
 with starts from an earlier search.
 """
 
@@ -51,7 +51,7 @@ SEEDS = 20
 
 
 class WithinTable:
-    """Lets no cell be proposed of which a table has no row."""
+    """A limit: only cells that have a row in the table are proposed."""
 
     def __init__(self, table):
         self.cells = {
@@ -94,14 +94,16 @@ def cold(make_oracle, table, trials, seed):
 
 
 def best_so_far(accuracies, trials):
-    """Returns the best after each of so many trials; a table that has fewer
-    rows has given all that it has."""
+    """Returns the best accuracy after each trial.
+
+    If the table has fewer rows than trials, the last value is repeated.
+    """
     missing = trials - len(accuracies)
     return np.pad(np.maximum.accumulate(accuracies), (0, missing), "edge")
 
 
 def warm(make_oracle, table, trials, seed):
-    """The same, after a search of another seed."""
+    """Returns the same as `cold`, after an earlier search of another seed."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         earlier = folder / "earlier"
@@ -118,13 +120,13 @@ def warm(make_oracle, table, trials, seed):
 
 
 def until(curve, level):
-    """Returns after how many evaluations a level was reached, or `None`."""
+    """Returns the number of evaluations to reach a level, or `None`."""
     reached = np.flatnonzero(curve >= level)
     return int(reached[0]) + 1 if len(reached) else None
 
 
 def compare_starts(names, table, args):
-    """Prints the evaluations to the reward that a cold start has after 200."""
+    """Prints how many evaluations reach a cold start's accuracy after 200."""
     print(f"{'oracle':16}    level   cold   warm  (medians of evaluations)")
     results = {}
     for name in names:
@@ -137,7 +139,7 @@ def compare_starts(names, table, args):
             for start in (cold, warm)
         }
         level = float(np.median([c[-1] for c in curves["cold"]]))
-        # Who has not reached it counts as one evaluation more than there are.
+        # A search that does not reach it counts one more than all trials.
         needed = {
             start: [until(c, level) or EARLIER_TRIALS + 1 for c in found]
             for start, found in curves.items()
@@ -175,14 +177,14 @@ def compare_oracles(names, table, args):
 
 
 def results_of(path, asked):
-    """Returns what a file holds of other oracles, if the same was asked."""
+    """Returns the results in a file if its settings are the same."""
     content = json.loads(path.read_text()) if path.is_file() else {}
     same = all(content.get(name) == value for name, value in asked.items())
     return content["results"] if same else {}
 
 
 def name_of_results(args):
-    """Returns a name under which nothing else is overwritten."""
+    """Returns a file name that is unique to the settings."""
     name = args.table.stem + ("_warm" if args.warm else "")
     return name if args.seeds == SEEDS else f"{name}_{args.seeds}_seeds"
 
@@ -227,7 +229,7 @@ def main():
     }
     known = results_of(path, asked)
     found = compare(args.oracles, table, args)
-    # In one order, whatever was asked for.
+    # Always in the same order.
     known |= found
     results = {name: known[name] for name in ORACLES if name in known}
     content = {

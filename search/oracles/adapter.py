@@ -125,7 +125,7 @@ class SpaceOracle(keras_tuner.Oracle):
         self.core = Core(self, enqueue, limits)
         self._ledger: Ledger | None = None
         self._lock = threading.RLock()
-        self._lowest_open = 0
+        self._lowest_open = 0  # No lower number is without a trial.
         self._restored = 0  # Trials that ended in an earlier process.
         self._notes: dict[str, Notes] = {}
         self._started: dict[str, float] = {}
@@ -238,7 +238,7 @@ class SpaceOracle(keras_tuner.Oracle):
         """Takes a trial's metrics; returns the trial."""
         with self._lock:
             trial = self.trials[trial_id]
-            if set(metrics) != {trials.CURVE}:  # It comes before the rest.
+            if set(metrics) != {trials.CURVE}:  # Reported before the rest.
                 self._check_objective_found(metrics)
             for name, value in metrics.items():
                 if not trial.metrics.exists(name):
@@ -256,10 +256,8 @@ class SpaceOracle(keras_tuner.Oracle):
             ours.hyperparameters = trial.hyperparameters
             ours.status, ours.message = trial.status, trial.message
             self.update_space(trial.hyperparameters)
-            if ours.status == Status.COMPLETED and trials.has_finite(
-                ours, self.objective.name
-            ):
-                self.score_trial(ours)
+            if ours.status == Status.COMPLETED:
+                self._score(ours)
             self._remove_ongoing(trial.trial_id)
             if self._should_retry(ours):
                 ours.metrics = type(ours.metrics)()
@@ -268,6 +266,13 @@ class SpaceOracle(keras_tuner.Oracle):
             self._record(ours)
             self._display.on_trial_end(ours)
             self._stop_after_failures()
+
+    def _score(self, trial):
+        problem = trials.why_no_score(trial, self.objective.name)
+        if problem is None:
+            self.score_trial(trial)
+        else:
+            trial.status, trial.message = Status.INVALID, problem
 
     def _remove_ongoing(self, trial_id):
         for tuner_id, ongoing in list(self.ongoing_trials.items()):

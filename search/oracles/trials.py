@@ -27,19 +27,17 @@ def direction_of(objective: Any, name: str) -> str:
     return "max"
 
 
-def has_finite(trial: Any, name: str) -> bool:
-    """Returns whether a metric has a finite value at any step.
+def why_no_score(trial: Any, name: str) -> str | None:
+    """Returns why the objective gives no score; `None` if it gives one.
 
-    If not, the trial becomes invalid.
+    It must have a finite value at one step at least.
     """
     exists = trial.metrics.exists(name)
     history = trial.metrics.get_history(name) if exists else []
     values = [value for entry in history for value in entry.value]
     if any(math.isfinite(value) for value in values):
-        return True
-    trial.status = Status.INVALID
-    trial.message = f"{name} is not a finite number: {values}"
-    return False
+        return None
+    return f"{name} is not a finite number: {values}"
 
 
 def to_record(

@@ -1,4 +1,4 @@
-"""What all oracles share: contract with KerasTuner, resuming, failures."""
+"""All oracles in KerasTuner: contract, resuming, failures."""
 
 import dataclasses
 import json
@@ -49,7 +49,7 @@ every = pytest.mark.parametrize("kind", MAKERS)
 
 
 def reward(values):
-    """Made up: the share of one operation."""
+    """A synthetic reward: the share of one operation."""
     names = [v for k, v in values.items() if "operation" in k]
     return names.count("conv_3x3") / len(names)
 
@@ -106,7 +106,7 @@ def test_the_seed_decides(kind, tmp_path):
 @every
 def test_resumed_equals_uninterrupted(kind, tmp_path):
     whole = search(kind, tmp_path / "whole", 21)
-    for trials in (3, 4, 10, 21):  # between, at and after policy updates
+    for trials in (3, 4, 10, 21):  # Between, at and after policy updates.
         parts = search(kind, tmp_path / "parts", trials)
     assert outcome(parts) == outcome(whole)
     if kind in ("ppo", "reinforce"):
@@ -126,7 +126,7 @@ def test_what_is_enqueued_comes_first(kind, tmp_path):
     whole = search(kind, tmp_path / "whole", 9, enqueue=KNOWN)
     assert proposals(whole)[:2] == KNOWN
     assert [r.get("enqueued") for r in whole.records[:3]] == [True, True, None]
-    # Taken up again it need not be told: the folder knows.
+    # A resumed search reads the points from its folder.
     search(kind, tmp_path / "parts", 1, enqueue=KNOWN)
     assert outcome(search(kind, tmp_path / "parts", 9)) == outcome(whole)
     with pytest.raises(SearchMismatchError, match="enqueued"):
@@ -147,7 +147,7 @@ def test_a_warm_start(kind, tmp_path):
     cold = search(kind, tmp_path / "cold", 8)
     assert warm.earlier == first.records
     assert (proposals(warm) == proposals(cold)) == (kind == "random")
-    # It has its own copy of what it has learnt from.
+    # It has its own copy of the earlier trials.
     search(kind, tmp_path / "parts", 5, **options)
     shutil.rmtree(earlier)
     assert outcome(search(kind, tmp_path / "parts", 8)) == outcome(warm)
@@ -204,7 +204,7 @@ def test_warm_starts_that_cannot_be(tmp_path):
 
 @pytest.mark.parametrize("oracle", [RandomOracle, EvolutionOracle])
 def test_a_small_space_is_searched_whole(oracle, tmp_path):
-    """Each point once, and only then one of them again."""
+    """A point is repeated only after each was proposed once."""
     space = SearchSpace([(f"{i} operation", ("a", "b")) for i in range(5)])
 
     class Counter(keras_tuner.Tuner):
@@ -267,7 +267,7 @@ def test_another_search_in_the_folder_is_refused(kind, tmp_path):
     assert (tmp_path / "run" / "trials.jsonl").read_bytes() == before
 
 
-# NumPy's word on a metric that is NaN throughout, which KerasTuner looks at.
+# NumPy warns of a metric that is always NaN, which KerasTuner reads.
 @pytest.mark.filterwarnings("ignore:All-NaN axis encountered:RuntimeWarning")
 def test_failures_are_recorded_and_count_as_the_worst(tmp_path):
     class Failing(Tuner):
@@ -550,10 +550,10 @@ SCRIPT = """
 """
 
 
-@pytest.mark.long  # Once, the tests of the command kill a search as well.
+@pytest.mark.long  # The tests of the command kill a search too.
 @pytest.mark.parametrize("kind", ["random", "ppo", "predictor"])
 def test_killed_at_random_moments(kind, tmp_path):
-    """SIGKILL, again and again: no trial is lost, none counts twice."""
+    """After each SIGKILL no trial is lost and none counts twice."""
     code = textwrap.dedent(SCRIPT).format(
         root=os.getcwd(), kind=kind, folder=str(tmp_path / "killed")
     )

@@ -1,4 +1,4 @@
-"""Regularized evolution: who lives, who has children, what they are like."""
+"""Regularized evolution: population, parents and mutations."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The predictor-guided oracle: what it sees, and that it learns."""
+"""The predictor-guided oracle: its features, and that it learns."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_paths_tell_what_computes_the_same():
 
 
 def test_it_finds_what_it_can_learn():
-    """The reward counts one operation: more than ever seen is proposed."""
+    """The reward counts one operation: proposals have more than any trial."""
     space = Chains(8)
     oracle = PredictorOracle(space, first=60, exploration=0.0)
     rng = np.random.default_rng(0)

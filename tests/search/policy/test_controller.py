@@ -130,13 +130,13 @@ def test_an_untrained_policy_is_at_chance():
 
 @pytest.mark.parametrize("loss", ["ppo", "reinforce"])
 def test_gradients_are_those_of_finite_differences(loss):
-    """Of the whole policy's loss; the gradient is read off a step of SGD."""
+    """The gradient of the loss, taken from one step of SGD."""
     import keras
 
     settings = dataclasses.replace(SMALL, entropy_weight=0.1)
     controller = Controller(SIZES, settings, units=6, seed=2, loss=loss)
     actions, log_p = controller.sample(noise(8, seed=3))
-    # Another policy than that which sampled, so that some ratios are clipped.
+    # Change the policy after sampling, so that some ratios are clipped.
     rng = np.random.default_rng(0)
     weights = controller.model.trainable_weights
     for weight in weights:

@@ -36,7 +36,7 @@ def test_other_files_are_refused(tmp_path, text, named):
 
 
 def test_a_node_is_the_sum_of_its_edges():
-    """Of identities and zeros, against the sums written out."""
+    """Cells of identities and zeros, compared with explicit sums."""
     space = NASBench201Space()
     rng = np.random.default_rng(0)
     image = rng.normal(size=(2, 6, 6, 4)).astype("float32")

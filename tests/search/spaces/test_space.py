@@ -1,4 +1,4 @@
-"""What all spaces share, and one that a user writes."""
+"""All spaces, and one that a user writes."""
 
 import sys
 
@@ -62,7 +62,7 @@ def test_a_users_own_space():
 
 
 def test_a_space_of_a_module_in_the_current_folder(tmp_path, monkeypatch):
-    """Where an installed command, unlike `python -m`, does not look."""
+    """An installed command, unlike `python -m`, does not search there."""
     (tmp_path / "space_of_mine.py").write_text(
         "from nasnet_keras.search import NASNetSpace\n"
         "space = NASNetSpace(blocks=3)\n"
@@ -112,7 +112,7 @@ def test_unknown_spaces(name, named):
 
 
 def test_options_are_of_one_type():
-    """As KerasTuner's choices are."""
+    """KerasTuner requires it."""
     space = ChainSpace().with_settings(learning_rate=(1, 0.5))
     assert space.decisions[-1].options == (1.0, 0.5)
     with pytest.raises(ValueError, match="options of 'epochs' must be"):
@@ -149,6 +149,6 @@ def test_sizes_of_spaces():
 
 
 def test_nasnet_a_is_no_point_of_the_papers_space():
-    """Its normal cell puts out its previous input, which no point does."""
+    """Its normal cell outputs its previous input, which no point does."""
     with pytest.raises(ValueError, match="no point of this space"):
         find_space("nasnet_a").from_genotype(NASNET_A)

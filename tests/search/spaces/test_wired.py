@@ -1,4 +1,4 @@
-"""Spaces of known wiring."""
+"""Spaces with the wiring of a known genotype."""
 
 import numpy as np
 import pytest
@@ -33,14 +33,14 @@ def test_nasnet_a_but_for_its_previous_input_is_a_point():
 
 
 def test_the_first_blocks_alone():
-    """Block 2 is put out, which in the whole cell is read."""
+    """Block 2 is an output: the blocks that read it are cut off."""
     space = find_space("nasnet_a_wired", blocks=3)
     genotype = space.to_genotype((0,) * 12)
     assert genotype.normal.concat == genotype.reduction.concat == (2, 3, 4)
 
 
 def test_other_wirings_are_other_searches():
-    """Their journals must not be mixed up."""
+    """A journal of one must not be resumed by the other."""
     turned = Cell(NASNET_A.reduction.blocks, (4, 5, 6))
     other = type(NASNET_A)(turned, turned)
     spaces = [WiredSpace(g, OPERATIONS, 3) for g in (NASNET_A, other)]
