@@ -55,7 +55,7 @@ def whole(genotype, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole") / "run"
     done = nasnet(*train(genotype, folder))
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""  # What libraries chatter is in the log.
+    assert done.stderr == ""  # Libraries' messages are in the log.
     return folder
 
 
