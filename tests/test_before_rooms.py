@@ -120,7 +120,7 @@ def test_a_policy_goes_on(copy):
         max_trials=14,
     )  # fmt: skip
     oracle.verbose = 0
-    oracle._set_project_dir(folder.parent, folder.name)
+    oracle.folder = folder
     while (trial := oracle.create_trial("tuner")).status == "RUNNING":
         names = list(trial.hyperparameters.values.values())
         reward = names.count("nor_conv_3x3") / 6
