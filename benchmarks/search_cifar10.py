@@ -45,7 +45,7 @@ from nasnet_keras.search import (
     search,
 )
 from nasnet_keras.search.comparison import choose_filters
-from nasnet_keras.search.evaluators.shared.evaluator import SHARED
+from nasnet_keras.search.evaluators.shared.evaluator import SHARED_RECIPE
 from nasnet_keras.training.data import load_dataset
 
 ORACLES = {"searched": "predictor", "random": "random"}
@@ -131,7 +131,7 @@ class Benchmark:
             self.space,
             self.dataset,
             dataclasses.replace(
-                SHARED, filters=args.filters, augmentation="cifar"
+                SHARED_RECIPE, filters=args.filters, augmentation="cifar"
             ),
             Rounds(
                 warm_up_steps=args.warm_up,

@@ -14,6 +14,7 @@ import json
 import pathlib
 import time
 
+import numpy as np
 import training  # Before Keras: it sets how TensorFlow computes.
 
 from nasnet_keras.runs.files import write_atomically
@@ -24,8 +25,7 @@ from nasnet_keras.search import (
     TrainFromScratch,
     find_space,
 )
-from nasnet_keras.search.evaluators.shared.evaluator import SHARED
-from nasnet_keras.search.oracles.base import random_actions
+from nasnet_keras.search.evaluators.shared.evaluator import SHARED_RECIPE
 from nasnet_keras.training.data import load_dataset
 
 OUTPUT = training.RESULTS / "shared_weights.json"
@@ -40,11 +40,13 @@ def resident():
 def shared(evaluator, space, children):
     """Returns seconds: of the first child, of the others; and memory."""
     began = time.time()
-    evaluator(space.to_genotype(random_actions(space, 0)))
+    evaluator(space.to_genotype(space.sample(np.random.default_rng(0))))
     first = time.time() - began
     memory, began = [resident()], time.time()
     for number in range(1, children + 1):
-        evaluator(space.to_genotype(random_actions(space, number)))
+        evaluator(
+            space.to_genotype(space.sample(np.random.default_rng(number)))
+        )
         if number % (children // 10) == 0:
             memory.append(resident())
     return first, time.time() - began, memory
@@ -70,13 +72,13 @@ def main():
         images=args.images,
     )
     space = find_space(args.space, args.blocks)
-    recipe = dataclasses.replace(SHARED, filters=args.filters, epochs=1)
+    recipe = dataclasses.replace(SHARED_RECIPE, filters=args.filters, epochs=1)
     evaluator = SharedWeights(space, dataset, recipe, Rounds())
     first, rest, memory = shared(evaluator, space, args.children)
     alone = TrainFromScratch(dataset, recipe)
     began = time.time()
     for number in range(args.alone):
-        alone(space.to_genotype(random_actions(space, number)))
+        alone(space.to_genotype(space.sample(np.random.default_rng(number))))
     each = (time.time() - began) / args.alone
     rates = {"shared": 3600 * args.children / rest, "alone": 3600 / each}
     ratio = rates["shared"] / rates["alone"]

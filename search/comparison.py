@@ -1,24 +1,37 @@
-"""Cells trained alike: one recipe, one budget, about equal parameters."""
+"""Compares cells: one recipe, one budget, about the same parameters."""
 
 import dataclasses
 import json
+import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from nasnet_keras.genotypes import Genotype
 from nasnet_keras.runs.files import write_atomically
-from nasnet_keras.search.commands.progress import say
-from nasnet_keras.search.evaluators.from_scratch import (
+from nasnet_keras.search.evaluators.children import (
+    ChildRecipe,
     accuracy,
     child_network,
     train_child,
 )
+from nasnet_keras.search.evaluators.limits import Network
 from nasnet_keras.search.evaluators.memory import free_memory
+from nasnet_keras.training.data.dataset import Dataset
 
-LONGER = 2  # times the epochs of a child
-WIDER = 2  # times its filters
+EPOCHS_FACTOR = 2  # Epochs, relative to a child's.
+FILTERS_FACTOR = 2  # Filters, relative to a child's.
 
 
-def compare(cells, recipe, dataset, seed, path):
+def compare(
+    cells: dict[str, Genotype],
+    recipe: ChildRecipe,
+    dataset: Dataset,
+    seed: int,
+    path: pathlib.Path,
+    report: Callable[[str], None] | None = None,
+) -> dict[str, dict[str, Any]]:
     """Trains a network of each cell, longer and wider than in the search.
 
     The first cell's network sets the number of parameters; the filters of the
@@ -29,34 +42,37 @@ def compare(cells, recipe, dataset, seed, path):
         recipe: `ChildRecipe` of the search.
         dataset: `nasnet_keras.training.data.dataset.Dataset`.
         seed: Integer.
-        path: Path of a JSON file of the results. What it holds already for
-            the same cell and recipe is not trained again.
+        path: Path of a JSON file of the results. What it holds for the same
+            cell and recipe is not trained again.
+        report: Optional function that gets a line before each training.
 
     Returns:
         Dictionary, label -> dictionary with `filters`, `parameters` and
         `test_accuracy`.
     """
     known = json.loads(path.read_text()) if path.exists() else {}
-    results, target = {}, None
-    longer = dataclasses.replace(recipe, epochs=LONGER * recipe.epochs)
+    results: dict[str, dict[str, Any]] = {}
+    target = None
+    longer = dataclasses.replace(recipe, epochs=EPOCHS_FACTOR * recipe.epochs)
     for label, genotype in cells.items():
-        filters = WIDER * recipe.filters
+        filters = FILTERS_FACTOR * recipe.filters
         if target is not None:
             network = child_network(longer, dataset)
             filters = choose_filters(genotype, network, target)
         wider = dataclasses.replace(longer, filters=filters)
-        asked = {
+        settings = {
             "genotype": genotype.to_dict(),
             "recipe": dataclasses.asdict(wider),
             "seed": seed,
         }
         result = known.get(label, {})
-        if {key: result.get(key) for key in asked} != asked:
-            say(
-                f"training  {label} cell, {filters} filters, "
-                f"{wider.epochs} epochs"
-            )
-            result = {**asked, **_train(genotype, wider, dataset, seed)}
+        if {key: result.get(key) for key in settings} != settings:
+            if report is not None:
+                report(
+                    f"training  {label} cell, {filters} filters, "
+                    f"{wider.epochs} epochs"
+                )
+            result = {**settings, **_train(genotype, wider, dataset, seed)}
         results[label] = result
         target = target or result["parameters"]
         text = json.dumps({**known, **results}, indent=1) + "\n"
@@ -76,15 +92,17 @@ def _train(genotype, recipe, dataset, seed):
     return result
 
 
-def choose_filters(genotype, network, parameters):
-    """Returns the filters that give about so many parameters.
+def choose_filters(
+    genotype: Genotype, network: Network, parameters: int
+) -> int:
+    """Returns the filters that give about a number of parameters.
 
     The parameters of a network are a polynomial of second degree in its
-    filters, so three counts tell them all.
+    filters, which three counts determine.
 
     Args:
         genotype: `Genotype`.
-        network: `Network`, whose filters are left aside.
+        network: `Network`; its filters are ignored.
         parameters: Integer.
     """
     probes = np.array([8, 12, 16])
@@ -99,12 +117,12 @@ def choose_filters(genotype, network, parameters):
     return int(candidates[np.abs(curve(candidates) - parameters).argmin()])
 
 
-def table(results):
-    """Returns the results as text."""
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """Returns the results of `compare` as text."""
     first = next(iter(results.values()))
     lines = [
         f"Test accuracy after {first['recipe']['epochs']} epochs on the same "
-        "data, as it came out:"
+        "data, as measured:"
     ]
     for label, result in results.items():
         lines.append(

@@ -1,94 +1,106 @@
-"""The end of a search is a model: its best cells, trained for longer."""
+"""Retraining the best cells of a search, to keep one model."""
 
 import dataclasses
 import json
+import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 from nasnet_keras.inference.evaluate import measure
+from nasnet_keras.layers.image_axes import image_shape
 from nasnet_keras.model_files import load_model, save_model
+from nasnet_keras.networks.build import build_network
 from nasnet_keras.runs.files import write_atomically
 from nasnet_keras.runs.provenance import provenance
-from nasnet_keras.search.evaluators.from_scratch import choose_stem
+from nasnet_keras.search.evaluators.children import choose_stem
 from nasnet_keras.search.evaluators.limits import Network
+from nasnet_keras.search.results import SearchResults
 from nasnet_keras.training.callbacks import DivergedError
+from nasnet_keras.training.data.dataset import Dataset
 from nasnet_keras.training.feeds.evaluation import evaluation_batches
 from nasnet_keras.training.fit import MODEL_FILE, fit
+from nasnet_keras.training.recipes import Recipe
 
 FOLDER = "retrain"
 WINNER = "winner.json"
-RESULTS = "retrained.json"
+RANKING = "retrained.json"
 CARD = "model.md"
+TRAINING = "run.json"
 
 
 def retrain(
-    found,
-    dataset,
-    recipe,
-    top=1,
-    cells_per_stack=2,
-    filters=16,
-    seed=0,
-    verbose="auto",
-):
+    found: SearchResults,
+    dataset: Dataset,
+    recipe: Recipe,
+    top: int = 1,
+    cells_per_stack: int = 2,
+    filters: int = 16,
+    seed: int = 0,
+    verbose: int | str = "auto",
+) -> keras.Model:
     """Trains the best cells of a search from scratch, and keeps the best.
 
     They are ranked by their accuracy on the validation images; the winner
-    alone is measured on the test images. What was trained already in the
-    folder, under the same recipe, is not trained again.
+    alone is measured on the test images. Cells that were trained in the
+    folder with the same settings are not trained again.
 
     Args:
-        found: `Found`, what a search returned.
+        found: `SearchResults`, as `search` returns it.
         dataset: `nasnet_keras.training.data.dataset.Dataset`.
         recipe: `nasnet_keras.training.recipes.Recipe`.
-        top: Integer, how many cells to train.
+        top: Integer, the number of cells to train.
         cells_per_stack: Integer, N of the networks.
         filters: Integer, F of their first stack.
         seed: Integer.
         verbose: As in Keras' `fit`.
 
     Returns:
-        `keras.Model`, the winner: it takes images of 0 to 255. It is in the
-        search's folder as `model.keras`, with its class names and the size of
-        its images, beside `model.md`, its card, `winner.json`, its genotype,
-        and `retrained.json`, the ranking.
+        `keras.Model`, the winner: it takes images of 0 to 255. It is saved in
+        the search's folder as `model.keras` with its class names and image
+        size; beside it `model.md`, its card, `winner.json`, its genotype, and
+        `retrained.json`, the ranking.
 
     Raises:
-        ValueError: If there are no such trials, or no validation images.
-        DivergedError: If no training kept a finite loss. Where some did, the
-            others are only noted in the ranking.
+        ValueError: If an argument is out of range, or there are no validation
+            images.
+        DivergedError: If all trainings diverged. If only some did, the
+            ranking says so.
     """
     if top < 1:
         raise ValueError(f"`top` must be at least 1. Received: top={top}")
     if not len(dataset.validation[0]):
         raise ValueError(
-            "`dataset` must have validation images: by them cells are ranked."
+            "`dataset` must have validation images: the cells are ranked by "
+            "them."
         )
+    side, _, channels = dataset.input_shape
     network = Network(
         cells_per_stack,
         filters,
-        dataset.input_shape[0],
+        side,
         len(dataset.classes),
-        choose_stem(dataset.input_shape[0]),
-        dataset.input_shape[-1],
+        choose_stem(side),
+        channels,
     )
-    recipe = dataclasses.replace(recipe, image_size=dataset.input_shape[0])
+    recipe = dataclasses.replace(recipe, image_size=side)
     rows, failed = [], []
     for record in found.best(top):
         try:
             rows.append(
                 _train(found, record, network, recipe, dataset, seed, verbose)
             )
-        except DivergedError as error:  # The others may do better.
+        except DivergedError as error:  # Others may converge.
             failed.append({"trial": record["trial"], "failed": str(error)})
     if not rows:
         raise DivergedError(failed[0]["failed"])
     rows.sort(key=lambda row: -row["val_accuracy"])
-    return _crown(found, rows, failed, dataset, recipe)
+    return _save_winner(found, rows, failed, dataset, recipe)
 
 
 def _train(found, record, network, recipe, dataset, seed, verbose):
-    """Trains the network of a trial's cells in a folder; returns its row."""
+    """Trains the network of a trial's cells; returns its ranking row."""
     genotype = found.genotype(record)
     folder = found.folder / FOLDER / f"{record['trial']:05d}"
     about = {
@@ -101,16 +113,9 @@ def _train(found, record, network, recipe, dataset, seed, verbose):
         "seed": seed,
         "data": {"name": dataset.name, "sha256": dataset.digest},
     }
-    _refuse_another(folder / "run.json", about)
+    _check_settings(folder / TRAINING, about)
     keras.utils.set_random_seed(seed)
-    model = dataclasses.replace(network, side=_side(recipe, network)).build(
-        genotype,
-        auxiliary_head=recipe.auxiliary_weight > 0,
-        drop_path_rate=recipe.drop_path_rate,
-        dropout_rate=recipe.dropout_rate,
-        include_preprocessing="whiten" if recipe.whiten else True,
-        name="winner",
-    )
+    model, _ = build_network(_winner_config(network, genotype, recipe))
     rows = fit(
         model, recipe, dataset, folder, seed, about=about, verbose=verbose
     )
@@ -124,14 +129,30 @@ def _train(found, record, network, recipe, dataset, seed, verbose):
     }
 
 
-def _side(recipe, network):
-    """Fixed where the auxiliary head reads maps of one size."""
-    return network.side if recipe.auxiliary_weight else None
+def _winner_config(network, genotype, recipe):
+    """The configuration to train; for images of any size where possible."""
+    auxiliary_head = recipe.auxiliary_weight > 0
+    config = network.config(
+        genotype,
+        auxiliary_head=auxiliary_head,
+        drop_path_rate=recipe.drop_path_rate,
+        dropout_rate=recipe.dropout_rate,
+        include_preprocessing=recipe.preprocessing,
+        name="winner",
+    )
+    if auxiliary_head:  # Its weights depend on the size.
+        return config
+    data_format = keras.config.image_data_format()
+    shape = image_shape(None, data_format, network.channels)
+    return config.replace(input_shape=shape)
 
 
-def _refuse_another(path, about):
+def _check_settings(path, about):
+    """Writes what is trained; refuses a folder of another training."""
     text = json.dumps(about, indent=1) + "\n"
-    if path.is_file() and _unnamed(path.read_text()) != _unnamed(text):
+    if path.is_file() and _without_name(path.read_text()) != _without_name(
+        text
+    ):
         raise ValueError(
             f"{path.parent} holds a training with other settings (see "
             f"{path.name} there). Nothing was changed. Remove the folder, or "
@@ -140,8 +161,8 @@ def _refuse_another(path, about):
     write_atomically(path, text)
 
 
-def _unnamed(text):
-    """A training without its cell's name, which is that of the folder."""
+def _without_name(text):
+    """Removes the genotype's name, which changes if the folder is renamed."""
     about = json.loads(text)
     return {**about, "genotype": {**about["genotype"], "name": None}}
 
@@ -151,29 +172,33 @@ def _accuracy(model, part, recipe):
     return measure(model, batches)["top1"]
 
 
-def _crown(found, rows, failed, dataset, recipe):
+def _save_winner(found, rows, failed, dataset, recipe):
     """Writes the winner's files; returns its model."""
-    best = found.folder / rows[0]["folder"] / MODEL_FILE
-    model = load_model(best)
-    about = json.loads((best.parent / "run.json").read_text())
+    path: pathlib.Path = found.folder / rows[0]["folder"] / MODEL_FILE
+    model = load_model(path)
+    about = json.loads((path.parent / TRAINING).read_text())
     about["accuracy"] = {"validation": rows[0]["val_accuracy"]}
     if len(dataset.test[0]):
         about["accuracy"]["test"] = _accuracy(model, dataset.test, recipe)
     about["produced_by"] = provenance("keras-tuner")
     save_model(model, found.folder / MODEL_FILE, about)
-    result = {"genotype": about["genotype"], **about["accuracy"]}
-    for name, content in ((WINNER, result), (RESULTS, rows + failed)):
+    winner = {"genotype": about["genotype"], **about["accuracy"]}
+    for name, content in ((WINNER, winner), (RANKING, rows + failed)):
         text = json.dumps(content, indent=1) + "\n"
         write_atomically(found.folder / name, text)
     write_atomically(found.folder / CARD, card(about, rows, failed))
     return model
 
 
-def card(about, rows, failed=()):
-    """Returns the card of a retrained winner, as Markdown.
+def card(
+    about: dict[str, Any],
+    rows: Sequence[dict[str, Any]],
+    failed: Sequence[dict[str, Any]] = (),
+) -> str:
+    """Returns the model card of a retrained winner, as Markdown.
 
     Args:
-        about: Dictionary, what is stored with the model.
+        about: Dictionary that is stored with the model.
         rows: List of dictionaries, the ranking.
         failed: List of dictionaries, the cells whose training diverged.
     """

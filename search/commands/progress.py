@@ -1,30 +1,36 @@
-"""The progress of a search on standard error."""
+"""What `nasnet search` prints: results on standard output, progress on
+standard error."""
 
+import functools
 import sys
 import time
+from typing import Any
+
+# Flushed, so that a pipe gets each line at once.
+print_result = functools.partial(print, flush=True)
 
 
-def say(text):
-    """Prints a line of ours on standard error."""
+def print_status(text: str) -> None:
+    """Prints a line on standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
 class Progress:
-    """A bar on a terminal, a line per trial elsewhere; a context manager.
+    """A bar on a terminal, else a line per trial; a context manager.
 
     Args:
         oracle: `SpaceOracle`.
-        trials: Integer, the trials in all.
+        trials: Integer, the total number of trials.
     """
 
-    def __init__(self, oracle, trials):
+    def __init__(self, oracle: Any, trials: int):
         self.oracle = oracle
         self.trials = trials
         self.initial = len(oracle.end_order)
-        self.bar = None
+        self.bar: Any = None
 
     def __enter__(self):
-        self.began = time.time()
+        self.start = time.time()
         if sys.stderr.isatty() and self.initial < self.trials:
             from tqdm import tqdm
 
@@ -42,7 +48,7 @@ class Progress:
         if self.bar is not None:
             self.bar.close()
 
-    def update(self, trial):
+    def update(self, trial: Any) -> None:
         """Shows an ended trial."""
         best = self.oracle.get_best_trials(1)[0].score
         reward = "failed" if trial.score is None else f"{trial.score:.4f}"
@@ -53,9 +59,9 @@ class Progress:
             self.bar.update()
             return
         done = len(self.oracle.end_order)
-        pace = (time.time() - self.began) / (done - self.initial)
-        left = round(pace * max(0, self.trials - done))
-        say(
+        seconds_each = (time.time() - self.start) / (done - self.initial)
+        left = round(seconds_each * max(0, self.trials - done))
+        print_status(
             f"trial {done}/{self.trials}: {text}, {left // 60}:{left % 60:02d} "
             "left"
         )

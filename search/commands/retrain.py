@@ -1,12 +1,11 @@
 """Train the best cells of a search for longer, and keep the best as a model.
 
 Writes RUN/model.keras, which `nasnet predict`, `evaluate`, `train` and
-`export` take as --model, and RUN/winner.json, its genotype. A training that
-was stopped goes on with the same command.
+`export` take as --model, and RUN/winner.json, its genotype. The same command
+resumes a training that was stopped.
 """
 
 import argparse
-import json
 import os
 import pathlib
 import sys
@@ -17,11 +16,10 @@ from nasnet_keras.cli.arguments import (
     recipe_of,
 )
 from nasnet_keras.runs.interrupts import run_until_interrupted
+from nasnet_keras.search.commands.recorded import read_arguments
 
-ARGUMENTS = "arguments.json"
 
-
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `nasnet retrain` to a parser."""
     parser.add_argument(
         "directory", type=pathlib.Path, metavar="RUN", help="a search's folder"
@@ -43,8 +41,8 @@ def add_arguments(parser):
     parser.set_defaults(run=run)
 
 
-def run(args):
-    """Runs `nasnet retrain`."""
+def run(args: argparse.Namespace) -> int:
+    """Runs `nasnet retrain`; returns the exit status."""
     check_least(args, {"top": 1, "cells_per_stack": 1, "filters": 1})
     if args.image_size is not None:
         raise ValueError(
@@ -52,33 +50,32 @@ def run(args):
             f"{args.image_size}"
         )
     recipe = recipe_of(args)
-    asked = read_arguments(args.directory)
+    recorded = read_arguments(args.directory)
     if args.data_dir is not None:
-        asked.data_dir = args.data_dir
+        recorded.data_dir = args.data_dir
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     from nasnet_keras.runs.folder import LOG
-    from nasnet_keras.runs.log import chatter_to
+    from nasnet_keras.runs.log import stderr_to_log
 
-    with chatter_to(args.directory / LOG):
+    with stderr_to_log(args.directory / LOG):
         return run_until_interrupted(
-            lambda: _retrain(args, asked, recipe),
+            lambda: _retrain(args, recorded, recipe),
             "The same command goes on from the last whole epoch in "
             f"{args.directory}.",
         )
 
 
-def _retrain(args, asked, recipe):
-    from nasnet_keras.search.commands.session import Session
+def _retrain(args, recorded, recipe):
+    from nasnet_keras.search.commands.inputs import load_data, make_space
+    from nasnet_keras.search.results import open_search
     from nasnet_keras.search.retraining import CARD, retrain
-    from nasnet_keras.search.run import open_search
 
-    session = Session(asked)
-    session.load()
-    found = open_search(args.directory, session.space)
-    _check_data(found, session.dataset, args.directory)
+    dataset = load_data(recorded)
+    results = open_search(args.directory, make_space(recorded))
+    _check_data(results, dataset)
     retrain(
-        found,
-        session.dataset,
+        results,
+        dataset,
         recipe,
         args.top,
         args.cells_per_stack,
@@ -89,35 +86,11 @@ def _retrain(args, asked, recipe):
     print("\n" + (args.directory / CARD).read_text())
 
 
-def write_arguments(args):
-    """Keeps what a search was asked for: `nasnet retrain` needs its data."""
-    from nasnet_keras.runs.files import write_atomically
-
-    content = {k: v for k, v in vars(args).items() if k != "run"}
-    text = json.dumps(content, indent=1, default=str) + "\n"
-    write_atomically(args.directory / ARGUMENTS, text)
-
-
-def read_arguments(directory):
-    """Returns what the search in a folder was asked for.
-
-    Raises:
-        ValueError: If the folder holds no search.
-    """
-    path = directory / ARGUMENTS
-    if not path.is_file():
+def _check_data(results, dataset):
+    expected = results.configuration["data"]["sha256"]
+    if dataset.digest != expected:
         raise ValueError(
-            f"{directory} is no folder of `nasnet search`: it has no "
-            f"{ARGUMENTS}."
-        )
-    return argparse.Namespace(**json.loads(path.read_text()))
-
-
-def _check_data(found, dataset, directory):
-    known = found.configuration["data"]["sha256"]
-    if dataset.digest != known:
-        raise ValueError(
-            f"The data of the search in {directory} were others (SHA-256 "
-            f"{known[:12]}...). Received: {dataset.name}, "
+            f"The data of the search in {results.folder} were others (SHA-256 "
+            f"{expected[:12]}...). Received: {dataset.name}, "
             f"{dataset.digest[:12]}..."
         )

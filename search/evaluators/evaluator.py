@@ -1,25 +1,33 @@
 """The contract of evaluators: genotype in, an `Evaluation` out."""
 
 import dataclasses
-from typing import NamedTuple
+import pathlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+import keras
+
+from nasnet_keras.genotypes import Genotype
+from nasnet_keras.search.evaluators.limits import Network
 from nasnet_keras.search.evaluators.rewards import Reward
+from nasnet_keras.search.spaces import SearchSpace
+from nasnet_keras.training.data.dataset import Dataset
 
 
 class Evaluation(NamedTuple):
-    """What an evaluator says of a genotype.
+    """What an evaluator returns for a genotype.
 
     Args:
         reward: Float, larger is better.
         measurements: Dictionary, name -> number; `val_accuracy` (0 to 1)
             among them.
-        curve: List of floats, `val_accuracy` after each epoch; empty where
-            there are none.
+        curve: List of floats, `val_accuracy` after each epoch; empty if the
+            evaluator trains no epochs.
     """
 
     reward: float
-    measurements: dict
-    curve: list
+    measurements: dict[str, float]
+    curve: list[float]
 
 
 class Evaluator:
@@ -28,34 +36,38 @@ class Evaluator:
     Subclasses implement `measure(genotype, **settings)`.
 
     Attributes:
-        settings: Names of the decisions that may ride along: the further
+        settings: Names of the searched settings that it accepts: the further
             arguments of `measure`.
 
     Args:
-        network: `nasnet_keras.search.Network`, of which parameters and
+        network: `nasnet_keras.search.Network` whose parameters and
             multiply-adds are counted; `None` counts nothing.
         reward: `Reward`. Defaults to the accuracy alone.
 
     Call arguments:
         genotype: `nasnet_keras.Genotype`.
-        settings: What the decisions that ride along take, by name.
+        settings: Values of the searched settings, by name.
 
     Returns:
         An `Evaluation`.
     """
 
-    settings = ()
+    settings: tuple[str, ...] = ()
 
-    def __init__(self, network=None, reward=Reward()):
+    def __init__(
+        self, network: Network | None = None, reward: Reward = Reward()
+    ):
         self.network = network
         self.reward = reward
 
-    def __call__(self, genotype, **settings):
+    def __call__(self, genotype: Genotype, **settings: Any) -> Evaluation:
         measurements, curve = self.examine(genotype, **settings)
         return Evaluation(self.reward(measurements), measurements, curve)
 
-    def examine(self, genotype, **settings):
-        """Returns what `measure` returns, with what the network costs."""
+    def examine(
+        self, genotype: Genotype, **settings: Any
+    ) -> tuple[dict[str, float], list[float]]:
+        """Returns the results of `measure` and the costs of the network."""
         measurements, curve = self.measure(genotype, **settings)
         if self.network is not None:
             network = self.network.with_settings(settings)
@@ -64,15 +76,17 @@ class Evaluator:
                 measurements["latency_ms"] = network.latency(genotype)
         return measurements, curve
 
-    def measure(self, genotype, **settings):
+    def measure(
+        self, genotype: Genotype, **settings: Any
+    ) -> tuple[dict[str, float], list[float]]:
         """Returns measurements (a dictionary) and the curve (a list)."""
         raise NotImplementedError
 
-    def check(self, space):
-        """Refuses a space of which it does not take all decisions.
+    def check(self, space: SearchSpace) -> None:
+        """Refuses a space with settings that the evaluator does not accept.
 
         Raises:
-            ValueError: If a decision rides along that is none of `settings`.
+            ValueError: If a searched setting is not among `settings`.
         """
         for name in space.settings:
             if name not in self.settings:
@@ -82,19 +96,21 @@ class Evaluator:
                     f"{type(self).__name__} does not take. It takes: {known}"
                 )
 
-    def resume(self, folder, records):
-        """Called once before the first genotype of a search, or of its rest.
+    def resume(
+        self, folder: pathlib.Path | None, records: Sequence[dict[str, Any]]
+    ) -> None:
+        """Called once when a search starts or resumes, before any genotype.
 
         Args:
             folder: `pathlib.Path` of the search.
             records: List of its ended trials, in order, see `SpaceOracle`.
-                More are appended to it as they end.
+                Later trials are appended to it as they end.
         """
 
-    def close(self):
-        """Called at the end of a search: gives back what it holds."""
+    def close(self) -> None:
+        """Called at the end of a search: releases resources."""
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """Returns what the rewards depend on, as JSON can hold it."""
         network = self.network and dataclasses.asdict(self.network)
         return {
@@ -102,3 +118,15 @@ class Evaluator:
             "reward": self.reward.describe(),
             "network": network,
         }
+
+
+def describe_data(dataset: Dataset) -> dict[str, Any]:
+    """Returns the dataset and the backend, as JSON can hold them."""
+    return {
+        "data": {
+            "name": dataset.name,
+            "sha256": dataset.digest,
+            "image_size": dataset.input_shape[0],
+        },
+        "backend": keras.backend.backend(),
+    }

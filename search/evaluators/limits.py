@@ -1,15 +1,18 @@
-"""What the network of a genotype costs, and limits that it must keep."""
+"""The network that a genotype's cells make: its costs, limits on them."""
 
 import dataclasses
 import statistics
 import time
+from typing import Any
 
 import keras
 import numpy as np
 
+from nasnet_keras.genotypes import Genotype
 from nasnet_keras.layers.image_axes import image_shape
-from nasnet_keras.networks.build import NASNet
-from nasnet_keras.networks.counting import count
+from nasnet_keras.networks.build import build_network
+from nasnet_keras.networks.config import NetworkConfig
+from nasnet_keras.networks.counting import Count, count
 from nasnet_keras.search.evaluators.memory import free_memory
 
 LATENCY_RUNS = 10
@@ -17,12 +20,12 @@ LATENCY_RUNS = 10
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """The network that is made of a genotype's cells.
+    """What the networks of a search share: all but the genotype.
 
     Args:
         cells_per_stack: Integer, N.
         filters: Integer, F of the first stack.
-        side: Integer, of the square images.
+        side: Integer, height and width of the images in pixels.
         classes: Integer.
         stem: `"cifar"` or `"imagenet"`.
         channels: Integer, of the images.
@@ -35,29 +38,26 @@ class Network:
     stem: str = "cifar"
     channels: int = 3
 
-    def with_settings(self, settings):
-        """Returns this network with those of the settings that are its own.
+    def with_settings(self, settings: dict[str, Any]) -> "Network":
+        """Returns this network with the searched settings that change it.
 
         Args:
-            settings: Dictionary, what decisions that ride along take.
+            settings: Dictionary, name -> value of each searched setting;
+                names that are no argument of `Network` are ignored.
         """
         known = {field.name for field in dataclasses.fields(self)}
         own = {name: settings[name] for name in known.intersection(settings)}
         return dataclasses.replace(self, **own)
 
-    def count(self, genotype):
-        """Returns its parameters and multiply-adds, see `count`."""
-        return count(genotype, **dataclasses.asdict(self))
-
-    def build(self, genotype, **arguments):
-        """Returns the network, with random weights.
+    def config(self, genotype: Genotype, **arguments: Any) -> NetworkConfig:
+        """Returns the configuration of a genotype's network.
 
         Args:
             genotype: `Genotype`.
-            arguments: Others of `nasnet_keras.NASNet`.
+            arguments: Further arguments of `NetworkConfig`.
         """
         data_format = keras.config.image_data_format()
-        return NASNet(
+        return NetworkConfig(
             genotype,
             cells_per_stack=self.cells_per_stack,
             filters=self.filters,
@@ -67,17 +67,31 @@ class Network:
             **arguments,
         )
 
-    def latency(self, genotype):
-        """Returns the milliseconds that it takes for one image: the median,
-        on this machine, after it is compiled."""
+    def count(self, genotype: Genotype) -> Count:
+        """Returns parameters and multiply-adds; builds nothing."""
+        return count(self.config(genotype), self.side, self.channels)
+
+    def build(self, genotype: Genotype, **arguments: Any) -> keras.Model:
+        """Returns the network of a genotype, with random weights.
+
+        Args: see `config`.
+        """
+        model, _ = build_network(self.config(genotype, **arguments))
+        return model
+
+    def latency(self, genotype: Genotype) -> float:
+        """Returns the median milliseconds for one image on this machine.
+
+        Compilation is not counted.
+        """
         model = self.build(genotype)
         image = np.zeros((1, *model.input_shape[1:]), "float32")
         model.predict_on_batch(image)
         seconds = []
         for _ in range(LATENCY_RUNS):
-            began = time.perf_counter()
+            start = time.perf_counter()
             model.predict_on_batch(image)
-            seconds.append(time.perf_counter() - began)
+            seconds.append(time.perf_counter() - start)
         del model
         free_memory()
         return 1000 * statistics.median(seconds)
@@ -85,26 +99,29 @@ class Network:
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Tells which genotypes may be evaluated.
+    """Decides which genotypes may be evaluated.
 
     Args:
-        network: `Network`, of which the limits hold.
+        network: `Network` whose costs are limited.
         max_parameters: Optional integer.
         max_macs: Optional integer, multiply-adds for one image.
 
     Call arguments:
         genotype: `Genotype`.
-        settings: What the decisions that ride along take, by name.
+        settings: Values of the searched settings, by name.
+
+    Returns:
+        Whether the network is within both limits.
 
     Raises:
         ValueError: If a limit is not positive.
     """
 
     network: Network
-    max_parameters: int = None
-    max_macs: int = None
+    max_parameters: int | None = None
+    max_macs: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("max_parameters", "max_macs"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -112,12 +129,12 @@ class Limits:
                     f"`{name}` must be positive. Received: {name}={value!r}"
                 )
 
-    def __call__(self, genotype, **settings):
-        found = self.network.with_settings(settings).count(genotype)
+    def __call__(self, genotype: Genotype, **settings: Any) -> bool:
+        costs = self.network.with_settings(settings).count(genotype)
         return not (
-            self.max_parameters and found.parameters > self.max_parameters
-        ) and not (self.max_macs and found.macs > self.max_macs)
+            self.max_parameters and costs.parameters > self.max_parameters
+        ) and not (self.max_macs and costs.macs > self.max_macs)
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """Returns the limits as JSON can hold them."""
         return dataclasses.asdict(self)

@@ -1,11 +1,11 @@
-"""Letting go of networks."""
+"""Releasing the memory of networks."""
 
 import gc
 
 import keras
 
 
-def free_memory():
-    """Lets go of what a discarded model still holds."""
+def free_memory() -> None:
+    """Releases what a discarded model still holds."""
     keras.utils.clear_session(free_memory=False)
     gc.collect()

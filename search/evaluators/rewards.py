@@ -4,6 +4,8 @@ Tan et al. 2019 (MnasNet, arXiv 1807.11626), section 3.1.
 """
 
 import dataclasses
+from collections.abc import Iterable
+from typing import Any
 
 from nasnet_keras.search.names import COSTS
 
@@ -12,9 +14,9 @@ from nasnet_keras.search.names import COSTS
 class Reward:
     """accuracy * (cost / target) ** exponent, the exponent below 0.
 
-    With exponent -0.07, MnasNet's, doubling the cost is worth 5 % of the
-    accuracy. Networks below the target gain as those above it lose; with
-    `hard` those below gain nothing.
+    With MnasNet's exponent -0.07, twice the cost balances 5 % more accuracy.
+    Networks below the target are rewarded, those above it penalized; with
+    `hard` those below are not rewarded.
 
     Args:
         cost: `None` (accuracy alone), `"parameters"`, `"macs"` (multiply-adds
@@ -33,12 +35,12 @@ class Reward:
         ValueError: If an argument is out of range.
     """
 
-    cost: str = None
-    target: float = None
+    cost: str | None = None
+    target: float | None = None
     exponent: float = -0.07
     hard: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.cost is not None and self.cost not in COSTS:
             raise ValueError(
                 f"`cost` must be one of {', '.join(COSTS)}, or None. "
@@ -60,37 +62,42 @@ class Reward:
             )
 
     @property
-    def measures_latency(self):
-        """Whether the cost must be measured on a network."""
+    def measures_latency(self) -> bool:
+        """Whether the cost must be measured on a built network."""
         return self.cost == "latency_ms"
 
-    def __call__(self, measurements):
+    def __call__(self, measurements: dict[str, float]) -> float:
         accuracy = measurements["val_accuracy"]
-        if self.cost is None:
+        if self.cost is None or self.target is None:
             return accuracy
-        share = measurements[self.cost] / self.target
+        ratio = measurements[self.cost] / self.target
         if self.hard:
-            share = max(share, 1.0)
-        return accuracy * share**self.exponent
+            ratio = max(ratio, 1.0)
+        return accuracy * ratio**self.exponent
 
-    def describe(self):
+    def describe(self) -> str | dict[str, Any]:
         """Returns the reward as JSON can hold it."""
         if self.cost is None:
             return "val_accuracy"
         return dataclasses.asdict(self)
 
 
-def pareto_front(records, cost):
-    """Returns the trials that no other beats in accuracy and cost at once.
+def pareto_front(
+    records: Iterable[dict[str, Any]], cost: str
+) -> list[dict[str, Any]]:
+    """Returns the trials that no other trial dominates.
+
+    A trial dominates another with the same or a lower cost and the same or a
+    higher accuracy; of equal ones the first is returned.
 
     Args:
-        records: Sequence of dictionaries, a search's trials: `metrics` with
+        records: Dictionaries, a search's trials: `metrics` with
             `val_accuracy` and the cost.
         cost: String, the name of the cost.
 
     Returns:
-        List of the records on the front, cheapest first. Trials that failed
-        or did not measure the cost are left out.
+        List of the records on the front, cheapest first, without trials
+        that failed or did not measure the cost.
     """
     measured = [
         record

@@ -1,24 +1,26 @@
-"""Which children are not worth training to their end."""
+"""Early stopping of children that are worse than others were."""
 
 import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class MedianStopping:
-    """Stops a child that is worse than the median of those before it.
+    """Stops a child that is worse than the median of earlier children.
 
     Golovin et al. 2017 (Vizier), section 3.2.2: its best accuracy so far is
-    compared with the median, over the children that were trained, of their
-    mean accuracy up to the same epoch.
+    compared with the median, over the earlier children, of their mean
+    accuracy up to the same epoch.
 
     Args:
         least_children: Integer, the children trained before any is stopped.
-        least_epochs: Integer, the epochs that every child is given.
+        least_epochs: Integer, the epochs that every child is trained for.
 
     Raises:
         ValueError: If an argument is below 1.
     """
 
-    def __init__(self, least_children=5, least_epochs=1):
+    def __init__(self, least_children: int = 5, least_epochs: int = 1):
         for name, value in (
             ("least_children", least_children),
             ("least_epochs", least_epochs),
@@ -30,12 +32,14 @@ class MedianStopping:
         self.least_children = least_children
         self.least_epochs = least_epochs
 
-    def stops(self, curve, earlier):
-        """Whether to stop.
+    def stops(
+        self, curve: Sequence[float], earlier: Iterable[Sequence[float]]
+    ) -> bool:
+        """Returns whether to stop a child.
 
         Args:
             curve: List of floats, the child's accuracy after each epoch.
-            earlier: Iterable of such lists, those of the children before.
+            earlier: Iterable of such lists, those of earlier children.
         """
         epochs = len(curve)
         means = [
@@ -47,6 +51,6 @@ class MedianStopping:
             return False
         return max(curve) < statistics.median(means)
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """Returns the rule as JSON can hold it."""
         return vars(self).copy()

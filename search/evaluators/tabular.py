@@ -3,24 +3,25 @@
 import hashlib
 
 from nasnet_keras.search.evaluators.evaluator import Evaluator
+from nasnet_keras.search.spaces import SearchSpace
 
 
 class Tabular(Evaluator):
     """Evaluates a genotype by looking it up.
 
     Args:
-        table: Dictionary: tuple of the options of a point, in the order of
-            the space's decisions -> accuracy. See `read_table`.
+        table: Dictionary: tuple of a point's options, in the order of the
+            space's decisions -> accuracy. See `read_table`.
         space: `SearchSpace` that reads genotypes.
     """
 
-    def __init__(self, table, space):
+    def __init__(self, table: dict[tuple, float], space: SearchSpace):
         super().__init__()
         self.table = table
         self.space = space
 
     def measure(self, genotype):
-        """Returns what the table holds.
+        """Returns the table's accuracy.
 
         Raises:
             ValueError: If the genotype is not in the table.
@@ -32,7 +33,7 @@ class Tabular(Evaluator):
         return {"val_accuracy": self.table[point]}, []
 
     def describe(self):
-        """Returns which table it is."""
+        """Returns a digest of the table, and what every evaluator describes."""
         rows = repr(sorted(self.table.items())).encode()
         digest = hashlib.sha256(rows).hexdigest()
         return {**super().describe(), "table": digest}

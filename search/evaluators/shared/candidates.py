@@ -1,10 +1,12 @@
-"""What a space may put into each place of a cell, and a genotype as numbers."""
+"""The options of each place in a space's cells, and genotypes as integers."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
-from nasnet_keras.search.oracles.base import random_actions
+from nasnet_keras.genotypes import Cell, Genotype
+from nasnet_keras.search.spaces import SearchSpace
 
 ROLES = ("normal", "reduction")
 SAMPLES = 200
@@ -15,33 +17,35 @@ class CellCandidates:
     """The options of each place in one of the two cells.
 
     Args:
-        inputs: Integer, the input states.
-        operations: For each block the options of its left and right side.
-        combinations: For each block its options.
-        fixed_output: Whether all cells put out the same blocks.
+        inputs: Integer, the number of input states.
+        operations: For each block the operations of its left and right side.
+        combinations: For each block its combinations.
+        fixed_output: Whether all cells output the same blocks.
     """
 
     inputs: int
-    operations: tuple
-    combinations: tuple
+    operations: tuple[tuple[tuple[str, ...], ...], ...]
+    combinations: tuple[tuple[str, ...], ...]
     fixed_output: bool
 
     @property
-    def blocks(self):
+    def blocks(self) -> int:
         """The number of blocks."""
         return len(self.operations)
 
     @property
-    def length(self):
-        """The numbers that encode a cell: five a block, a mask of blocks."""
+    def length(self) -> int:
+        """The length of an encoded cell: 5 integers and 1 flag a block."""
         return 6 * self.blocks
 
-    def encode(self, cell):
-        """Returns a cell as integers: inputs, operations and combination of
-        each block, then which blocks are put out.
+    def encode(self, cell: Cell) -> np.ndarray:
+        """Returns a cell as an int32 array `(length,)`.
+
+        For each block: two input states, the indices of two operations and of
+        the combination; then for each block whether it is part of the output.
 
         Raises:
-            ValueError: If the cell is none of these.
+            ValueError: If the cell is not one of these candidates.
         """
         if cell.inputs != self.inputs or len(cell.blocks) > self.blocks:
             raise ValueError(f"Not a cell of this space: {cell!r}")
@@ -53,15 +57,15 @@ class CellCandidates:
         numbers = np.zeros(self.length, "int32")
         for place, block in enumerate(cell.blocks):
             options = [*self.operations[place], self.combinations[place]]
-            taken = [*block.operations, block.combination]
-            for name, known in zip(taken, options):
+            names = [*block.operations, block.combination]
+            for name, known in zip(names, options):
                 if name not in known:
                     raise ValueError(
                         f"Block {place} has no {name!r} in this space, but "
                         f"{', '.join(known)}."
                     )
-            chosen = [known.index(name) for name, known in zip(taken, options)]
-            numbers[5 * place : 5 * place + 5] = [*block.inputs, *chosen]
+            indices = [known.index(name) for name, known in zip(names, options)]
+            numbers[5 * place : 5 * place + 5] = [*block.inputs, *indices]
         for state in cell.concat:
             numbers[5 * self.blocks + state - self.inputs] = 1
         return numbers
@@ -79,14 +83,16 @@ class Candidates:
     reduction: CellCandidates
 
     @classmethod
-    def of(cls, space):
-        """Returns those of a space.
+    def of(cls, space: SearchSpace) -> "Candidates":
+        """Returns the candidates of a space.
 
-        They are found by looking at its points: at each option of each
-        decision, and at random ones.
+        They are collected from a sample of its points: each option of each
+        decision, and random points.
         """
         first = [0] * len(space.sizes)
-        points = [random_actions(space, [0, i]) for i in range(SAMPLES)]
+        points = [
+            space.sample(np.random.default_rng([0, i])) for i in range(SAMPLES)
+        ]
         for place, size in enumerate(space.sizes):
             for option in range(size):
                 points.append((*first[:place], option, *first[place + 1 :]))
@@ -96,16 +102,16 @@ class Candidates:
         )
 
     @property
-    def fixed_outputs(self):
-        """Whether all cells of a role put out the same blocks."""
+    def fixed_outputs(self) -> bool:
+        """Whether all cells of a role output the same blocks."""
         return self.normal.fixed_output and self.reduction.fixed_output
 
     @property
-    def length(self):
-        """The numbers that encode a genotype."""
+    def length(self) -> int:
+        """The length of an encoded genotype."""
         return self.normal.length + self.reduction.length
 
-    def encode(self, genotype):
+    def encode(self, genotype: Genotype) -> np.ndarray:
         """Returns a genotype as an int32 array `(length,)`."""
         return np.concatenate(
             [
@@ -116,9 +122,10 @@ class Candidates:
 
 
 def _collect(cells):
+    """The candidates that all of these cells are made of."""
     blocks = max(len(cell.blocks) for cell in cells)
-    operations = [[set(), set()] for _ in range(blocks)]
-    combinations = [set() for _ in range(blocks)]
+    operations: Any = [[set(), set()] for _ in range(blocks)]
+    combinations: Any = [set() for _ in range(blocks)]
     for cell in cells:
         for place, block in enumerate(cell.blocks):
             combinations[place].add(block.combination)

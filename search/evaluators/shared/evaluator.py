@@ -1,51 +1,55 @@
 """Children that share one set of weights: compiled once, evaluated in seconds.
 
 Pham et al. 2018 (ENAS, arXiv 1802.03268), section 2.2: the training of the
-shared weights alternates with the search. Before every round of children they
-are trained on architectures that the search proposed in the round before, so
-that they follow the policy; before the first on random ones.
+shared weights alternates with the search. Before the first round of children
+they are trained on random architectures, before every other round on the
+architectures of the previous round, so that they follow the policy.
 """
 
 import dataclasses
 import io
+import pathlib
 import time
 import zipfile
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from nasnet_keras.genotypes import Genotype
+from nasnet_keras.inference.metrics import top_k_accuracy
 from nasnet_keras.runs.files import write_atomically
-from nasnet_keras.search.evaluators.evaluator import Evaluator
-from nasnet_keras.search.evaluators.from_scratch import (
-    ChildRecipe,
-    child_network,
-    describe_data,
-)
+from nasnet_keras.search.evaluators.children import ChildRecipe, child_network
+from nasnet_keras.search.evaluators.evaluator import Evaluator, describe_data
 from nasnet_keras.search.evaluators.rewards import Reward
 from nasnet_keras.search.evaluators.shared.candidates import Candidates
 from nasnet_keras.search.evaluators.shared.supernet import Supernet
-from nasnet_keras.search.oracles.base import random_actions
+from nasnet_keras.search.spaces import SearchSpace
+from nasnet_keras.training.data.dataset import Dataset
 from nasnet_keras.training.feeds.make import make_feed
 
 SNAPSHOT = "shared_weights.npz"
-# ENAS' rate and clipping. Architectures pull the weights in many directions:
-# without clipping the first steps throw them far away.
-SHARED = ChildRecipe(learning_rate=0.05, clip_norm=5.0, nesterov=True)
+# ENAS' learning rate and clipping. The gradients of different architectures
+# differ much: without clipping the first steps diverge.
+SHARED_RECIPE = ChildRecipe(learning_rate=0.05, clip_norm=5.0, nesterov=True)
 
 
 @dataclasses.dataclass(frozen=True)
 class Rounds:
-    """How training and evaluation take turns.
+    """How training and evaluation alternate.
 
     Args:
         warm_up_steps: Integer, training steps on random architectures before
             the first child.
         children: Integer, the children of a round.
         steps: Integer, training steps between two rounds.
-        reward_images: Integer, validation images that give the reward, always
-            the same. What does not fill a batch is left out.
+        reward_images: Integer, validation images for the reward, always the
+            same. They are rounded down to whole batches.
         reward_batch: Integer, images normalized together.
+
+    Raises:
+        ValueError: If an argument is out of range.
     """
 
     warm_up_steps: int = 500
@@ -54,7 +58,7 @@ class Rounds:
     reward_images: int = 500
     reward_batch: int = 250
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
             least = 0 if name == "warm_up_steps" else 1
             if value < least:
@@ -68,32 +72,34 @@ class SharedWeights(Evaluator):
     """Evaluates a genotype with weights that all genotypes share.
 
     The reward is the accuracy on a fixed part of the validation images, each
-    batch normalized by its own statistics. It orders children; it is not the
-    accuracy that they reach by themselves. The more a space varies, the more
-    steps the weights need before it orders anything: of a `WiredSpace` a
-    thousand, of cells whose blocks read what they like many thousands.
+    batch normalized by its own statistics. It ranks children; it is not the
+    accuracy that they reach when trained separately. The larger the space,
+    the more training steps it takes until the ranking means something: about
+    a thousand for a `WiredSpace`, many thousands where the inputs of the
+    blocks are searched too.
 
     Args:
         space: `SearchSpace` of the genotypes.
         dataset: `nasnet_keras.training.data.dataset.Dataset`.
         recipe: `ChildRecipe`: size of the network, batch size, augmentation,
-            optimizer. Its learning rate is held; its epochs play no part.
+            optimizer. Its learning rate stays constant; its epochs are
+            ignored.
         rounds: `Rounds`.
         seed: Integer.
         reward: `Reward`.
 
-    Measurements: `val_accuracy` (0 to 1), `parameters` and `macs` of a child
-    of its own, `seconds`.
+    Measurements: `val_accuracy` (0 to 1), `parameters` and `macs` of a
+    separate child, `seconds`.
     """
 
     def __init__(
         self,
-        space,
-        dataset,
-        recipe=SHARED,
-        rounds=Rounds(),
-        seed=0,
-        reward=Reward(),
+        space: SearchSpace,
+        dataset: Dataset,
+        recipe: ChildRecipe = SHARED_RECIPE,
+        rounds: Rounds = Rounds(),
+        seed: int = 0,
+        reward: Reward = Reward(),
     ):
         super().__init__(child_network(recipe, dataset), reward)
         self.space = space
@@ -104,53 +110,57 @@ class SharedWeights(Evaluator):
         self.rounds = rounds
         self.seed = seed
         self.candidates = Candidates.of(space)
-        self._genotypes = []
-        self._trained = 0  # Children before the last training.
+        self._genotypes: list[Genotype] = []
+        self._trained = 0  # Children evaluated before the last training.
         self._steps = 0
-        self._path = None
+        self._path: pathlib.Path | None = None
         self._feed = make_feed(dataset, self.recipe, seed)
-        self._supernet = None
+        self._supernet: Supernet | None = None
 
     @property
-    def supernet(self):
-        """The network that holds the weights."""
+    def supernet(self) -> Supernet:
+        """The network that holds the weights; built on first use."""
         if self._supernet is None:
             keras.utils.set_random_seed(self.seed)
             network = dataclasses.asdict(self.network)
             self._supernet = Supernet(self.candidates, **network)
             self._supernet.compile(self.recipe, self._feed.steps_per_epoch)
             self._initial = self._values()
-            images, labels = self.dataset.validation
-            whole = min(self.rounds.reward_images, len(images))
-            batch = min(self.rounds.reward_batch, whole)
-            whole -= whole % batch
-            self._reward_part = [
-                (images[i : i + batch], labels[i : i + batch])
-                for i in range(0, whole, batch)
-            ]
+            self._reward_batches = self._make_reward_batches()
         return self._supernet
 
-    def measure(self, genotype):
-        """Trains the shared weights if a round begins; evaluates a genotype."""
-        began = time.time()
-        self._catch_up(len(self._genotypes))
-        supernet = self.supernet
-        right = [
-            (supernet.predict(genotype, images).argmax(axis=1) == labels).sum()
-            for images, labels in self._reward_part
+    def _make_reward_batches(self):
+        images, labels = self.dataset.validation
+        number = min(self.rounds.reward_images, len(images))
+        batch = min(self.rounds.reward_batch, number)
+        return [
+            (images[i : i + batch], labels[i : i + batch])
+            for i in range(0, number - number % batch, batch)
         ]
-        images = sum(len(labels) for _, labels in self._reward_part)
+
+    def measure(self, genotype):
+        """Evaluates a genotype; before, trains the weights if a round ended."""
+        start = time.time()
+        self._train_due_rounds(len(self._genotypes))
+        supernet = self.supernet
+        scores = [
+            supernet.predict(genotype, images)
+            for images, _ in self._reward_batches
+        ]
+        labels = [labels for _, labels in self._reward_batches]
         self._genotypes.append(genotype)
         return {
-            "val_accuracy": float(np.sum(right) / images),
-            "seconds": round(time.time() - began, 3),
+            "val_accuracy": top_k_accuracy(
+                np.concatenate(scores), np.concatenate(labels)
+            ),
+            "seconds": round(time.time() - start, 3),
         }, []
 
     def resume(self, folder, records):
-        """Takes up the weights of a search at its ended trials.
+        """Restores the weights that belong to a search's ended trials.
 
-        An evaluator that has served another search begins anew, without
-        compiling again.
+        An evaluator that was used for another search starts from the initial
+        weights, without compiling again.
         """
         self._path = folder / SNAPSHOT
         self._genotypes = [
@@ -162,37 +172,37 @@ class SharedWeights(Evaluator):
             self._assign(self._initial)
             self._trained = self._steps = 0
         if records:
-            self._take_snapshot()
+            self._read_snapshot()
 
-    def _catch_up(self, children):
-        """Trains for each round that has begun."""
+    def _train_due_rounds(self, children):
+        """Trains once for each round that the children have completed."""
         if not self._steps:
-            self._train(self.rounds.warm_up_steps, self._random())
+            self._train(self.rounds.warm_up_steps, self._random_genotypes())
             self._write_snapshot()
         size = self.rounds.children
         while self._trained + size <= children:
-            recent = self._genotypes[self._trained : self._trained + size]
+            last_round = self._genotypes[self._trained : self._trained + size]
             self._trained += size
-            self._train(self.rounds.steps, recent)
+            self._train(self.rounds.steps, last_round)
             self._write_snapshot()
 
-    def _random(self):
+    def _random_genotypes(self):
         points = [
-            random_actions(self.space, [self.seed, 2, i])
+            self.space.sample(np.random.default_rng([self.seed, 2, i]))
             for i in range(self.rounds.warm_up_steps)
         ]
         return [self.space.to_genotype(point) for point in points]
 
     def _train(self, steps, genotypes):
-        """Steps on one architecture each."""
+        """Trains; each step uses one random architecture of those given."""
         for step in range(self._steps, self._steps + steps):
             rng = np.random.default_rng([self.seed, 3, step])
             genotype = genotypes[rng.integers(len(genotypes))]
             self.supernet.train(genotype, *self._feed.batch(step))
         self._steps += max(steps, 1)
 
-    # A snapshot spares the time of training again: the journal's genotypes
-    # and the seed give the same weights.
+    # A snapshot only saves time: training again from the journal's genotypes
+    # and the seed gives the same weights.
 
     def _write_snapshot(self):
         if self._path is None:
@@ -210,7 +220,8 @@ class SharedWeights(Evaluator):
         for variable, value in pairs:
             variable.assign(value)
 
-    def _take_snapshot(self):
+    def _read_snapshot(self):
+        """Restores the snapshot unless it is missing, broken or newer."""
         try:
             file = np.load(io.BytesIO(self._path.read_bytes()))
             trained, steps = (int(number) for number in file["state"])
@@ -221,7 +232,7 @@ class SharedWeights(Evaluator):
             self._assign(weights)
             self._trained, self._steps = trained, steps
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """Returns what the rewards depend on, as JSON can hold it."""
         return {
             **super().describe(),

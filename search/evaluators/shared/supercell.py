@@ -1,7 +1,7 @@
-"""A cell that holds every candidate in every place; the architecture is data.
+"""A cell with all candidate operations; the architecture is an input tensor.
 
-`keras.ops.switch` runs, of each place's operations, the one that the
-architecture names. So one compiled step serves every child.
+`keras.ops.switch` runs one operation in each place, as the architecture says.
+So one compiled training step serves all children.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from nasnet_keras.layers.image_axes import divided, join_shape
 
 
 class BatchStatistics(Conventions):
-    """Conventions under which nothing is normalized by moving averages."""
+    """Conventions whose batch normalization has no moving averages."""
 
     def batch_norm(self, **kwargs):
         """Returns a new layer that normalizes by the batch's statistics."""
@@ -28,10 +28,10 @@ class BatchStatistics(Conventions):
 
 
 class SuperCell(keras.Layer):
-    """A cell with every candidate in every place.
+    """A cell with all candidate operations in each place.
 
-    What the architecture does not put out is zero: the layers that read a
-    cell see all its blocks at fixed places.
+    The output is the concatenation of all blocks, at fixed channels; blocks
+    that are not part of the architecture's output are zero.
 
     Args:
         candidates: `CellCandidates`.
@@ -39,13 +39,14 @@ class SuperCell(keras.Layer):
         filters: Integer, the channels of every state inside the cell.
         input_strides: Tuple of integers, see `NormalCell`.
         conventions: `BatchStatistics`.
-        offset: Integer, where this cell's numbers start in an architecture.
-        sources: For each input that there is, the `SuperCell` that makes it,
-            or `None`.
+        offset: Integer, index of this cell's first number in an architecture.
+        sources: For each input tensor the `SuperCell` whose output it is, or
+            `None`.
 
     Call arguments:
         inputs: List of tensors: current state, previous state, ...; last the
-            architecture, `(batch, numbers)`, of which the first row counts.
+            architecture, `(batch, numbers)`, of which only the first row is
+            used.
     """
 
     def __init__(
@@ -71,31 +72,43 @@ class SuperCell(keras.Layer):
     def build(self, input_shape):
         axis = self.conventions.channel_axis
         channels = [shape[axis] for shape in input_shape[:-1]]
-        plan = self._plan(channels)
-        self.fits = [
-            self._built([] if self._fits(index, count) else parts, count)
-            for index, (parts, count) in enumerate(zip(plan.fits, channels))
+        plan = self._projection_plan(channels)
+        # A snapshot holds the variables in the order of these assignments.
+        self.projections = [
+            self._build_chain(
+                [] if self._never_projected(index, count) else parts, count
+            )
+            for index, (parts, count) in enumerate(
+                zip(plan.input_adjustments, channels)
+            )
         ]
         inputs = self.candidates.inputs
-        # What an operation must know of the state that it reads.
-        self.kinds = [(c, self.strides) for c in plan.state_channels[:inputs]]
-        self.kinds += [(self.filters, 1)] * self.candidates.blocks
-        self.slots, self.merges = [], []
+        # Channels and strides for an operation that reads the state: states
+        # with equal ones share the operation's weights.
+        self.state_slots = [
+            (count, self.strides) for count in plan.state_channels[:inputs]
+        ]
+        self.state_slots += [(self.filters, 1)] * self.candidates.blocks
+        self.operations, self.merges = [], []
         for number, sides in enumerate(self.candidates.operations):
-            kinds = list(dict.fromkeys(self.kinds[: inputs + number]))
-            self.slots.append(
-                [self._chains(kinds, operations) for operations in sides]
+            slots = self.distinct_slots(inputs + number)
+            self.operations.append(
+                [self._build_operations(slots, names) for names in sides]
             )
-            merges = self.candidates.combinations[number]
-            self.merges.append([self._merge(name) for name in merges])
+            combinations = self.candidates.combinations[number]
+            self.merges.append([self._build_merge(c) for c in combinations])
 
-    def _fits(self, index, channels):
-        """Whether an input that is no cell's never needs to be fitted."""
-        fits = channels == self.filters and self.input_strides[index] == 1
-        return index > 0 and fits and self.sources[index] is None
+    def distinct_slots(self, states):
+        """Returns the distinct slots of the first states, in order."""
+        return list(dict.fromkeys(self.state_slots[:states]))
 
-    def _plan(self, channels):
-        """Of a cell that reads all inputs: its parts that fit them."""
+    def _never_projected(self, index, channels):
+        """Whether an input needs no projection under any architecture."""
+        matches = channels == self.filters and self.input_strides[index] == 1
+        return index > 0 and matches and self.sources[index] is None
+
+    def _projection_plan(self, channels):
+        """The plan of a cell that reads all inputs and projects each."""
         inputs = self.candidates.inputs
         blocks = [Block((i, i), ["identity"] * 2) for i in range(inputs)]
         return CellPlan(
@@ -107,7 +120,7 @@ class SuperCell(keras.Layer):
             dataclasses.replace(self.conventions, always_project=True),
         )
 
-    def _built(self, parts, channels):
+    def _build_chain(self, parts, channels):
         chain = make_chain(parts)
         data_format = self.conventions.data_format
         chain.build(join_shape(None, None, None, channels, data_format))
@@ -116,36 +129,36 @@ class SuperCell(keras.Layer):
     def _slot(self, channels, strides=1):
         return Slot(channels, self.filters, strides, self.conventions)
 
-    def _chains(self, kinds, operations):
-        """For each kind of state, each operation."""
+    def _build_operations(self, slots, names):
+        """Returns for each slot a list with a layer for each operation."""
         return [
             [
-                self._built([Part(name, self._slot(*kind))], kind[0])
-                for name in operations
+                self._build_chain([Part(name, self._slot(*slot))], slot[0])
+                for name in names
             ]
-            for kind in kinds
+            for slot in slots
         ]
 
-    def _merge(self, combination):
+    def _build_merge(self, combination):
         channels = self.filters * (2 if combination == "concat" else 1)
         operation = MERGES.get(combination)
         parts = [Part(operation, self._slot(channels))] if operation else []
-        return self._built(parts, channels)
+        return self._build_chain(parts, channels)
 
     def call(self, inputs):
         *images, architecture = inputs
         end = self.offset + self.candidates.length
         numbers = architecture[0, self.offset : end]
         states = [
-            self._fit(index, image, architecture[0])
+            self._project(index, image, architecture[0])
             for index, image in enumerate(images)
         ]
         states += [images[0]] * (self.candidates.inputs - len(images))
         axis = self.conventions.channel_axis
         for place in range(self.candidates.blocks):
             left, right = (
-                self._run(
-                    self.slots[place][side],
+                self._apply_operation(
+                    self.operations[place][side],
                     states,
                     numbers[5 * place + side],
                     numbers[5 * place + 2 + side],
@@ -153,68 +166,75 @@ class SuperCell(keras.Layer):
                 for side in (0, 1)
             )
             states.append(
-                self._join(place, left, right, numbers[5 * place + 4], axis)
+                self._combine(place, left, right, numbers[5 * place + 4], axis)
             )
-        mask = ops.cast(self.mask(architecture[0]), self.compute_dtype)
-        made = states[self.candidates.inputs :]
-        made = [state * mask[place] for place, state in enumerate(made)]
-        return ops.concatenate(made, axis)
+        mask = ops.cast(self.output_mask(architecture[0]), self.compute_dtype)
+        blocks = states[self.candidates.inputs :]
+        blocks = [state * mask[place] for place, state in enumerate(blocks)]
+        return ops.concatenate(blocks, axis)
 
-    def _fit(self, index, image, architecture):
-        """Fits an input; one that has the channels already stays as it is."""
-        fit, source = self.fits[index], self.sources[index]
+    def _project(self, index, image, architecture):
+        """Projects an input, unless it has the cell's number of filters."""
+        project, source = self.projections[index], self.sources[index]
         if not index or source is None or self.input_strides[index] > 1:
-            return fit(image)
+            return project(image)
         count, rest = divmod(self.filters, source.filters)
         if rest or count > source.candidates.blocks:
-            return fit(image)
-        mask = source.mask(architecture)
+            return project(image)
+        mask = source.output_mask(architecture)
         return _switch(
             ops.cast(ops.sum(mask) == count, "int32"),
-            [fit, lambda image: source.blocks_put_out(image, mask, count)],
+            [project, lambda image: source.output_blocks(image, mask, count)],
             [image],
         )
 
-    def mask(self, architecture):
-        """Returns which blocks the architecture puts out: 0 or 1 for each."""
+    def output_mask(self, architecture):
+        """Returns 1 for each block that is part of the output, else 0."""
         start = self.offset + 5 * self.candidates.blocks
         return architecture[start : start + self.candidates.blocks]
 
-    def blocks_put_out(self, output, mask, count):
-        """Returns this cell's output without what is 0: `count` blocks."""
-        places = ops.arange(len(self.slots)) + len(self.slots) * (1 - mask)
+    def output_blocks(self, output, mask, count):
+        """Returns the `count` blocks of this cell's output that are not 0."""
+        blocks = self.candidates.blocks
+        places = ops.arange(blocks) + blocks * (1 - mask)
         order = ops.argsort(places)[:count]
         width = ops.arange(self.filters)
         rows = ops.reshape(self.filters * order[:, None] + width, (-1,))
         return ops.take(output, rows, axis=self.conventions.channel_axis)
 
-    def _run(self, chains, states, state, operation):
-        """Applies the operation that the architecture names to its state."""
-        kinds = self.kinds[: len(states)]
-        known = list(dict.fromkeys(kinds))
-        chosen = []
-        for kind in known:
-            members = [i for i, other in enumerate(kinds) if other == kind]
-            # Of a kind that is not asked for, any will do.
+    def _apply_operation(self, layers, states, state, operation):
+        """Applies the architecture's operation to its input state.
+
+        Args:
+            layers: For each distinct slot a list, a layer for each operation.
+            states: List of tensors, the states so far.
+            state: Integer tensor, index of the state.
+            operation: Integer tensor, index of the operation.
+        """
+        slots = self.state_slots[: len(states)]
+        distinct = self.distinct_slots(len(states))
+        operands = []  # One state of each slot: only one of them is used.
+        for slot in distinct:
+            members = [i for i, other in enumerate(slots) if other == slot]
             place = np.zeros(len(states), "int32")
             place[members] = range(len(members))
-            of_kind = [states[i] for i in members]
-            chosen.append(_pick(of_kind, ops.take(place, state)))
-        order = np.array([known.index(kind) for kind in kinds], "int32")
+            alike = [states[i] for i in members]
+            operands.append(_select(alike, ops.take(place, state)))
+        slot_of_state = np.array([distinct.index(s) for s in slots], "int32")
         branches = [
-            _branch(chain, number)
-            for number, operations in enumerate(chains)
-            for chain in operations
+            _branch(layer, number)
+            for number, of_slot in enumerate(layers)
+            for layer in of_slot
         ]
-        index = ops.take(order, state) * len(chains[0]) + operation
-        return _switch(index, branches, chosen)
+        index = ops.take(slot_of_state, state) * len(layers[0]) + operation
+        return _switch(index, branches, operands)
 
-    def _join(self, place, left, right, combination, axis):
+    def _combine(self, place, left, right, combination, axis):
         branches = []
         names = self.candidates.combinations[place]
         for name, merge in zip(names, self.merges[place]):
-            join = _concatenated if name == "concat" else _added
-            branches.append(join(merge, axis))
+            combine = _concatenate if name == "concat" else _add
+            branches.append(combine(merge, axis))
         return _switch(combination, branches, [left, right])
 
     def compute_output_shape(self, input_shape):
@@ -226,19 +246,19 @@ class SuperCell(keras.Layer):
         )
 
 
-def _branch(chain, number):
-    return lambda *chosen: chain(chosen[number])
+def _branch(layer, number):
+    return lambda *operands: layer(operands[number])
 
 
-def _concatenated(merge, axis):
+def _concatenate(merge, axis):
     return lambda left, right: merge(ops.concatenate([left, right], axis))
 
 
-def _added(merge, axis):
+def _add(merge, axis):
     return lambda left, right: merge(ops.add(left, right))
 
 
-def _pick(tensors, index):
+def _select(tensors, index):
     return tensors[0] if len(tensors) == 1 else ops.stack(tensors)[index]
 
 

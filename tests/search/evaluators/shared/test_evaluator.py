@@ -9,13 +9,14 @@ from nasnet_keras.search import (
     Rounds,
     SharedWeights,
 )
-from nasnet_keras.search.oracles.base import random_actions
 from nasnet_keras.training.data import load_dataset
 
 SPACE = NASNetSpace(
     blocks=1, operations=("avg_pool_3x3", "conv_3x3"), combinations=("add",)
 )
-GENOTYPES = [SPACE.to_genotype(random_actions(SPACE, i)) for i in range(9)]
+GENOTYPES = [
+    SPACE.to_genotype(SPACE.sample(np.random.default_rng(i))) for i in range(9)
+]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,10 @@ def whole(digits, tmp_path_factory):
 
 def records(number):
     return [
-        {"values": SPACE.to_values(random_actions(SPACE, i)), "score": 0.5}
+        {
+            "values": SPACE.to_values(SPACE.sample(np.random.default_rng(i))),
+            "score": 0.5,
+        }
         for i in range(number)
     ]
 
@@ -68,7 +72,7 @@ def test_children_are_better_than_chance(whole):
 def test_the_same_weights_evaluate_alike(whole):
     """Nothing but training changes them: within a round, twice the same."""
     evaluator = whole[0]
-    images, _ = evaluator._reward_part[0]
+    images, _ = evaluator._reward_batches[0]
     first, second = (
         evaluator.supernet.predict(GENOTYPES[0], images) for _ in range(2)
     )

@@ -7,7 +7,6 @@ import pytest
 from nasnet_keras.search import NASNetSpace, find_space
 from nasnet_keras.search.evaluators.shared.candidates import Candidates
 from nasnet_keras.search.evaluators.shared.supernet import Supernet
-from nasnet_keras.search.oracles.base import random_actions
 
 SPACE = NASNetSpace(
     blocks=2,
@@ -48,7 +47,7 @@ def test_random_architectures(seeds, images):
     net = make(SPACE)
     concats = set()
     for seed in seeds:
-        genotype = SPACE.to_genotype(random_actions(SPACE, seed))
+        genotype = SPACE.to_genotype(SPACE.sample(np.random.default_rng(seed)))
         concats.add((genotype.normal.concat, genotype.reduction.concat))
         assert largest_difference(net, genotype, images) < 1e-4
     assert len(concats) == 4  # One block put out, or both, in either cell.
@@ -60,7 +59,7 @@ def test_other_spaces(name, images, monkeypatch):
     space = small(name, monkeypatch)
     net = make(space, cells_per_stack=1)
     for seed in range(3):
-        genotype = space.to_genotype(random_actions(space, seed))
+        genotype = space.to_genotype(space.sample(np.random.default_rng(seed)))
         assert largest_difference(net, genotype, images) < 1e-4
 
 

@@ -1,0 +1,61 @@
+"""The data and the space that the arguments of `nasnet search` ask for."""
+
+import argparse
+
+import numpy as np
+
+from nasnet_keras.search.commands.progress import print_result
+from nasnet_keras.search.evaluators.children import choose_stem
+from nasnet_keras.search.spaces import SearchSpace, find_space
+from nasnet_keras.training.data import load_dataset
+from nasnet_keras.training.data.dataset import Dataset
+
+
+def load_data(args: argparse.Namespace) -> Dataset:
+    """Loads the dataset and prints its size.
+
+    Raises:
+        ValueError: If it is not in memory or has no validation images.
+    """
+    dataset = load_dataset(
+        args.dataset,
+        data_dir=args.data_dir,
+        image_size=args.image_size,
+        validation_split=args.validation_split,
+        images=args.images,
+        seed=args.seed,
+        in_memory=True,
+    )
+    if not isinstance(dataset.train[0], np.ndarray):
+        raise ValueError(
+            f"--dataset {args.dataset} is streamed; a search holds its "
+            "images in memory. Give digits, cifar10, cifar100, a folder "
+            "or an .npz file."
+        )
+    if not len(dataset.validation[1]):
+        raise ValueError(
+            "--validation-split must be above 0: the reward is the "
+            "validation accuracy."
+        )
+    _print_data(dataset)
+    return dataset
+
+
+def _print_data(dataset):
+    parts = {
+        "to train": dataset.train,
+        "to validate": dataset.validation,
+        "to test": dataset.test,
+    }
+    sizes = ", ".join(f"{len(part[1])} {use}" for use, part in parts.items())
+    print_result(
+        f"data      {dataset.name}: {len(dataset.classes)} classes, {sizes}"
+    )
+    side = dataset.input_shape[0]
+    print_result(f"images    {side}x{side}: {choose_stem(side)} stem")
+
+
+def make_space(args: argparse.Namespace) -> SearchSpace:
+    """Returns the search space, with the searched settings."""
+    space = find_space(args.space, args.blocks)
+    return space.with_settings(**dict(args.also or ()))

@@ -1,0 +1,237 @@
+"""The arguments of `nasnet search`, group by group."""
+
+import argparse
+import pathlib
+from typing import Any
+
+from nasnet_keras.search.commands.defaults import CHILDREN_PER_ROUND, DEFAULTS
+from nasnet_keras.search.names import COSTS, ORACLES, SPACES
+
+
+def add_search_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds all arguments of `nasnet search` to a parser."""
+    _add_data(parser)
+    _add_search(parser)
+    _add_oracles(parser)
+    _add_reward(parser)
+    _add_children(parser)
+    _add_shared_weights(parser)
+    _add_output(parser)
+
+
+def only_defaults(args: argparse.Namespace) -> bool:
+    """Whether a command that resumes the search needs no further arguments."""
+    parser = argparse.ArgumentParser()
+    add_search_arguments(parser)
+    given, defaults = vars(args), vars(parser.parse_args([]))
+    names = defaults.keys() | DEFAULTS["digits"].keys()
+    names -= {"directory", "trials", "compare"}
+    return all(given.get(name) == defaults.get(name) for name in names)
+
+
+def _add_data(parser):
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "--data",
+        "--dataset",
+        dest="dataset",
+        default="digits",
+        help="digits, cifar10, or a folder with one folder of images per class",
+    )
+    group.add_argument(
+        "--data-dir", help="where TensorFlow Datasets keeps CIFAR-10"
+    )
+    _optional(group, "--image-size", int, "side to which images are resized")
+    _optional(
+        group, "--validation-split", float, "fraction of the training images"
+    )
+    group.add_argument(
+        "--images", type=int, help="number of training images to use"
+    )
+
+
+def _add_search(parser):
+    group = parser.add_argument_group("search")
+    group.add_argument(
+        "--oracle",
+        choices=tuple(ORACLES),
+        default="ppo",
+        help="search algorithm",
+    )
+    group.add_argument(
+        "--space",
+        default="nasnet",
+        help=f"one of {', '.join(SPACES)}, or your own as MODULE:NAME",
+    )
+    _optional(group, "--trials", int, "total number of children to evaluate")
+    group.add_argument(
+        "--blocks", type=int, help="blocks per cell, in place of the space's"
+    )
+    group.add_argument(
+        "--also",
+        type=_decision,
+        action="append",
+        metavar="NAME=VALUE,...",
+        help="a setting of the children's recipe that is searched as well, "
+        "such as learning_rate=0.05,0.1",
+    )
+    group.add_argument(
+        "--enqueue",
+        action="append",
+        default=[],
+        metavar="GENOTYPE",
+        help="a cell of the space to evaluate first: a name or a JSON file",
+    )
+    group.add_argument(
+        "--warm-start",
+        type=pathlib.Path,
+        metavar="RUN",
+        help="learn from the trials of an earlier search first",
+    )
+    group.add_argument("--seed", type=int, default=0, help="of everything")
+
+
+def _add_oracles(parser):
+    group = parser.add_argument_group("oracles")
+    _optional(
+        group,
+        "--update-every",
+        int,
+        "trials per update of the policy, in place of its setting's, and "
+        "children per round of shared weights, in place of "
+        f"{CHILDREN_PER_ROUND}",
+    )
+    group.add_argument(
+        "--population-size", type=int, default=20, help="of evolution"
+    )
+    group.add_argument(
+        "--sample-size",
+        type=int,
+        default=5,
+        help="of evolution: the best of so many becomes the parent",
+    )
+
+
+def _add_reward(parser):
+    group = parser.add_argument_group("reward and limits")
+    group.add_argument(
+        "--cost",
+        choices=COSTS,
+        help="cost that the reward weighs against the accuracy",
+    )
+    group.add_argument("--target", type=float, help="of the cost, in its unit")
+    group.add_argument(
+        "--max-parameters", type=int, help="largest child that is trained"
+    )
+    group.add_argument(
+        "--max-macs",
+        type=int,
+        help="most multiply-adds of a child that is trained",
+    )
+
+
+def _add_children(parser):
+    group = parser.add_argument_group("children")
+    _optional(group, "--epochs", int, "of each child trained from scratch")
+    _optional(group, "--cells-per-stack", int, "N of a child")
+    _optional(group, "--filters", int, "F of a child")
+    group.add_argument(
+        "--batch-size", type=int, default=64, help="images per training step"
+    )
+    group.add_argument(
+        "--learning-rate",
+        type=float,
+        help="the highest of a child trained from scratch (default: 0.1), or "
+        "that of shared weights (default: 0.05)",
+    )
+    group.add_argument(
+        "--augmentation",
+        choices=("none", "cifar"),
+        default="none",
+        help="of their training images",
+    )
+    group.add_argument(
+        "--evaluator",
+        choices=("scratch", "shared"),
+        default="scratch",
+        help="train each child from scratch, or one network whose weights all "
+        "children share",
+    )
+    group.add_argument(
+        "--stop-early",
+        action="store_true",
+        help="stop a child that is worse than the median of earlier ones",
+    )
+    group.add_argument(
+        "--trials-per-process",
+        type=int,
+        default=10,
+        help="children trained from scratch in one process before it is "
+        "replaced; 0 trains them in the search's own process",
+    )
+
+
+def _add_shared_weights(parser):
+    group = parser.add_argument_group("shared weights")
+    group.add_argument(
+        "--warm-up-steps",
+        type=int,
+        default=2000,
+        help="training steps on random cells before the first child",
+    )
+    group.add_argument(
+        "--round-steps",
+        type=int,
+        default=60,
+        help="training steps on proposed cells after each round of children",
+    )
+
+
+def _add_output(parser):
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--directory",
+        type=pathlib.Path,
+        metavar="RUN",
+        help="folder of this search; a search that was stopped there resumes",
+    )
+    group.add_argument(
+        "--compare",
+        action=argparse.BooleanOptionalAction,
+        help="afterwards, as many random trials, and the best cells and "
+        "NASNet-A trained longer (default: with digits only)",
+    )
+
+
+def _optional(group: Any, name: str, kind: type, text: str) -> None:
+    """Adds an argument whose default depends on the dataset."""
+    key = name.removeprefix("--").replace("-", "_")
+    values = "; ".join(
+        f"{dataset}: {defaults[key] or 'its own'}"
+        for dataset, defaults in DEFAULTS.items()
+    )
+    group.add_argument(
+        name, type=kind, help=f"{text} ({values})", default=argparse.SUPPRESS
+    )
+
+
+def _decision(text: str) -> tuple[str, list[Any]]:
+    """Parses `learning_rate=0.05,0.1`: a name and its options."""
+    name, _, options = text.partition("=")
+    if not name or not options:
+        raise argparse.ArgumentTypeError(
+            f"must be NAME=VALUE,VALUE. Received: {text!r}"
+        )
+    return name.replace("-", "_"), [_value(part) for part in options.split(",")]
+
+
+def _value(text: str) -> bool | int | float | str:
+    """Parses a truth value or a number; returns other text unchanged."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,145 @@
+"""Child networks: how one is configured, built and trained."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from nasnet_keras.genotypes import Genotype
+from nasnet_keras.inference.metrics import top_k_accuracy
+from nasnet_keras.search.evaluators.limits import Network
+from nasnet_keras.training.data.dataset import Dataset
+from nasnet_keras.training.drop_path import ScheduledDropPath
+from nasnet_keras.training.feeds.make import make_feed
+from nasnet_keras.training.optimizers import (
+    allow_unused_weights,
+    compile_model,
+)
+from nasnet_keras.training.recipes import Recipe
+
+IMAGENET_STEM_FROM = 64  # pixels
+# Fields of a recipe that children do not support.
+UNSUPPORTED = ("auxiliary_weight", "ema", "growing_sizes")
+# Children train for few steps: moving statistics must follow faster than
+# ImageNet's.
+BATCH_NORM_MOMENTUM = 0.9
+
+
+@dataclasses.dataclass(frozen=True)
+class ChildRecipe(Recipe):
+    """How a child is built and trained.
+
+    The defaults are for trials in seconds; the paper's children (appendix
+    A.3) had `cells_per_stack=2, filters=32, epochs=20`.
+
+    Args:
+        cells_per_stack: Integer, N.
+        filters: Integer, F of the first stack.
+        **fields: Those of `nasnet_keras.training.recipes.Recipe`. The image
+            size is always the dataset's; auxiliary heads, weight averages,
+            growing sizes and the adaptive drop path are not supported.
+
+    Raises:
+        ValueError: If a field is out of range or not supported.
+    """
+
+    epochs: int = 3
+    batch_size: int = 64
+    learning_rate: float = 0.1
+    augmentation: str = "none"
+    cells_per_stack: int = 1
+    filters: int = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("cells_per_stack", "filters"):
+            self._check(name, getattr(self, name) > 0, "positive")
+        for name in UNSUPPORTED:
+            absent = not getattr(self, name)
+            self._check(name, absent, "left out: children are trained without")
+        self._check_choice("drop_path_schedule", ("linear", "constant"))
+
+
+def choose_stem(side: int) -> str:
+    """Returns the stem for images of a side: ImageNet's from 64 pixels on."""
+    return "imagenet" if side >= IMAGENET_STEM_FROM else "cifar"
+
+
+def child_network(recipe: ChildRecipe, dataset: Dataset) -> Network:
+    """Returns the `Network` of all children of a recipe."""
+    side, _, channels = dataset.input_shape
+    return Network(
+        cells_per_stack=recipe.cells_per_stack,
+        filters=recipe.filters,
+        side=side,
+        classes=len(dataset.classes),
+        stem=choose_stem(side),
+        channels=channels,
+    )
+
+
+def build_child(
+    genotype: Genotype, recipe: ChildRecipe, dataset: Dataset
+) -> keras.Model:
+    """Returns the child network of a genotype for a dataset.
+
+    It takes images of 0 to 255 and returns class probabilities.
+    """
+    return child_network(recipe, dataset).build(
+        genotype,
+        drop_path_rate=recipe.drop_path_rate,
+        dropout_rate=recipe.dropout_rate,
+        include_preprocessing=recipe.preprocessing,
+        batch_norm_momentum=BATCH_NORM_MOMENTUM,
+        name="child",
+    )
+
+
+def train_child(
+    genotype: Genotype,
+    recipe: ChildRecipe,
+    dataset: Dataset,
+    seed: int,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> keras.Model:
+    """Builds and trains a child; returns the model.
+
+    Args:
+        genotype: `nasnet_keras.Genotype`.
+        recipe: `ChildRecipe`.
+        dataset: `nasnet_keras.training.data.dataset.Dataset`.
+        seed: Integer, of weights and shuffling.
+        callbacks: Keras callbacks.
+    """
+    keras.utils.set_random_seed(seed)
+    model = build_child(genotype, recipe, dataset)
+    recipe = dataclasses.replace(recipe, image_size=dataset.input_shape[0])
+    feed = make_feed(dataset, recipe, seed)
+    compile_model(model, recipe, feed.steps_per_epoch)
+    if recipe.drop_path_rate and recipe.drop_path_schedule == "linear":
+        steps = recipe.epochs * feed.steps_per_epoch
+        callbacks = [ScheduledDropPath(steps), *callbacks]
+    with allow_unused_weights():
+        model.fit(
+            feed.batches(),
+            epochs=recipe.epochs,
+            steps_per_epoch=feed.steps_per_epoch,
+            shuffle=False,  # The feed shuffles.
+            verbose=0,
+            callbacks=list(callbacks),
+        )
+    return model
+
+
+def accuracy(model: keras.Model, part: Any, batch_size: int = 256) -> float:
+    """Returns a model's accuracy (0 to 1) on a part of a dataset.
+
+    Args:
+        model: `keras.Model` that returns class scores.
+        part: Images and integer labels, such as `dataset.validation`.
+        batch_size: Integer.
+    """
+    images, labels = part
+    scores = model.predict(images, batch_size=batch_size, verbose=0)
+    return top_k_accuracy(scores, labels)

@@ -1,0 +1,132 @@
+"""The results of a search, in memory and in its folder."""
+
+import dataclasses
+import json
+import os
+import pathlib
+from typing import Any
+
+from nasnet_keras.genotypes import Genotype
+from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.provenance import provenance
+from nasnet_keras.search.evaluators.rewards import pareto_front
+from nasnet_keras.search.names import CONFIG, JOURNAL
+from nasnet_keras.search.spaces import SearchSpace
+from nasnet_keras.visualize import plot_genotype, plot_rewards
+
+BEST = "best.json"
+FRONT = "pareto.json"
+CELLS_PLOT = "cells.png"
+REWARD_PLOT = "reward.png"
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchResults:
+    """The trials of a search, and what is made of them.
+
+    Args:
+        folder: `pathlib.Path` of the search.
+        space: `SearchSpace`.
+        records: List of dictionaries, its ended trials.
+        configuration: Dictionary, everything that the search depends on.
+    """
+
+    folder: pathlib.Path
+    space: SearchSpace
+    records: list[dict[str, Any]]
+    configuration: dict[str, Any]
+
+    def best(self, number: int = 1) -> list[dict[str, Any]]:
+        """Returns the records with the highest rewards, best first.
+
+        Each genotype appears once, with the settings of its best trial.
+
+        Args:
+            number: Integer, the largest number of records.
+        """
+        completed = [r for r in self.records if r["score"] is not None]
+        completed.sort(key=lambda record: -record["score"])
+        unique: dict[Genotype, dict[str, Any]] = {}
+        for record in completed:
+            unique.setdefault(self.space.to_genotype(record["values"]), record)
+            if len(unique) == number:
+                break
+        return list(unique.values())
+
+    def genotype(self, record: dict[str, Any]) -> Genotype:
+        """Returns the `Genotype` of a record, named after search and trial."""
+        name = f"{self.folder.resolve().name}-{record['trial']:05d}"
+        return self.space.to_genotype(record["values"], name)
+
+    def genotypes(self, number: int = 1) -> list[Genotype]:
+        """Returns the best genotypes, best first."""
+        return [self.genotype(record) for record in self.best(number)]
+
+    def write(self) -> None:
+        """Writes the best cell (`best.json`) and the Pareto front
+        (`pareto.json`)."""
+        (best,) = self.best()
+        result = {
+            "genotype": self.genotype(best).to_dict(),
+            "settings": self.space.to_settings(best["values"]),
+            "reward": best["score"],
+            "measurements": best["metrics"],
+            "trial": best["trial"],
+            "trials": len(self.records),
+            "produced_by": {
+                **provenance("keras-tuner"),
+                "configuration": self.configuration,
+            },
+        }
+        _write_json(self.folder / BEST, result)
+        front = [
+            {**r["metrics"], "genotype": self.genotype(r).to_dict()}
+            for r in pareto_front(self.records, self._cost())
+        ]
+        _write_json(self.folder / FRONT, front)
+
+    def _cost(self):
+        reward = self.configuration.get("reward")
+        return reward["cost"] if isinstance(reward, dict) else "parameters"
+
+    def draw(self, baseline: "SearchResults | None" = None) -> None:
+        """Draws the best cell (`cells.png`) and the rewards (`reward.png`).
+
+        Args:
+            baseline: Optional `SearchResults` to compare with.
+        """
+        scores = [record["score"] for record in self.records]
+        other = baseline and [record["score"] for record in baseline.records]
+        plot_genotype(self.genotypes()[0], self.folder / CELLS_PLOT)
+        plot_rewards(scores, self.folder / REWARD_PLOT, baseline=other)
+
+
+def open_search(
+    directory: str | os.PathLike[str], space: SearchSpace
+) -> SearchResults:
+    """Returns the results of the search in a folder.
+
+    Args:
+        directory: Path.
+        space: `SearchSpace` of the search.
+
+    Raises:
+        ValueError: If the folder holds no search, or one in which no trial
+            was completed.
+    """
+    directory = pathlib.Path(directory)
+    try:
+        configuration = json.loads((directory / CONFIG).read_text())
+        lines = (directory / JOURNAL).read_text().splitlines(keepends=True)
+    except OSError as error:
+        raise ValueError(f"{directory} holds no search: {error}") from error
+    # A search that is still running may be writing its last line.
+    records = [json.loads(line) for line in lines if line.endswith("\n")]
+    results = SearchResults(directory, space, records, configuration)
+    if not results.best():
+        raise ValueError(f"No trial of {directory} has been completed.")
+    return results
+
+
+def _write_json(path, content):
+    write_atomically(path, json.dumps(content, indent=1) + "\n")
