@@ -254,9 +254,7 @@ def test_addresses_are_those_of_keras_applications(name, md5):
 @pytest.mark.long
 def test_mobile_by_its_own_function(server, monkeypatch, tmp_path):
     """The real network, with a file of its size."""
-    pytest.importorskip(
-        "tensorflow"
-    )  # Keras refuses it on torch.
+    pytest.importorskip("tensorflow")  # Keras refuses it on torch.
     theirs = keras.applications.NASNetMobile(weights=None)
     write_legacy_h5(theirs, tmp_path / "mobile.h5")
     served = published(server, "NASNet-mobile.h5", tmp_path / "mobile.h5")
