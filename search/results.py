@@ -95,10 +95,15 @@ class SearchResults:
         Args:
             baseline: Optional `SearchResults` to compare with.
         """
-        scores = [record["score"] for record in self.records]
-        other = baseline and [record["score"] for record in baseline.records]
         plot_genotype(self.genotypes()[0], self.folder / CELLS_PLOT)
-        plot_rewards(scores, self.folder / REWARD_PLOT, baseline=other)
+        plot_rewards(
+            self._scores(),
+            self.folder / REWARD_PLOT,
+            baseline=None if baseline is None else baseline._scores(),
+        )
+
+    def _scores(self):
+        return [record["score"] for record in self.records]
 
 
 def open_search(

@@ -14,6 +14,7 @@ import traceback
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import SpawnContext
+from typing import Any
 
 from nasnet_keras.cells.operations import OPERATIONS
 from nasnet_keras.search.evaluators.evaluator import Evaluator
@@ -51,8 +52,8 @@ class Isolated(Evaluator):
             )
         self.evaluator = evaluator
         self.children_per_process = children_per_process
-        self._worker = None
-        self._records = []
+        self._worker: _Worker | None = None
+        self._records: list[dict[str, Any]] = []
 
     def resume(self, folder, records):
         """Keeps the records; their curves are sent with each child."""

@@ -78,7 +78,7 @@ class WiredSpace(SearchSpace):
 
     def read_cells(self, genotype: Genotype) -> Values:
         """Returns the operations of a genotype's blocks."""
-        values = {}
+        values: Values = {}
         for role in ROLES:
             cell = getattr(genotype, role)
             check_blocks(role, cell, self.blocks)

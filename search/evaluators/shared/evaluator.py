@@ -122,8 +122,10 @@ class SharedWeights(Evaluator):
         """The network that holds the weights; built on first use."""
         if self._supernet is None:
             keras.utils.set_random_seed(self.seed)
-            network = dataclasses.asdict(self.network)
-            self._supernet = Supernet(self.candidates, **network)
+            network = child_network(self.recipe, self.dataset)
+            self._supernet = Supernet(
+                self.candidates, **dataclasses.asdict(network)
+            )
             self._supernet.compile(self.recipe, self._feed.steps_per_epoch)
             self._initial = self._values()
             self._reward_batches = self._make_reward_batches()
