@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # The torch that the tests run on; `make test TORCH=...` takes another build.
 TORCH ?= torch==2.13.0
 ARGS ?=
-# Two processes; a file's tests stay together, for they share networks.
+# Two processes; a file's tests stay together because they share networks.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # The parts of `make test-all`, each under 25 minutes on two cores. The first one
@@ -42,7 +42,7 @@ test-all: $(PART:%=test-all-%)
 $(PARTS:%=test-all-%): test-all-%: $(VENV)/.test
 	$(PYTEST) --all $($*) $(ARGS)
 
-# Everything that runs on JAX and torch, where there is no TensorFlow at all.
+# Everything that runs on JAX and torch, in an environment without TensorFlow.
 test-without-tensorflow: $(VENV)-without-tensorflow/.test
 	KERAS_BACKEND=torch $(<D)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
@@ -60,7 +60,7 @@ $(VENV)/.search: setup.py
 	$(BIN)/pip install --quiet --editable ".[search]"
 	touch $@
 
-# torch first and by its own line: the extra is then satisfied by it.
+# torch first, so that the extra does not choose another build.
 $(VENV)/.test: setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet $(TORCH)

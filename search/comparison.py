@@ -1,4 +1,4 @@
-"""Compares cells: one recipe, one budget, about the same parameters."""
+"""Compares cells: one recipe, about equal numbers of parameters."""
 
 import dataclasses
 import json
@@ -42,8 +42,8 @@ def compare(
         recipe: `ChildRecipe` of the search.
         dataset: `nasnet_keras.training.data.dataset.Dataset`.
         seed: Integer.
-        path: Path of a JSON file of the results. What it holds for the same
-            cell and recipe is not trained again.
+        path: Path of a JSON file of the results. A cell whose result for the
+            same settings is in it is not trained again.
         report: Optional function that gets a line before each training.
 
     Returns:
@@ -122,7 +122,7 @@ def table(results: dict[str, dict[str, Any]]) -> str:
     first = next(iter(results.values()))
     lines = [
         f"Test accuracy after {first['recipe']['epochs']} epochs on the same "
-        "data, as measured:"
+        "data:"
     ]
     for label, result in results.items():
         lines.append(

@@ -23,6 +23,6 @@ SPACES = (
 )
 # See `nasnet_keras.search.Reward`.
 COSTS = ("parameters", "macs", "latency_ms")
-# Files in the folder of a search: its ended trials, and what is searched.
+# Files in a search's folder: the ended trials, and the configuration.
 JOURNAL = "trials.jsonl"
 CONFIG = "config.json"

@@ -22,7 +22,7 @@ REWARD_PLOT = "reward.png"
 
 @dataclasses.dataclass(frozen=True)
 class SearchResults:
-    """The trials of a search, and what is made of them.
+    """The trials of a search, and the files made from them.
 
     Args:
         folder: `pathlib.Path` of the search.

@@ -130,7 +130,7 @@ def _train(found, record, network, recipe, dataset, seed, verbose):
 
 
 def _winner_config(network, genotype, recipe):
-    """The configuration to train; for images of any size where possible."""
+    """Returns the configuration; for images of any size where possible."""
     auxiliary_head = recipe.auxiliary_weight > 0
     config = network.config(
         genotype,
@@ -148,7 +148,7 @@ def _winner_config(network, genotype, recipe):
 
 
 def _check_settings(path, about):
-    """Writes what is trained; refuses a folder of another training."""
+    """Writes the settings; refuses a folder with other settings."""
     text = json.dumps(about, indent=1) + "\n"
     if path.is_file() and _without_name(path.read_text()) != _without_name(
         text

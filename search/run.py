@@ -68,7 +68,7 @@ def search(
     space = space or NASNetSpace()
     evaluator = evaluator or _default_evaluator(dataset, seed)
     oracle_class = find_oracle(oracle)
-    running = oracle_class(
+    oracle_instance = oracle_class(
         space,
         max_trials=trials,
         seed=seed,
@@ -76,15 +76,19 @@ def search(
         context=evaluator.describe(),
         **options,
     )
-    running.verbose = 0
-    tuner = CellTuner(running, evaluator, directory.parent, directory.name)
-    running.restore()
+    oracle_instance.verbose = 0
+    tuner = CellTuner(
+        oracle_instance, evaluator, directory.parent, directory.name
+    )
+    oracle_instance.restore()
     results = SearchResults(
-        directory, space, running.records, running.describe()
+        directory, space, oracle_instance.records, oracle_instance.describe()
     )
     try:
-        with _shown(progress, running) as shown:
-            tuner.after_trial = functools.partial(_after_trial, results, shown)
+        with _progress_context(progress, oracle_instance) as display:
+            tuner.after_trial = functools.partial(
+                _after_trial, results, display
+            )
             tuner.search()
     finally:
         try:
@@ -93,7 +97,7 @@ def search(
                 results.draw()
         finally:
             evaluator.close()
-            running.close()
+            oracle_instance.close()
     if not results.best():
         raise RuntimeError(
             f"No trial of {directory} was completed; see the messages in its "
@@ -111,8 +115,8 @@ def _default_evaluator(dataset, seed):
     return TrainFromScratch(dataset, seed=seed)
 
 
-def _shown(progress, oracle):
-    """Returns the context manager of the progress; without one, of `None`."""
+def _progress_context(progress, oracle):
+    """Returns the context manager of the progress display, if there is one."""
     return progress(oracle) if progress else contextlib.nullcontext()
 
 

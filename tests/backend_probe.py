@@ -38,7 +38,7 @@ EXAMPLES = 1024
 
 
 def network(semantics, shape=(None, None, 3), **arguments):
-    """A network that gives the map of its last cell."""
+    """A network whose output is that of its last cell."""
     defaults = {
         "genotype": TWO_BLOCKS,
         "cells_per_stack": 1,
@@ -76,7 +76,7 @@ def side_by_side(semantics):
 
 
 def zeros(self, shape, dtype=None):
-    """Stands in for the initializers: all weights are set afterwards.
+    """Replaces the initializers: all weights are set afterwards.
 
     JAX compiles the drawing of each shape, most of the time of this script.
     """
@@ -180,7 +180,7 @@ def few_channels():
 
     oneDNN, behind it on CPUs, writes past its workspace in them where the
     channels are fewer than 8 or 16 (github.com/uxlfoundation/oneDNN, issue
-    6035). Now and then it survives that, hence the repetition.
+    6035). Sometimes it survives, hence the repetition.
     """
     if keras.backend.backend() == "torch":
         import torch
@@ -194,7 +194,7 @@ def few_channels():
 
 
 def schedule():
-    """Rates that compiled steps see: of a DropPath, and of one in a cell."""
+    """Rates in compiled steps: of a DropPath, and of one in a cell."""
     pools = ("max_pool_3x3", "max_pool_3x3")
     # The current state is zeros: only the path of the previous one has effect.
     cell = Cell([Block((1, 0), pools)], (2,))

@@ -15,14 +15,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import pytest
 
-# A job in the background ignores Ctrl-C, and so would what the tests start.
+# A background job ignores Ctrl-C, and so would processes that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def read_tensors_that_carry_gradients():
-    """Lets NumPy read torch's tensors as it reads those of the others."""
+    """Lets NumPy read torch's tensors like those of other backends."""
     import torch
 
     def array(self, dtype=None, copy=None):
@@ -77,7 +77,7 @@ def shared_data():
 
 @pytest.fixture(scope="session")
 def mobile():
-    """NASNetMobile. Its weights are any: a test may set them."""
+    """NASNetMobile with arbitrary weights: a test may set them."""
     import nasnet_keras
 
     return nasnet_keras.NASNetMobile(weights=None)
@@ -85,7 +85,7 @@ def mobile():
 
 @pytest.fixture
 def operations():
-    """The table of operations, emptied of what the test added to it."""
+    """The table of operations; what the test adds is removed afterwards."""
     from nasnet_keras.cells.operations import OPERATIONS
 
     before = dict(OPERATIONS)

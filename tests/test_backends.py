@@ -1,6 +1,6 @@
 """TensorFlow, JAX and torch compute the same, without each other.
 
-The first of them that is installed is what the others are held to.
+The others are compared with the first one that is installed.
 """
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""Files written before the modules moved: they load, and runs go on."""
+"""Files written before the modules moved: they load, and runs resume."""
 
 import csv
 import json
@@ -72,7 +72,7 @@ def rows(path):
     reason="the training was one of TensorFlow: others round differently",
 )
 def test_a_training_goes_on(copy):
-    """To the curve that it would have had, by the command that began it."""
+    """To the curve of an uninterrupted run, by the command that began it."""
     folder = copy("training")
     words = shlex.split(
         "train --data digits --preset nasnet_cifar --cells-per-stack 1 "
@@ -113,7 +113,7 @@ def test_a_search_goes_on(copy):
 
 
 def test_a_policy_goes_on(copy):
-    """Journal and snapshot of before give the proposals that followed."""
+    """The old journal and snapshot give the proposals that followed then."""
     folder = copy("ppo")
     oracle = PPOOracle(
         NASBench201Space(), settings="small", batch_size=4, units=8,

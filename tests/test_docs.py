@@ -278,7 +278,7 @@ def test_block_runs(example, operations, tmp_path, monkeypatch):
 
 
 def test_every_block_is_run():
-    """And the examples stand in the order of the pages."""
+    """And the examples are listed in the order of the pages."""
     blocks = [(page, code) for page in PAGES for code in python_blocks(page)]
     listed = [(e.page, find_block(e.page, e.text)) for e in EXAMPLES]
     assert len(PAGES) > 6

@@ -75,7 +75,7 @@ def test_every_family_is_tried():
 
 @pytest.mark.parametrize("preset", CHANNELS)
 def test_sizes(preset):
-    """What one model of unknown size says of its maps, and what they are."""
+    """Computed and actual sizes of the maps, for one model of any size."""
     backbone = Backbone.from_preset(preset, weights=None)
     unknown = {
         name: (None, None, shape[-1])
@@ -144,7 +144,7 @@ def test_levels_are_the_last_cells_of_their_stride(two_cells):
 
 
 def test_taps_by_layer_names(two_cells):
-    """Those of cells; what is no level is no pyramid output."""
+    """Cells by name; only levels are pyramid outputs."""
     for name, tensor in two_cells.output.items():
         if "cell" in name:
             assert tensor is two_cells.get_layer(name).output
@@ -162,7 +162,7 @@ def test_a_subset_of_taps_leaves_out_what_none_needs():
 
 @pytest.mark.parametrize("taps", [["P3", "P6"], ["top_relu"], [], "P3"])
 def test_taps_error(taps):
-    """It names what there is and prints what was received."""
+    """It lists the valid names and prints the value received."""
     with pytest.raises(ValueError, match=r"`taps`.*P1, P2.*stem_bn.*") as error:
         small(taps=taps)
     message = str(error.value)
@@ -254,7 +254,7 @@ def test_padding_is_of_zeros_at_the_bottom_and_the_right(
     by_hand = np.pad(x, ((0, 0), *padding, (0, 0)))
     maps, expected = any_size(x), classifier[0](by_hand)
     assert_maps_of_the_classifier(maps, expected, *size)
-    # And it matters what the margin holds.
+    # And the values of the margin matter.
     other = np.pad(x, ((0, 0), *padding, (0, 0)), constant_values=1)
     assert relative_error(classifier[0](other)["P2"], expected["P2"]) > 1e-3
 

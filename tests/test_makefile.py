@@ -81,7 +81,7 @@ def test_continuous_integration_runs_lint_and_the_tests():
 
 
 def test_types_are_checked_in_the_layout_of_the_package(tmp_path):
-    """Not in that of the repository, where `search/` stands by itself."""
+    """Not in that of the repository, where `search/` is a separate folder."""
     check_types.link_package(tmp_path)
     setup = (ROOT / "setup.py").read_text()
     for source, place in check_types.PLACES.items():

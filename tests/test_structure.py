@@ -144,7 +144,7 @@ def test_the_zoo_knows_nothing_of_the_search():
 
 @pytest.mark.parametrize("package", ROOMS)
 def test_every_module_has_a_room(package):
-    """On the top floor stand the rooms alone."""
+    """The top level holds only the rooms."""
     folder = ROOT / package.replace("nasnet_keras.search", "search")
     found = {
         path.stem
@@ -165,13 +165,13 @@ def test_imports_of_the_zoo_run_one_way(package):
         and room_of(other, package) > room_of(name, package)
     ]
     if package == "nasnet_keras":
-        # The search is no room: it stands above them all but the command.
+        # The search is not among these rooms: it may import all of them.
         upward = [pair for pair in upward if "search" not in pair[0]]
     assert upward == []
 
 
 def test_no_circle():
-    """No module imports itself by way of others."""
+    """No module imports itself through others."""
     graph = {name: imports_of(name) for name in MODULES}
     # A package's `__init__` collects names of its own files.
     for name in graph:
@@ -252,7 +252,7 @@ def test_the_wheel_installs_one_name(wheel):
 
 
 def test_the_wheel_holds_every_module(wheel):
-    """Those of search/ within nasnet_keras; nothing twice, nothing else."""
+    """search/ is within nasnet_keras; nothing twice, nothing else."""
     wheel, root = wheel
     expected = modules_of("nasnet_keras", root)
     for path, source in modules_of("search", root).items():

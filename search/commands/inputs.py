@@ -1,4 +1,4 @@
-"""The data and the space that the arguments of `nasnet search` ask for."""
+"""The dataset and the space that `nasnet search` is given."""
 
 import argparse
 

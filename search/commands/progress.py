@@ -1,5 +1,5 @@
-"""What `nasnet search` prints: results on standard output, progress on
-standard error."""
+"""Output of `nasnet search`: results on standard output, progress on standard
+error."""
 
 import functools
 import sys

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--filters", type=int, default=16, help="F (default: 16)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of everything")
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
     add_recipe_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     with stderr_to_log(args.directory / LOG):
         return run_until_interrupted(
             lambda: _retrain(args, recorded, recipe),
-            "The same command goes on from the last whole epoch in "
+            "The same command resumes after the last finished epoch in "
             f"{args.directory}.",
         )
 
@@ -90,7 +90,7 @@ def _check_data(results, dataset):
     expected = results.configuration["data"]["sha256"]
     if dataset.digest != expected:
         raise ValueError(
-            f"The data of the search in {results.folder} were others (SHA-256 "
+            f"The search in {results.folder} used other data (SHA-256 "
             f"{expected[:12]}...). Received: {dataset.name}, "
             f"{dataset.digest[:12]}..."
         )

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         return run_until_interrupted(
             search,
             "Every finished trial is kept: the same command with --directory "
-            f"{args.directory} goes on.",
+            f"{args.directory} resumes.",
         )
 
 

@@ -20,7 +20,10 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def only_defaults(args: argparse.Namespace) -> bool:
-    """Whether a command that resumes the search needs no further arguments."""
+    """Returns whether all but directory, trials and compare are defaults.
+
+    The command that resumes the search then needs no other arguments.
+    """
     parser = argparse.ArgumentParser()
     add_search_arguments(parser)
     given, defaults = vars(args), vars(parser.parse_args([]))
@@ -36,14 +39,18 @@ def _add_data(parser):
         "--dataset",
         dest="dataset",
         default="digits",
-        help="digits, cifar10, or a folder with one folder of images per class",
+        help="digits, cifar10, cifar100, an .npz file of `nasnet "
+        "convert-data`, or a folder with one folder of images per class",
     )
     group.add_argument(
-        "--data-dir", help="where TensorFlow Datasets keeps CIFAR-10"
+        "--data-dir", help="where TensorFlow Datasets keeps its data"
     )
     _optional(group, "--image-size", int, "side to which images are resized")
     _optional(
-        group, "--validation-split", float, "fraction of the training images"
+        group,
+        "--validation-split",
+        float,
+        "fraction of the training images used for validation",
     )
     group.add_argument(
         "--images", type=int, help="number of training images to use"
@@ -65,7 +72,7 @@ def _add_search(parser):
     )
     _optional(group, "--trials", int, "total number of children to evaluate")
     group.add_argument(
-        "--blocks", type=int, help="blocks per cell, in place of the space's"
+        "--blocks", type=int, help="blocks per cell; None keeps the space's"
     )
     group.add_argument(
         "--also",
@@ -88,7 +95,7 @@ def _add_search(parser):
         metavar="RUN",
         help="learn from the trials of an earlier search first",
     )
-    group.add_argument("--seed", type=int, default=0, help="of everything")
+    group.add_argument("--seed", type=int, default=0, help="random seed")
 
 
 def _add_oracles(parser):
@@ -97,18 +104,21 @@ def _add_oracles(parser):
         group,
         "--update-every",
         int,
-        "trials per update of the policy, in place of its setting's, and "
-        "children per round of shared weights, in place of "
-        f"{CHILDREN_PER_ROUND}",
+        "trials per update of the policy (its own: that of its settings), and "
+        "children per round of shared weights (its own: "
+        f"{CHILDREN_PER_ROUND})",
     )
     group.add_argument(
-        "--population-size", type=int, default=20, help="of evolution"
+        "--population-size",
+        type=int,
+        default=20,
+        help="members of the population of evolution",
     )
     group.add_argument(
         "--sample-size",
         type=int,
         default=5,
-        help="of evolution: the best of so many becomes the parent",
+        help="members that evolution samples; the best becomes the parent",
     )
 
 
@@ -119,9 +129,11 @@ def _add_reward(parser):
         choices=COSTS,
         help="cost that the reward weighs against the accuracy",
     )
-    group.add_argument("--target", type=float, help="of the cost, in its unit")
+    group.add_argument("--target", type=float, help="target of the cost")
     group.add_argument(
-        "--max-parameters", type=int, help="largest child that is trained"
+        "--max-parameters",
+        type=int,
+        help="most parameters of a child that is trained",
     )
     group.add_argument(
         "--max-macs",
@@ -132,7 +144,9 @@ def _add_reward(parser):
 
 def _add_children(parser):
     group = parser.add_argument_group("children")
-    _optional(group, "--epochs", int, "of each child trained from scratch")
+    _optional(
+        group, "--epochs", int, "epochs of each child trained from scratch"
+    )
     _optional(group, "--cells-per-stack", int, "N of a child")
     _optional(group, "--filters", int, "F of a child")
     group.add_argument(
@@ -141,14 +155,14 @@ def _add_children(parser):
     group.add_argument(
         "--learning-rate",
         type=float,
-        help="the highest of a child trained from scratch (default: 0.1), or "
-        "that of shared weights (default: 0.05)",
+        help="highest rate of a child trained from scratch (None: 0.1), or "
+        "rate of shared weights (None: 0.05)",
     )
     group.add_argument(
         "--augmentation",
         choices=("none", "cifar"),
         default="none",
-        help="of their training images",
+        help="augmentation of the training images",
     )
     group.add_argument(
         "--evaluator",
@@ -198,8 +212,8 @@ def _add_output(parser):
     group.add_argument(
         "--compare",
         action=argparse.BooleanOptionalAction,
-        help="afterwards, as many random trials, and the best cells and "
-        "NASNet-A trained longer (default: with digits only)",
+        help="afterwards run as many random trials, and train the best cells "
+        "and NASNet-A longer (None: with digits only)",
     )
 
 

@@ -69,7 +69,7 @@ class Session:
             f"\nBest cell, reward {best['score']:.4f} (trial {best['trial']}):"
         )
         print_result(genotype)
-        self._warn_of_chance(best)
+        self._warn_if_at_chance(best)
         if self.args.compare:
             self._compare(results)
         _print_imagenet_networks(genotype)
@@ -91,8 +91,8 @@ class Session:
     def _make_shared_weights(self, reward):
         args = self.args
         print_result(
-            "children  share their weights: before the first, minutes to "
-            "compile their network and to warm it up"
+            "children  share their weights; compiling and warming up their "
+            "network takes minutes"
         )
         rounds = Rounds(
             args.warm_up_steps,
@@ -143,7 +143,7 @@ class Session:
                 for source in args.enqueue
             ]
         if oracle_name in ("ppo", "reinforce"):
-            # `None` stands for the batch size of the oracle's setting.
+            # `None`: the batch size of the oracle's setting.
             options["batch_size"] = args.update_every
         if oracle_name == "evolution":
             options["population_size"] = args.population_size
@@ -159,7 +159,7 @@ class Session:
             self.args.max_macs,
         )
 
-    def _warn_of_chance(self, best):
+    def _warn_if_at_chance(self, best):
         """Warns if shared weights are too little trained to rank cells."""
         chance = 1 / len(self.dataset.classes)
         if (
@@ -168,18 +168,18 @@ class Session:
         ):
             print_result(
                 "\nThe shared weights classify hardly better than chance: "
-                "their rewards do not rank cells yet. Search anew with more "
+                "their rewards do not rank cells yet. Search again with more "
                 f"steps, --warm-up-steps {4 * self.args.warm_up_steps or 2000},"
-                " or in a space of known wiring, --space nasnet_a_wired."
+                " or in a space with fixed wiring, --space nasnet_a_wired."
             )
 
     def _compare(self, results):
-        """Trains the best cells and NASNet-A alike; prints test accuracies."""
+        """Trains the best cells and NASNet-A; prints their test accuracies."""
         cells = {"searched": results.genotypes()[0]}
         if self.args.oracle != "random":
             print_status(
                 f"\nFor comparison: {self.args.trials} random cells, evaluated "
-                "alike."
+                "in the same way."
             )
             random = self._search("random", self.args.directory / "random")
             cells["random"] = random.genotypes()[0]
@@ -202,7 +202,7 @@ class Session:
         if not self.args.demonstration:
             again += " <the same options>"
         print_result(
-            "\nGo on with:\n"
+            "\nNext commands:\n"
             f"  {again} --directory {run} --trials {more}\n"
             f"  nasnet retrain {run}   # the best cells, for longer\n"
             f"  nasnet summary nasnet_large --genotype {run}/best.json\n"
@@ -230,5 +230,5 @@ def _status(finished, trials):
             f"{2 * finished} would add as many"
         )
     if finished:
-        return f"{finished} of {trials} trials are done, going on"
+        return f"{finished} of {trials} trials are done, resuming"
     return f"{trials} trials"

@@ -1,1 +1,1 @@
-"""Who runs the trials."""
+"""Engines run the trials of a search."""

@@ -66,7 +66,7 @@ class CellTuner(keras_tuner.Tuner):
         return {"reward": evaluation.reward, **evaluation.measurements}
 
     def search(self, *args, **kwargs):
-        """Runs the trials that are still to be run."""
+        """Runs the remaining trials."""
         self.oracle.restore()
         self.evaluator.resume(self.oracle.folder, self.oracle.records)
         super().search(*args, **kwargs)
@@ -75,7 +75,7 @@ class CellTuner(keras_tuner.Tuner):
         return self.oracle.space.to_genotype(trial.hyperparameters.values)
 
     def on_trial_end(self, trial):
-        """Hands the ended trial to the oracle."""
+        """Passes the ended trial to the oracle, then to `after_trial`."""
         super().on_trial_end(trial)
         if self.after_trial:
             self.after_trial(self.oracle.get_trial(trial.trial_id))

@@ -1,4 +1,4 @@
-"""Child networks: how one is configured, built and trained."""
+"""Child networks: configuring, building and training them."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -74,7 +74,7 @@ class Isolated(Evaluator):
             except (BrokenProcessPool, BrokenPipeError):
                 self.close()
                 continue
-            except BaseException:  # Ctrl-C: nobody will read the result.
+            except BaseException:  # Ctrl-C: the result would never be read.
                 self.close()
                 raise
             if self._worker.children >= self.children_per_process:
@@ -105,12 +105,12 @@ class Isolated(Evaluator):
 class _Worker:
     """An executor of one process.
 
-    The executor is replaced as a whole, not its process by means of
-    `max_tasks_per_child`. That starts the next process in a thread of the
-    executor, holding its lock: if the process is killed while it starts, the
-    next `submit` waits forever and Ctrl-C does not end it (measured on Python
-    3.11.7 with an evaluator of 30 MB, 2 of 2 times; 8,000 small tasks, with a
-    new process after 1, 2, 3 or 10 of them, did run).
+    To replace its process, the executor is replaced. `max_tasks_per_child`
+    would start the next process in a thread of the executor, holding its lock:
+    if the process is killed while it starts, the next `submit` waits forever
+    and Ctrl-C does not end it (measured on Python 3.11.7 with an evaluator of
+    30 MB, 2 of 2 times; 8,000 small tasks, with a new process after 1, 2, 3 or
+    10 of them, ran).
     """
 
     def __init__(self, evaluator):

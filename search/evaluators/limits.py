@@ -1,4 +1,4 @@
-"""The network that a genotype's cells make: its costs, limits on them."""
+"""The networks of a search: their costs, and limits on them."""
 
 import dataclasses
 import statistics
@@ -20,7 +20,7 @@ LATENCY_RUNS = 10
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """What the networks of a search share: all but the genotype.
+    """The configuration that all networks of a search share.
 
     Args:
         cells_per_stack: Integer, N.

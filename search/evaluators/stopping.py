@@ -1,4 +1,4 @@
-"""Early stopping of children that are worse than others were."""
+"""Early stopping of children that are worse than earlier ones."""
 
 import statistics
 from collections.abc import Iterable, Sequence

@@ -33,7 +33,7 @@ class Tabular(Evaluator):
         return {"val_accuracy": self.table[point]}, []
 
     def describe(self):
-        """Returns a digest of the table, and what every evaluator describes."""
+        """Returns what the rewards depend on, with a digest of the table."""
         rows = repr(sorted(self.table.items())).encode()
         digest = hashlib.sha256(rows).hexdigest()
         return {**super().describe(), "table": digest}

@@ -55,8 +55,8 @@ class SpaceOracle(keras_tuner.Oracle):
         space: `SearchSpace`.
         objective: String, `keras_tuner.Objective` or list, as for
             `keras_tuner.Oracle`.
-        max_trials: Integer, the trials of the whole search. It may change
-            when a search is resumed.
+        max_trials: Integer, the total number of trials. It may change when a
+            search is resumed.
         seed: Integer; 0 is a seed as well.
         context: Optional dictionary for JSON with everything else that
             defines this search (data, training recipe). A folder whose search
@@ -125,7 +125,7 @@ class SpaceOracle(keras_tuner.Oracle):
         self.core = Core(self, enqueue, limits)
         self._ledger: Ledger | None = None
         self._lock = threading.RLock()
-        self._lowest_open = 0  # No lower number is without a trial.
+        self._lowest_open = 0  # All lower numbers have a trial.
         self._restored = 0  # Trials that ended in an earlier process.
         self._notes: dict[str, Notes] = {}
         self._started: dict[str, float] = {}
@@ -159,7 +159,7 @@ class SpaceOracle(keras_tuner.Oracle):
         return sign * record["score"]
 
     def describe(self) -> dict[str, Any]:
-        """Returns what must not differ when a search is resumed."""
+        """Returns the configuration that must not change within a search."""
         return {
             "oracle": type(self).__name__,
             "seed": self.seed,
@@ -170,7 +170,7 @@ class SpaceOracle(keras_tuner.Oracle):
         }
 
     def adopt(self, config: dict[str, Any]) -> None:
-        """Takes arguments that the user left open from a `config.json`."""
+        """Takes the arguments that were not given from a `config.json`."""
         self.core.adopt(config)
         self.algorithm.adopt(config)
 
@@ -181,7 +181,7 @@ class SpaceOracle(keras_tuner.Oracle):
 
     @property
     def limits(self) -> Any:
-        """What may be proposed; `None` for everything."""
+        """The limits on proposals; `None` without limits."""
         return self.core.limits
 
     @property
@@ -238,7 +238,7 @@ class SpaceOracle(keras_tuner.Oracle):
         """Takes a trial's metrics; returns the trial."""
         with self._lock:
             trial = self.trials[trial_id]
-            if set(metrics) != {trials.CURVE}:  # Reported before the rest.
+            if set(metrics) != {trials.CURVE}:  # Reported before the objective.
                 self._check_objective_found(metrics)
             for name, value in metrics.items():
                 if not trial.metrics.exists(name):

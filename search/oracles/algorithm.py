@@ -1,4 +1,4 @@
-"""What a search algorithm is: records in, proposals out.
+"""The interface of search algorithms: records in, proposals out.
 
 No files and no KerasTuner: a proposal follows from the seed, the number of
 the trial and the records observed before it.
@@ -86,10 +86,10 @@ class Algorithm:
         return {}
 
     def adopt(self, config: dict[str, Any]) -> None:
-        """Takes arguments that the user left open from a `config.json`."""
+        """Takes the arguments that were not given from a `config.json`."""
 
     def snapshot(self) -> Snapshot | None:
-        """Returns state that spares time after a restart, if there is any.
+        """Returns state that saves time after a restart, if there is any.
 
         The records alone must give the same proposals.
         """

@@ -75,7 +75,7 @@ class Core:
         self.algorithm.observe(record)
 
     def describe(self) -> dict[str, Any]:
-        """Returns what must not change within a search."""
+        """Returns the configuration that must not change within a search."""
         return {
             "space": self.space.to_dict(),
             "cells": digest_of_cells(self.space),

@@ -171,7 +171,7 @@ class PPOOracle(SpaceOracle):
 
     @property
     def controller(self) -> Controller:
-        """The policy, as it is now."""
+        """The current policy."""
         return self.algorithm.learner.controller
 
     @property

@@ -1,10 +1,10 @@
 """The folder of a search.
 
 - `trials.jsonl`: one line for each ended trial; locked while a search runs.
-- `config.json`: what is searched.
+- `config.json`: the configuration of the search.
 - `warm_start.jsonl`: the trials of an earlier search that this one observed
   before its first.
-- `controller.npz`: a snapshot of the policy; it only spares time.
+- `controller.npz`: a snapshot of the policy; it only saves time.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Ledger:
         self.warm_start = warm_start
 
     def read_config(self) -> dict[str, Any] | None:
-        """Returns what is searched in the folder; `None` if it is new."""
+        """Returns the configuration in the folder; `None` if it is new."""
         path = self.folder / CONFIG
         return json.loads(path.read_text()) if path.exists() else None
 
@@ -62,7 +62,7 @@ class Ledger:
         """Begins a search, or checks that the folder's is the same; locks it.
 
         Args:
-            config: Dictionary for JSON, what is searched.
+            config: Dictionary for JSON, the configuration of the search.
 
         Raises:
             SearchMismatchError: If the folder holds another search.

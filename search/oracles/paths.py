@@ -19,7 +19,7 @@ def count_paths(cell: Cell) -> Counter[tuple]:
 
     Returns:
         `Counter`: tuple of the number of an input and the operations on the
-        path -> how many such paths there are.
+        path -> the number of such paths.
     """
     states = [Counter({(number,): 1}) for number in range(cell.inputs)]
     for block in cell.blocks:

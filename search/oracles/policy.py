@@ -160,7 +160,7 @@ class PolicySearch(Algorithm):
         return [part[rows] for part in self._cached[1]]
 
     def snapshot(self) -> Snapshot:
-        """Returns the policy and how many updates made it."""
+        """Returns the policy and its number of updates."""
         return self.learner.snapshot()
 
     def restore(self, snapshot: Snapshot) -> None:

@@ -34,8 +34,9 @@ class PredictorSearch(Algorithm):
     and random points, are ordered by an upper confidence bound: the mean of
     the trees' predictions plus `exploration` times their deviation.
 
-    The features are each decision, how often each option is taken in all, and
-    the paths through the cells: cells that compute the same have equal paths.
+    The features are each decision, how often each option is taken in total,
+    and the paths through the cells: cells that compute the same have equal
+    paths.
     The target is the rank of the reward, so that a few failures do not hide
     the differences between good networks.
 
@@ -111,7 +112,7 @@ class PredictorSearch(Algorithm):
             yield self.space.sample(rng), {}
 
     def _neighbours(self, rng):
-        """Mutations of the best trials."""
+        """Returns mutations of the best trials."""
         order = np.argsort(np.negative(self.rewards), kind="stable")
         best = [self.points[i] for i in order[: self.options["parents"]]]
         neighbours = []
@@ -152,7 +153,7 @@ class PredictorSearch(Algorithm):
         return {path: column for column, (path, _) in enumerate(common)}
 
     def _count_paths(self, point):
-        """How often each path occurs in the cells of a point."""
+        """Counts each path in the cells of a point."""
         genotype = self.space.to_genotype(point)
         return {
             (kind, *path): count

@@ -1,4 +1,4 @@
-"""The trials of an earlier search, with which another one starts."""
+"""The trials of an earlier search, observed before the first trial."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The policy: an LSTM controller, its losses, how it learns."""
+"""The policy: an LSTM controller, its losses and its training."""

@@ -24,7 +24,7 @@ def _uniform(seed):
 
 
 class _Heads(keras.Layer):
-    """A softmax layer for each decision, over the options that it has.
+    """A softmax layer for each decision, over its options.
 
     Args:
         sizes: Sequence of integers, the options of each decision.
@@ -216,7 +216,7 @@ class Controller:
         return [ops.convert_to_numpy(v) for v in self._variables]
 
     def set_weights(self, values: Sequence[np.ndarray]) -> None:
-        """Sets what `get_weights` returned."""
+        """Sets weights that `get_weights` returned."""
         for variable, value in zip(self._variables, values, strict=True):
             variable.assign(value)
 
@@ -226,7 +226,7 @@ class Controller:
 
 
 def _choose(probabilities, noise):
-    """Inverse-transform sampling, one row at a time."""
+    """Inverse-transform sampling, one option for each row."""
     cumulative = np.cumsum(probabilities, axis=1)
     above = noise[:, None] * cumulative[:, -1:] < cumulative
     return above.argmax(axis=1)

@@ -1,4 +1,4 @@
-"""How rewards train the policy: the only place where a search learns it."""
+"""Trains the policy on rewards; no other module trains it."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Learner:
         self.updates += 1
 
     def snapshot(self) -> Snapshot:
-        """Returns the policy as it is."""
+        """Returns the current policy."""
         return Snapshot(self.updates, self.controller.get_weights())
 
     def restore(self, snapshot: Snapshot) -> None:

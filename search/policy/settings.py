@@ -1,4 +1,4 @@
-"""How a policy learns: hyperparameters, and those known to work."""
+"""The hyperparameters of a policy's training, with tested values."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""A policy that is kept to spare time after a restart."""
+"""A saved policy, which saves time after a restart."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Search spaces; some have a name."""
+"""Search spaces, and how to find them by name."""
 
 from __future__ import annotations
 

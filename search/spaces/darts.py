@@ -8,7 +8,8 @@ from nasnet_keras.genotypes import Block, Cell, Genotype
 from nasnet_keras.search.spaces.nasnet import ROLES, check_blocks
 from nasnet_keras.search.spaces.space import SearchSpace, Values
 
-# quark0/darts `cnn/genotypes.py`, without "none", which no found cell has.
+# quark0/darts `cnn/genotypes.py`, without "none", which DARTS
+# leaves out of its final cells.
 OPERATIONS = (
     "max_pool_3x3",
     "avg_pool_3x3",

@@ -80,8 +80,8 @@ class NASNetSpace(SearchSpace):
         return [self._to_cell(role, values) for role in ROLES]
 
     def _to_cell(self, role, values):
-        def pair(number, what):
-            place = f"{role}/{number}/{what}"
+        def pair(number, kind):
+            place = f"{role}/{number}/{kind}"
             return values[f"{place}_0"], values[f"{place}_1"]
 
         blocks = [

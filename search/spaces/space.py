@@ -39,8 +39,8 @@ class SearchSpace:
         decisions: Sequence of `Decision`, or of pairs of name and options.
 
     Attributes:
-        settings: Tuple of the names of the decisions that are no part of the
-            cells, see `with_settings`.
+        settings: Tuple of the names of the decisions that are not part of
+            the cells, see `with_settings`.
 
     Raises:
         ValueError: If a name appears twice or a decision has no option.

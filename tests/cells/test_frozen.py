@@ -38,7 +38,7 @@ def rebuilt(cell):
 
 
 def flags(layer):
-    """Whether each weight is among those that train."""
+    """Whether each weight is trainable."""
     trained = {id(weight) for weight in layer.trainable_weights}
     return [id(weight) in trained for weight in layer.weights]
 
@@ -46,7 +46,7 @@ def flags(layer):
 def without_counters(paths):
     """Sorted paths of weights, without the numbers that Keras gives.
 
-    It counts layers through the whole process: `conv2d_17`.
+    It numbers the layers of a process: `conv2d_17`.
     """
     split = [path.split("/") for path in paths]
     return sorted(

@@ -1,4 +1,4 @@
-"""`nasnet convert-data`: the file stands for what it was made of."""
+"""`nasnet convert-data`: the file can replace its source."""
 
 import shutil
 
@@ -66,7 +66,7 @@ def test_nothing_is_overwritten_unasked(tmp_path, monkeypatch, capsys):
     def fail(dataset):
         raise MemoryError
 
-    # Killed half-way, the old file is whole.
+    # After a failed write the old file is intact.
     with monkeypatch.context() as patch:
         patch.setattr(npz, "npz_bytes", fail)
         with pytest.raises(MemoryError):

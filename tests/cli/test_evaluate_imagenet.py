@@ -40,7 +40,7 @@ def linear_network(kernel, bias, pool="tf_slim"):
 
 @pytest.fixture
 def use(monkeypatch, tmp_path):
-    """Function that registers a preset `linear` with a network behind it."""
+    """Function that registers a network as preset `linear`."""
     weights = tmp_path / "linear.weights.h5"
     weights.write_bytes(b"stands for weights")
 
@@ -135,7 +135,7 @@ def test_accuracy_of_a_folder(use, measured, tmp_path):
 
 
 def test_folders_of_imagenet_are_named_by_wordnet_id(use, measured, tmp_path):
-    """Labels are the places of those ids in the class index."""
+    """Labels are the positions of the ids in the class index."""
     wnids = [wnid for wnid, _ in class_index()]
     kernel, bias = random_network(1000)
     weights = use(linear_network(kernel, bias), class_names="imagenet")

@@ -1,4 +1,4 @@
-"""`nasnet train` as its user meets it: real processes, killed and taken up."""
+"""`nasnet train` in real processes, killed and resumed."""
 
 import csv
 import json
@@ -51,7 +51,7 @@ def history(folder):
 
 @pytest.fixture(scope="module")
 def whole(genotype, tmp_path_factory):
-    """The folder of a training that nothing disturbed."""
+    """The folder of an uninterrupted training."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     done = nasnet(*train(genotype, folder))
     assert done.returncode == 0, done.stderr
@@ -60,7 +60,7 @@ def whole(genotype, tmp_path_factory):
 
 
 def kill_in_epoch(process, folder, epoch):
-    """Kills a training after whole epochs, in the middle of the next."""
+    """Kills a training in the middle of an epoch, after finished ones."""
     deadline = time.monotonic() + 240
     while not (folder / "checkpoints" / f"epoch_{epoch:04d}.keras").exists():
         assert process.poll() is None and time.monotonic() < deadline

@@ -127,7 +127,7 @@ def test_count_of_the_auxiliary_head(build, side, tap, kernel, classes, total):
     assert model.get_layer("aux_pool").input.shape[1] == side // (
         2 if side == 32 else 16
     ) + (side == 331)
-    # One block goes out of these cells, six of NASNet-A's.
+    # These cells output one block, NASNet-A's six.
     assert model.get_layer("aux_pool").input.shape[-1] == tap // 6
     names = [layer.name for layer in model.layers if "aux" in layer.name]
     count = sum(model.get_layer(name).count_params() for name in names)
@@ -427,7 +427,7 @@ def test_auxiliary_head():
     for output in outputs:
         assert tuple(output.shape) == (2, 5)
         np.testing.assert_allclose(np.asarray(output).sum(-1), 1, 1e-5)
-    # It hangs on the last normal cell before the second reduction.
+    # It reads the last normal cell before the second reduction.
     assert inputs_of(model, "aux_relu") == ["cell_1"]
     model.compile(
         "sgd",

@@ -15,7 +15,7 @@ from tests.support.genotypes import TWO_BLOCKS
 
 
 def test_the_published_networks():
-    """See tests/test_models.py for where these figures are from."""
+    """The figures of `test_build.py` and `tests/test_summary.py`."""
     mobile = count(NetworkConfig(), 224)
     assert mobile == (5_326_716, 563_638_816)
     large = NetworkConfig(

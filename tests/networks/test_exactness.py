@@ -156,7 +156,7 @@ def test_auxiliary_head_of_tf_slim(reference):
 
 
 def test_moving_averages_of_tf_slim(reference):
-    """By default they are taken where they exist; what was taken is said."""
+    """By default they are used where they exist; the log says so."""
     loaded = reference.load("auto")
     logits = np.asarray(reference.model(reference.input)[0])
     expected = reference.logits
@@ -188,7 +188,7 @@ def features_and_probabilities(model, features, x):
 
 
 def check_keras_applications(build, tmp_path, ours_keras, ours_slim, side):
-    """By way of its own files, with and without top.
+    """Through its own files, with and without top.
 
     Equal with the padding of keras.applications, and not with TF-slim's.
     """

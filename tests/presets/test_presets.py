@@ -19,7 +19,7 @@ from tests.support.genotypes import TWO_BLOCKS
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TINY = [name for name, preset in PRESETS.items() if preset.test_sized]
 REAL = list_presets()
-# They build in seconds and stand for all sizes; the others are long.
+# They build in seconds and represent all sizes; the others are long.
 QUICK = ["darts_v2_cifar", "nasnet_mobile"]
 QUICK_TINY = ["nasnet_tiny", "darts_imagenet_tiny"]
 
@@ -85,8 +85,8 @@ def published(text):
     return float(number) * scale, 0.5 * scale / 10**digits
 
 
-# Those whose papers print what follows from the configuration. A count is
-# held to the trainable parameters or to all, as papers differ in that.
+# Presets whose papers print the count of their configuration. Papers differ in
+# whether they count all parameters or the trainable ones.
 EXACT = [
     "nasnet_mobile",
     "nasnet_large",

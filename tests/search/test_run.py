@@ -124,7 +124,7 @@ def test_the_model_has_the_accuracy_of_its_card(winner, digits):
 
 
 def test_it_is_trained_on(winner, tmp_path):
-    """`nasnet train --model`: its cells and its size, no preset's."""
+    """`nasnet train --model`: its cells and its size, not a preset's."""
     folder, _ = winner
     options = ("--data", "digits", "--images", 100, "--epochs", 1)
     options += ("--batch-size", 50, "--directory", tmp_path / "run")

@@ -1,11 +1,11 @@
-"""Photographs with boxes around what they show, as PASCAL VOC keeps them."""
+"""Photographs with bounding boxes, in PASCAL VOC's format."""
 
 import pathlib
 import xml.etree.ElementTree
 
 import numpy as np
 
-NOTHING = -1  # What fills up the boxes and labels of an image that has fewer.
+NOTHING = -1  # Padding of the boxes and labels of an image that has fewer.
 
 
 def read_voc(folder, split, count, classes):
@@ -60,8 +60,7 @@ SIDES = ("ymin", "xmin", "ymax", "xmax")
 def draw_masks(boxes, labels, height, width):
     """Fills boxes: masks `(count, height, width)`, 0 where there is none.
 
-    Elsewhere stands the label plus one, that of the last box where several
-    overlap.
+    Elsewhere the label plus one; where boxes overlap, that of the last.
     """
     masks = np.zeros((len(boxes), height, width), "int32")
     for mask, rows, classes in zip(masks, boxes.astype(int), labels):

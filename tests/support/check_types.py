@@ -2,9 +2,8 @@
 
     python -m tests.support.check_types
 
-mypy knows no `package_dir` of setup.py: without this it would not see the types
-that the search and the networks give each other. So it reads a folder of links
-that has the layout of the installed package.
+mypy ignores `package_dir` of setup.py and would not find `nasnet_keras.search`.
+So it reads a folder of links with the layout of the installed package.
 """
 
 import os

@@ -34,7 +34,7 @@ def probabilities(colour):
 
 
 class Zoo:
-    """Registers presets for a test; one network stands behind them all."""
+    """Registers presets for a test; all have the same network."""
 
     def __init__(self, monkeypatch):
         self.monkeypatch = monkeypatch

@@ -1,4 +1,4 @@
-"""The numbers of weights, counted from the paper's description by hand.
+"""Numbers of weights, computed by hand from the paper's description.
 
 A batch norm over f channels has 4 f, no convolution has a bias.
 """
@@ -59,7 +59,7 @@ def cell_weights(cell, f, strides, channels, sizes_differ=False):
         f: Integer, its filters.
         strides: 1, or 2 for a reduction.
         channels: Channels of the current and the previous state; the current
-            one alone where there is no previous state yet, and it stands in.
+            one alone if it replaces a previous state that does not exist.
         sizes_differ: Whether the previous state is larger.
     """
     count = fitting(channels[0], f)

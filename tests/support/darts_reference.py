@@ -56,7 +56,7 @@ class FactorizedReduce(nn.Module):
 
     def forward(self, x):
         x = functional.relu(x)
-        # At even sizes nobody looks at the zeros; at odd ones path 2 ends so.
+        # At even sizes the zeros are not read; at odd ones path 2 ends in them.
         shifted = functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
         halves = [self.path_1(x), self.path_2(shifted)]
         return self.norm(torch.cat(halves, dim=1))

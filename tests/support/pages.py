@@ -68,7 +68,7 @@ def _prose(page):
 
 
 def inline_code(page):
-    """Returns what stands between backticks in prose and tables."""
+    """Returns the text between backticks in prose and tables."""
     return [" ".join(code.split()) for code in INLINE.findall(_prose(page))]
 
 

@@ -1,7 +1,7 @@
-"""Metrics that keep what every single training step saw.
+"""Metrics that keep a value of every training step.
 
 The logs of `fit` are averages over an epoch, and come once per execution.
-These write down each step from within the compiled step, on every backend.
+These record each step from within the compiled step, on every backend.
 """
 
 import keras

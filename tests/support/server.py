@@ -8,7 +8,7 @@ PATIENCE = 120  # seconds until a test that hangs gives up
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder; counts; cuts or holds a file when told to."""
+    """Serves a folder; counts requests; cuts or holds a file on request."""
 
     def do_GET(self):
         self.server.requests.append(self.path)

@@ -80,7 +80,7 @@ def test_a_second_fit_goes_on_where_the_first_ended():
 
 
 def test_resumed_fit_reaches_the_rate_of_an_uninterrupted_one():
-    """`initial_epoch`: Keras' way to go on with a stopped training."""
+    """`initial_epoch`: Keras' way to resume a training."""
     model, history = observed_model(DropPath(0.6, seed=0), steps=6)
     x = np.ones((ROWS * 2, 1), "float32")
     for initial_epoch, epochs in (0, 1), (1, 3):

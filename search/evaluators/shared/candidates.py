@@ -7,8 +7,8 @@ import numpy as np
 
 from nasnet_keras.genotypes import Cell, Genotype
 from nasnet_keras.search.spaces import SearchSpace
+from nasnet_keras.search.spaces.nasnet import ROLES
 
-ROLES = ("normal", "reduction")
 SAMPLES = 200
 
 
@@ -51,7 +51,7 @@ class CellCandidates:
             raise ValueError(f"Not a cell of this space: {cell!r}")
         if min(cell.concat) < self.inputs:
             raise ValueError(
-                "Shared weights hold cells that put out blocks alone. "
+                "Shared weights take only cells that output no input state. "
                 f"Received: {cell!r}"
             )
         numbers = np.zeros(self.length, "int32")
@@ -61,8 +61,8 @@ class CellCandidates:
             for name, known in zip(names, options):
                 if name not in known:
                     raise ValueError(
-                        f"Block {place} has no {name!r} in this space, but "
-                        f"{', '.join(known)}."
+                        f"Block {place} must have one of {', '.join(known)} in "
+                        f"this space. Received: {name!r}"
                     )
             indices = [known.index(name) for name, known in zip(names, options)]
             numbers[5 * place : 5 * place + 5] = [*block.inputs, *indices]
@@ -122,7 +122,7 @@ class Candidates:
 
 
 def _collect(cells):
-    """The candidates that all of these cells are made of."""
+    """Returns the candidates that occur in these cells."""
     blocks = max(len(cell.blocks) for cell in cells)
     operations: Any = [[set(), set()] for _ in range(blocks)]
     combinations: Any = [set() for _ in range(blocks)]

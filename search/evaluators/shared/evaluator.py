@@ -196,11 +196,12 @@ class SharedWeights(Evaluator):
         return [self.space.to_genotype(point) for point in points]
 
     def _train(self, steps, genotypes):
-        """Trains; each step uses one random architecture of those given."""
+        """Trains; each step uses a random one of the genotypes."""
         for step in range(self._steps, self._steps + steps):
             rng = np.random.default_rng([self.seed, 3, step])
             genotype = genotypes[rng.integers(len(genotypes))]
             self.supernet.train(genotype, *self._feed.batch(step))
+        # At least 1: at 0 steps the warm-up is still due.
         self._steps += max(steps, 1)
 
     # A snapshot only saves time: training again from the journal's genotypes

@@ -1,7 +1,7 @@
 """A cell with all candidate operations; the architecture is an input tensor.
 
-`keras.ops.switch` runs one operation in each place, as the architecture says.
-So one compiled training step serves all children.
+`keras.ops.switch` runs the architecture's operation in each place, so one
+compiled training step serves all children.
 """
 
 import dataclasses
@@ -218,8 +218,8 @@ class SuperCell(keras.Layer):
             members = [i for i, other in enumerate(slots) if other == slot]
             place = np.zeros(len(states), "int32")
             place[members] = range(len(members))
-            alike = [states[i] for i in members]
-            operands.append(_select(alike, ops.take(place, state)))
+            tensors = [states[i] for i in members]
+            operands.append(_select(tensors, ops.take(place, state)))
         slot_of_state = np.array([distinct.index(s) for s in slots], "int32")
         branches = [
             _branch(layer, number)

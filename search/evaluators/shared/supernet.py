@@ -176,7 +176,7 @@ class Supernet:
             labels: One-hot array `(batch, classes)`.
         """
         inputs = self._inputs(genotype, images)
-        with allow_unused_weights():  # Of all other architectures.
+        with allow_unused_weights():  # Those of the other architectures.
             self.model.train_on_batch(inputs, labels)
 
     def predict(self, genotype: Genotype, images: np.ndarray) -> np.ndarray:
@@ -261,7 +261,7 @@ def _copy_weights(source, target, channels=None):
         source: Layer of the supernet.
         target: Layer of a child.
         channels: Indices of the input channels that the child has, where the
-            source reads a whole supercell.
+            source reads all channels of a supercell.
     """
     pairs = zip(source.trainable_weights, target.trainable_weights, strict=True)
     for ours, theirs in pairs:

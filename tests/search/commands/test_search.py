@@ -80,7 +80,7 @@ def test_what_it_writes(finished):
     assert len(source["configuration"]["data"]["sha256"]) == 64
     for picture in ("cells.png", "reward.png"):
         assert (folder / picture).read_bytes().startswith(b"\x89PNG")
-    assert (folder / "controller.npz").exists()  # PPO has learnt: trials > 2
+    assert (folder / "controller.npz").exists()  # PPO has learned: trials > 2
 
 
 def test_a_finished_search_says_so(finished, capfd):
@@ -135,7 +135,7 @@ def test_a_folder_of_other_things_is_refused(tmp_path, capfd):
     ],
 )
 def test_wrong_arguments(tmp_path, capfd, options, message):
-    """Told before anything is trained."""
+    """Reported before anything is trained."""
     folder = tmp_path / "run"
     options = ["--oracle", "evolution", *shlex.split(options)]
     assert call(*search(folder, *options)) == 2
@@ -213,7 +213,7 @@ def test_killed_and_started_again(tmp_path, kills, trials, options):
         process.communicate()
         for record in records(folder):
             kept = first_values.setdefault(record["trial"], record)
-            assert kept == record  # What was on disk stays as it was.
+            assert kept == record  # What was on disk is unchanged.
     assert call(*search(folder, *options, trials=trials)) == 0
     assert [record["trial"] for record in records(folder)] == list(
         range(trials)

@@ -24,8 +24,8 @@ class Fake(Evaluator):
 
     Args:
         folder: Path, where it counts its children.
-        die: How many children are killed, by SIGKILL, as the system does for
-            want of memory.
+        die: How many children are killed by SIGKILL, as the system does when
+            memory runs out.
     """
 
     def __init__(self, folder, die=0):
@@ -68,7 +68,7 @@ def test_a_process_serves_some_children(tmp_path):
     processes = [process_of(evaluation) for evaluation in found]
     assert os.getpid() not in processes
     assert processes[0] == processes[1] != processes[2] == processes[3]
-    # What is known by then travels with each child.
+    # The curves so far are sent with each child.
     curves = [len(e.measurements["curves"]) for e in found]
     assert curves == [0, 1, 2, 3]
 

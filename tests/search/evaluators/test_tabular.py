@@ -32,7 +32,7 @@ def test_rewards_are_the_tables(tmp_path):
         point = tuple(record["values"].values())
         assert record["score"] == TABLE[point]
     assert (tmp_path / "run" / "best.json").is_file()
-    # The same table goes on; another one would mix two searches.
+    # The same table resumes; another one would mix two searches.
     assert len(run(TABLE, tmp_path / "run", 21).records) == 21
     other = {**TABLE, ("none",) * 6: 0.5}
     with pytest.raises(SearchMismatchError, match="table: there"):

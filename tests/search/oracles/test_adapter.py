@@ -110,7 +110,7 @@ def test_resumed_equals_uninterrupted(kind, tmp_path):
         parts = search(kind, tmp_path / "parts", trials)
     assert outcome(parts) == outcome(whole)
     if kind in ("ppo", "reinforce"):
-        # Without its snapshot the policy is learnt again from the journal.
+        # Without its snapshot the policy is learned again from the journal.
         (tmp_path / "parts" / "run" / "controller.npz").unlink()
         longer = search(kind, tmp_path / "parts", 25)
         assert outcome(longer)[:21] == outcome(whole)
@@ -283,7 +283,7 @@ def test_failures_are_recorded_and_count_as_the_worst(tmp_path):
     assert statuses == ["COMPLETED", "FAILED", "FAILED", "COMPLETED"] * 3
     assert "out of memory" in oracle.records[1]["message"]
     assert oracle.records[1]["score"] is None
-    assert oracle.updates == 2  # twelve trials, the last four not yet learnt
+    assert oracle.updates == 2  # twelve trials, the last four not yet learned
     worst = min(
         r["score"] for r in oracle.records[:4] if r["score"] is not None
     )

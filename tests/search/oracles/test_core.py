@@ -103,7 +103,7 @@ def test_a_random_point_if_no_candidate_is_within_the_limits():
     ],
 )
 def test_records_decide_the_proposals(make):
-    """A core that has observed the records goes on like the first one."""
+    """A core that has observed the records proposes like the first one."""
     space = NASBench201Space()
     first = Core(make(space))
     for trial in range(12):

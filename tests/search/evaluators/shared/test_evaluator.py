@@ -70,7 +70,7 @@ def test_children_are_better_than_chance(whole):
 
 
 def test_the_same_weights_evaluate_alike(whole):
-    """Nothing but training changes them: within a round, twice the same."""
+    """Only training changes them: within a round, rewards repeat."""
     evaluator = whole[0]
     images, _ = evaluator._reward_batches[0]
     first, second = (
@@ -86,7 +86,7 @@ def test_the_same_weights_evaluate_alike(whole):
 def test_resumed_equals_uninterrupted(
     whole, digits, tmp_path, done, snapshot, another
 ):
-    """In another process's evaluator, or in one that served other searches."""
+    """With a new evaluator, or with one that served other searches."""
     evaluator = whole[0]
     evaluator.resume(tmp_path, [])
     for genotype in GENOTYPES[:done]:

@@ -50,7 +50,7 @@ def test_random_architectures(seeds, images):
         genotype = SPACE.to_genotype(SPACE.sample(np.random.default_rng(seed)))
         concats.add((genotype.normal.concat, genotype.reduction.concat))
         assert largest_difference(net, genotype, images) < 1e-4
-    assert len(concats) == 4  # One block put out, or both, in either cell.
+    assert len(concats) == 4  # One output block or two, in either cell.
 
 
 @pytest.mark.parametrize("name", ["darts", "nasbench201", "nasnet_b"])
