@@ -16,11 +16,11 @@ import keras
 import numpy as np
 
 import nasnet_keras
-from nasnet_keras.cells import operations
+from nasnet_keras.cells import conventions
 
 
 def build(layer_class):
-    with mock.patch.object(operations, "BatchNormalization", layer_class):
+    with mock.patch.object(conventions, "BatchNormalization", layer_class):
         model = nasnet_keras.NASNetMobile(weights=None, dropout_rate=0.0)
     model.compile(
         keras.optimizers.SGD(1e-3), loss="sparse_categorical_crossentropy"
@@ -41,7 +41,7 @@ def main():
     repeats = parser.parse_args().repeats
     models = {
         "keras": build(keras.layers.BatchNormalization),
-        "fused": build(operations.BatchNormalization),
+        "fused": build(conventions.BatchNormalization),
     }
     models["fused"].set_weights(models["keras"].get_weights())
     x = np.random.default_rng(0).uniform(-1, 1, (16, 224, 224, 3))

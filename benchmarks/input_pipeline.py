@@ -2,10 +2,10 @@
 
     python benchmarks/input_pipeline.py [--repeats 5] [--steps cifar mobile]
 
-Each pipeline by tf.data and by Keras' threads, which need no TensorFlow:
-CIFAR's augmentation with cutout of arrays at 32 pixels; Inception's of arrays
-from 64 to 32 pixels; Inception's of JPEG files of 500x375 (ImageNet's usual
-size) at 224 pixels. Then training steps: NASNetCIFAR with one cell per stack
+Pipelines, each by tf.data and by Keras' threads, which need no TensorFlow:
+CIFAR's augmentation with cutout, arrays at 32 pixels; Inception's, arrays from
+64 to 32 pixels; Inception's, JPEG files of 500x375 (ImageNet's usual size) at
+224 pixels. Then training steps: NASNetCIFAR with one cell per stack
 and 20 filters at 32 pixels, batch 128; NASNetMobile at 224, batch 16. Repeats
 alternate between all of them; prints medians, minima and maxima.
 

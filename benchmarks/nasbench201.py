@@ -229,8 +229,8 @@ def main():
     }
     known = results_of(path, asked)
     found = compare(args.oracles, table, args)
-    # Always in the same order.
     known |= found
+    # In the order of `ORACLES`, whatever was run first.
     results = {name: known[name] for name in ORACLES if name in known}
     content = {
         **asked,

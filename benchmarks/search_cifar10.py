@@ -10,8 +10,8 @@
 3. Random cells trained from scratch: Kendall's rank correlation of their
    validation accuracy with the reward that the shared weights gave them.
 
-What is done is kept in `--directory`: stopped, it goes on. Prints its tables;
-writes its JSON and its plot to `benchmarks/results/`.
+Results are kept in `--directory`; the same command resumes a stopped run.
+Prints its tables; writes its JSON and its plot to `benchmarks/results/`.
 
 Where there is a GPU, all of CIFAR-10 in its own size, without TensorFlow:
 
@@ -74,7 +74,7 @@ class Training:
 
     @property
     def key(self):
-        """What its result is kept under."""
+        """The key of its result in the file of results."""
         cells = self.genotype.to_dict()
         cells.pop("name", None)
         return json.dumps(
@@ -84,7 +84,7 @@ class Training:
 
 @contextlib.contextmanager
 def timed(folder):
-    """Adds the minutes that something takes to those of stopped runs."""
+    """Adds the minutes of the block to those of stopped runs in a folder."""
     began = time.time()
     try:
         yield
@@ -94,17 +94,17 @@ def timed(folder):
 
 
 def minutes_of(folder):
-    """Returns the minutes that what is in a folder took so far."""
+    """Returns the minutes recorded in a folder."""
     path = folder / MINUTES
     return json.loads(path.read_text()) if path.is_file() else 0
 
 
 class Benchmark:
-    """What the parts of the benchmark share.
+    """State and methods that the parts of the benchmark share.
 
     Args:
         args: The parsed arguments.
-        pool: Optional executor, whose processes train.
+        pool: Optional executor for searches and trainings.
     """
 
     def __init__(self, args, pool=None):
@@ -145,7 +145,7 @@ class Benchmark:
             self.trained = json.loads(self.path.read_text())
 
     def search(self, label):
-        """Runs a search, or goes on with it; returns the minutes it took."""
+        """Runs or resumes a search; returns the minutes it took."""
         folder = self.args.directory / label
         with timed(folder):
             search(
@@ -210,14 +210,16 @@ class Benchmark:
             ]
             for label, genotype in cells.items()
         }
-        self.train([t for alike in trainings.values() for t in alike])
-        return {label: self.train(alike) for label, alike in trainings.items()}
+        self.train([t for by_seed in trainings.values() for t in by_seed])
+        return {
+            label: self.train(by_seed) for label, by_seed in trainings.items()
+        }
 
     def correlation(self, found):
-        """Returns Kendall's tau and the pairs that it is of."""
+        """Returns Kendall's tau of rewards and accuracies, and these pairs."""
         from scipy.stats import kendalltau
 
-        # The last: the weights that judged them were trained for longest.
+        # The latest: their shared weights were trained for the longest.
         records = found.records[-self.args.ranked :]
         args = self.args
         results = self.train(
@@ -241,7 +243,7 @@ class Benchmark:
 
 
 def _begin(args):
-    """Prepares a process that trains."""
+    """Initializes a process of the pool."""
     global _benchmark
     _benchmark = Benchmark(args)
 
@@ -260,7 +262,7 @@ def make_pool(args):
     Networks as small as these do not keep two cores busy.
     """
     os.environ.update(dict.fromkeys(THREADS, "1"))
-    # On a GPU they share its memory.
+    # The processes share the memory of a GPU.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     return concurrent.futures.ProcessPoolExecutor(
         args.processes, multiprocessing.get_context("spawn"), _begin, [args]
@@ -300,7 +302,7 @@ def parse():
 
 
 def run(args, benchmark):
-    """Runs the parts; prints and returns what comes out."""
+    """Runs the parts; prints and returns their results."""
     import seeds
 
     minutes = dict(zip(ORACLES, benchmark.pool.map(_search, ORACLES)))

@@ -37,7 +37,7 @@ def resident(process="self"):
 
 
 class Recorder:
-    """Stands for a progress display: notes memory every ten trials."""
+    """Replaces the progress display: records memory every ten trials."""
 
     def __init__(self, oracle):
         self.own, self.children = [], []

@@ -2,10 +2,10 @@
 
     python benchmarks/shared_weights.py --data-dir DATA
 
-The same space, network and images of CIFAR-10. Shared: the whole search, the
-training between rounds included, after the one compilation. Each by itself:
-built, compiled and trained for one epoch. Also prints how resident memory
-grows over the shared children; writes its JSON to `benchmarks/results/`.
+The same space, network and images of CIFAR-10. Shared: the search and the
+training between rounds, without the one compilation. Alone: each child is
+built, compiled and trained for one epoch. Also prints resident memory during
+the shared search; writes its JSON to `benchmarks/results/`.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def resident():
 
 
 def shared(evaluator, space, children):
-    """Returns seconds: of the first child, of the others; and memory."""
+    """Returns the seconds of the first child and of the others, and memory."""
     began = time.time()
     evaluator(space.to_genotype(space.sample(np.random.default_rng(0))))
     first = time.time() - began
@@ -52,7 +52,7 @@ def shared(evaluator, space, children):
     return first, time.time() - began, memory
 
 
-def main():
+def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data-dir")
     parser.add_argument("--space", default="nasnet_a_wired")
@@ -63,7 +63,11 @@ def main():
     parser.add_argument("--children", type=int, default=1000)
     parser.add_argument("--alone", type=int, default=5)
     parser.add_argument("--output", type=pathlib.Path, default=OUTPUT)
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main():
+    args = parse()
     dataset = load_dataset(
         "cifar10",
         data_dir=args.data_dir,

@@ -18,7 +18,7 @@ from nasnet_keras.training.network import build_for_recipe
 
 PRESET = "nasnet_cifar"
 SHIPPED = "from CIFAR-10"
-# For each start the better of 0.02 and 0.1.
+# The better of 0.02 and 0.1 for each start.
 RATES = {SHIPPED: 0.02, "from scratch": 0.1}
 
 

@@ -50,13 +50,13 @@ class Backbone(keras.Model):
         """Builds a backbone from a preset.
 
         The map of level n has stride 2 ** n and `ceil(size / 2 ** n)` pixels
-        for an image of any size. It is the last of its stride. With NASNet's
+        for an image of any size: the last one of its stride. With NASNet's
         ImageNet stem, `"P1"` is the stem's convolution, `"P2"` the first stem
         cell, `"P3"`, `"P4"` and `"P5"` are the last cells of the three stacks;
         with a CIFAR stem those are `"P0"`, `"P1"` and `"P2"`. Maps are as
         cells return them, before the ReLU with which the next cell starts.
 
-        Under a mixed precision they have its compute precision, as KerasHub's
+        Under mixed precision they have the compute dtype, as KerasHub's
         backbones do.
 
         Choose only the taps that are used: layers above them would be

@@ -1,7 +1,7 @@
-"""`.keras` files that also say what their model is for.
+"""`.keras` files that also hold class names, image size and origin.
 
-Such a file is Keras' own, with one member more: `about.json` holds class
-names, image size and origin, for which Keras has no place.
+Keras has no place for these: they are in an additional member of the archive,
+`about.json`.
 """
 
 import json
@@ -41,8 +41,8 @@ def save_model(
 def load_model(path: PathLike, compile: bool = False) -> "keras.Model":
     """Loads a whole model, on any backend.
 
-    `keras.saving.load_model` does the same once the layers of this package
-    are imported, which `import nasnet_keras` puts off.
+    `keras.saving.load_model` does the same if the layers of this package have
+    been imported, which `import nasnet_keras` alone does not do.
 
     Args:
         path: Path of a `.keras` file.

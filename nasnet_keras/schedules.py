@@ -1,4 +1,4 @@
-"""Learning-rate schedules that a saved model may carry."""
+"""Learning-rate schedules that saved models may contain."""
 
 from typing import Any
 

@@ -20,7 +20,12 @@ from nasnet_keras.weights import WeightsError, load_published, load_weights
 LOG = logging.getLogger("nasnet_keras")
 # Settings of layers in which a trained network may differ from its preset.
 TRAINING_SETTINGS = {
-    *("trainable", "frozen", "drop_path_rate", "rate", "seed", "dtype")
+    "trainable",
+    "frozen",
+    "drop_path_rate",
+    "rate",
+    "seed",
+    "dtype",
 }
 PathLike = str | os.PathLike[str]
 
@@ -58,7 +63,7 @@ def build_preset(
     input_tensor: Any = None,
     **overrides: Any,
 ) -> tuple[keras.Model, dict[str, State]]:
-    """Does `from_preset`; returns the model and its end points by name."""
+    """As `from_preset`; returns the model and its end points by name."""
     preset = get_preset(preset)
     if weights == "default":
         weights = preset.own_weights
@@ -133,7 +138,7 @@ def _check_same(preset, rebuilt, model):
 
 def _settings(model):
     """Layer name -> the settings that outputs depend on."""
-    passing = (keras.layers.InputLayer, keras.layers.Dropout)
+    ignored = (keras.layers.InputLayer, keras.layers.Dropout)
     return {
         layer.name: {
             key: value
@@ -141,14 +146,14 @@ def _settings(model):
             if key not in TRAINING_SETTINGS
         }
         for layer in model.layers
-        if not isinstance(layer, passing)
+        if not isinstance(layer, ignored)
     }
 
 
 def _application(
     preset: str, weights: str | None = "imagenet", classes: int = 1000
 ) -> Callable[[Callable[[], None]], Callable[..., keras.Model]]:
-    """Decorator: the arguments of keras.applications, for one preset.
+    """Decorator that makes a builder with keras.applications' arguments.
 
     Args:
         preset: String, the preset's name.
@@ -156,8 +161,8 @@ def _application(
         classes: Default of the function's `classes`.
 
     Returns:
-        Decorator of a function without a body, whose name and docstring the
-        builder takes.
+        Decorator of a function without a body; the builder gets its name and
+        docstring.
     """
 
     def builder(documented):

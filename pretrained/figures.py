@@ -1,6 +1,6 @@
 """The golden figures of all presets, and the tables made of them.
 
-    python pretrained/figures.py            # compares; says what differs
+    python pretrained/figures.py            # compares; prints what differs
     python pretrained/figures.py --write    # computes and writes
 
 `nasnet_keras/presets/figures.json` holds parameters and multiply-adds of each
@@ -35,7 +35,7 @@ def compute(name):
     from nasnet_keras import from_preset
     from nasnet_keras.summary import totals
 
-    # Drawing 89 million numbers that nobody reads takes most of the time.
+    # Drawing random weights, which are not used, takes most of the time.
     keras.initializers.VarianceScaling.__call__ = (
         lambda self, shape, dtype=None: np.zeros(shape, dtype or "float32")
     )

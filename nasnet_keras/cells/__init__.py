@@ -1,4 +1,4 @@
-"""Cells as Keras layers, and what they are made of."""
+"""Cells as Keras layers, and their parts."""
 
 from nasnet_keras.cells.cell import NormalCell, ReductionCell
 

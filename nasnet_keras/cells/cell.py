@@ -133,6 +133,17 @@ class _CellLayer(keras.Layer):
                 zip(plan.input_adjustments, plan.channels)
             )
         ]
+        self._build_blocks(plan)
+        self.outs = [
+            self._make(parts, plan.state_channels[state], f"out_{state}")
+            for state, parts in zip(self.cell.concat, plan.output_adjustments)
+        ]
+        if not self.trainable:  # Frozen before it had layers.
+            for layer in all_layers(self, include_self=False):
+                layer.trainable = False
+        freeze(self, self.frozen)
+
+    def _build_blocks(self, plan):
         self.paths, self.merges = [], []
         for number, block in enumerate(plan.paths):
             self.paths.append(
@@ -148,14 +159,6 @@ class _CellLayer(keras.Layer):
                 if merge
                 else None
             )
-        self.outs = [
-            self._make(parts, plan.state_channels[state], f"out_{state}")
-            for state, parts in zip(self.cell.concat, plan.output_adjustments)
-        ]
-        if not self.trainable:  # Set before there were layers inside.
-            for layer in all_layers(self, include_self=False):
-                layer.trainable = False
-        freeze(self, self.frozen)
 
     def _channels(self, shape):
         return shape[self.conventions.channel_axis]

@@ -136,7 +136,7 @@ def fan_out() -> keras.Initializer:
 
 @dataclasses.dataclass(frozen=True)
 class Slot:
-    """Where an operation stands in a cell: its input and its output.
+    """The channels and strides of an operation in a cell.
 
     Args:
         channels: Integer, the channels of its input.

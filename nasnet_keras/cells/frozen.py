@@ -1,9 +1,9 @@
 """Names of the frozen layers inside a cell, as `get_config` saves them.
 
-A name is a path: of a chain in the cell, then at each depth the number of a
-layer among its siblings, as `"fit_0"`, `"block_1_left/2"` or
-`"block_1_left/2/0"`. Layers that drop paths are not counted: whether a cell
-has some depends on its rate.
+A name is a path: the name of a chain in the cell, then for each depth the
+index of a layer among its siblings: `"fit_0"`, `"block_1_left/2"`,
+`"block_1_left/2/0"`. `DropPath` layers are not counted: a cell has them only
+if its rate is above 0.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ def frozen_names(cell: keras.Layer) -> list[str]:
     Layers inside a frozen layer are left out: they are frozen with it.
     """
     names: list[str] = []
-    inside: set[str] = set()  # Frozen layers and all that is in them.
+    inside: set[str] = set()  # Frozen layers and their descendants.
     for name, layer in _named_layers(cell):
         if name.rpartition("/")[0] in inside:
             inside.add(name)
@@ -35,8 +35,8 @@ def freeze(cell: keras.Layer, names: Iterable[str | int]) -> None:
 
     Args:
         cell: A cell layer.
-        names: Names as of `frozen_names`, or integers, which older files
-            hold: positions in the order of `all_layers`.
+        names: Names that `frozen_names` returned, or integers, as in older
+            files: positions in the order of `all_layers`.
 
     Raises:
         ValueError: If a name is unknown.

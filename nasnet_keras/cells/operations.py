@@ -1,7 +1,7 @@
 """The table of operations: name -> function that makes the layers.
 
-The paper's (section 3) and its relatives' are below. Users add their own in
-the same way:
+It holds the operations of the paper (section 3) and of related networks. Users
+add their own in the same way:
 
     @nasnet_keras.register_operation("conv_5x5")
     def conv_5x5(slot):
@@ -32,7 +32,7 @@ def register_operation(name: str) -> Callable[[Operation], Operation]:
     load a saved model that uses it.
 
     Args:
-        name: String, what genotypes call the operation.
+        name: String, the operation's name in genotypes.
 
     Raises:
         ValueError: If the name is taken.
@@ -62,9 +62,9 @@ def check_operations(names: Iterable[str]) -> None:
 class FactorizedReduction(keras.Layer):
     """Halves the size without losing every second pixel (TF-slim).
 
-    Two 1x1 convolutions to half of the filters each, one of every second
-    pixel, one of their neighbours to the bottom right; concatenation; one
-    batch norm.
+    Concatenates two 1x1 convolutions, each with half of the filters: one of
+    every second pixel, one of the pixels to their bottom right. One batch norm
+    follows.
 
     Args:
         filters: Integer, at least 2.
@@ -172,7 +172,7 @@ def identity(slot: Slot) -> list[keras.Layer]:
 
 
 def _every_second_pixel(slot):
-    """Halves the size; with a 1x1 convolution after it, equals a strided one.
+    """Halves the size; followed by a 1x1 convolution, it equals a strided one.
 
     A strided 1x1 convolution is avoided: in its gradient oneDNN, which torch
     uses on CPUs, writes past its workspace (oneDNN issue 6035).
@@ -306,7 +306,7 @@ def _strides(slot, side):
 
 
 def _dilated_separable_conv(kernel_size):
-    """DARTS: applied once, dilation 2; at stride 2 of every second pixel."""
+    """DARTS: as `_dilated_conv`, with one separable convolution."""
 
     def layers(slot):
         if slot.strides == 1:

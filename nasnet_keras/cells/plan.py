@@ -17,7 +17,7 @@ from nasnet_keras.cells.operations import OPERATIONS, check_operations
 from nasnet_keras.genotypes import Cell
 from nasnet_keras.layers.chain import Chain
 
-# How a block adds or concatenates -> the operation that follows.
+# A block's combination -> the operation applied to its result.
 MERGES = {
     "concat": "conv_1x1",
     "add_layer_norm": "layer_norm",
@@ -26,7 +26,7 @@ MERGES = {
 
 
 class Part(NamedTuple):
-    """An operation of the table and its slot."""
+    """An operation, by name, and its slot."""
 
     operation: str
     slot: Slot
@@ -69,7 +69,7 @@ class CellPlan:
 
     @functools.cached_property
     def state_channels(self) -> tuple[int, ...]:
-        """Tuple: the channels of each state, the inputs once adjusted."""
+        """The channels of each state; of inputs, after adjustment."""
         adjusted = [
             self.filters if parts else count
             for parts, count in zip(self.input_adjustments, self.channels)

@@ -2,7 +2,7 @@
 
 SOURCE is an h5 file of keras.applications or the prefix of a TF-slim
 checkpoint, which only TensorFlow can read. Every variable is accounted for,
-and the file is read back before it gets its name.
+and the file is read back and compared before it appears at --output.
 """
 
 import argparse
@@ -87,5 +87,5 @@ def _report(path: pathlib.Path, loaded: Any) -> None:
         heads = {name.split("/")[0] for name in loaded.passed_over}
         print(
             f"Left out: {len(loaded.passed_over)} variables of heads that the "
-            f"network was not asked to have ({', '.join(sorted(heads))})."
+            f"network does not have ({', '.join(sorted(heads))})."
         )

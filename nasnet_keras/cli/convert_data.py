@@ -1,8 +1,8 @@
 """Rewrite a dataset as one file that every backend reads.
 
-SOURCE is any data of `nasnet train` that fit in memory. A training on OUTPUT
-equals one on SOURCE at that image size, without TensorFlow too: images, their
-order and so the splits are the same.
+SOURCE is any dataset of `nasnet train` that fits in memory. OUTPUT holds the
+same images in the same order, so that it is split as SOURCE is. Training on it
+needs no TensorFlow.
 """
 
 import argparse

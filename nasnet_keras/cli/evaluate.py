@@ -20,7 +20,7 @@ from nasnet_keras.cli.arguments import (
     check_least,
 )
 
-# Arguments that are no part of a measurement's configuration.
+# Arguments that are not settings of a measurement.
 NOT_RECORDED = ("command", "run")
 
 
@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", help="a .keras file, as `nasnet train` writes it"
     )
     add_data_arguments(parser)
+    _add_measurement_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_measurement_arguments(parser: argparse.ArgumentParser) -> None:
     measure = parser.add_argument_group("measurement")
     measure.add_argument(
         "--split",
@@ -69,7 +74,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     measure.add_argument(
         "--output", type=pathlib.Path, help="a JSON file to write"
     )
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -77,7 +77,7 @@ def _add_command(
             module, "HelpFormatter", argparse.HelpFormatter
         ),
     )
-    # Without a default: it would replace what stands before the subcommand.
+    # No default: it would override `--debug` before the subcommand.
     parser.add_argument(
         "--debug",
         action="store_true",
@@ -91,7 +91,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs a subcommand.
 
     Args:
-        words: The words after `nasnet`; by default those of the process.
+        words: The arguments after `nasnet`. Defaults to `sys.argv[1:]`.
 
     Returns:
         The exit status: 2 for wrong input, 1 if the work failed.

@@ -6,7 +6,7 @@ import argparse
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `nasnet models`."""
     parser.add_argument(
-        "--all", action="store_true", help="those of test size too"
+        "--all", action="store_true", help="include the presets for tests"
     )
     parser.set_defaults(run=run)
 

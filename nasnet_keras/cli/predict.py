@@ -1,7 +1,7 @@
 """Name what is on images: the likeliest classes of each.
 
 An image is resized and its centre cropped as for evaluation; see
-nasnet_keras/images/files.py. A folder stands for the image files in it.
+nasnet_keras/images/files.py. A folder means all image files in it.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Train a network by a recipe, or resume a training that was stopped.
 
-A run has a folder of its own. The same command with the same folder resumes
-after the last complete epoch, to the same curve as without a stop.
+Each training has its own folder. The same command with the same folder resumes
+after the last complete epoch, and gives the same curve as without a stop.
 """
 
 import argparse
@@ -94,8 +94,8 @@ def run(args: argparse.Namespace) -> int:
     """Runs `nasnet train`; returns the exit status."""
     recipe_of(args)  # Wrong settings are reported before anything is loaded.
     require("Training", ["sklearn"], "train")
-    # oneDNN's depthwise convolutions: TensorFlow has them off on some
-    # processors, where they take half the time.
+    # TensorFlow disables oneDNN on some processors, although it halves the
+    # time of depthwise convolutions there.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     from nasnet_keras.runs.folder import run_folder
 

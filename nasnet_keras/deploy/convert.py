@@ -20,8 +20,8 @@ def convert_weights(
 ) -> Loaded:
     """Writes published weights as a file that loads on every backend.
 
-    Every variable is accounted for, and the file is read back before it gets
-    its name.
+    Every variable is accounted for, and the file is read back and compared
+    before it appears at `path`.
 
     Args:
         source: Path of an h5 file of keras.applications, or the prefix of a

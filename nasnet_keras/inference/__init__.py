@@ -1,1 +1,1 @@
-"""What a trained network says of images, and how often it is right."""
+"""Predictions of trained networks, and their accuracy."""

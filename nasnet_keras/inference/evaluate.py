@@ -42,7 +42,7 @@ INTERPOLATION = "bicubic"
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """A measured accuracy, and what was measured on what.
+    """A measured accuracy, with its network and data.
 
     Args:
         preset: `Preset` of the network.
@@ -61,7 +61,7 @@ class Evaluation:
     result: dict[str, Any]
 
     def record(self) -> dict[str, Any]:
-        """Returns all of it as a dictionary that JSON can hold."""
+        """Returns the evaluation as a dictionary that JSON can hold."""
         source = self.weights if self.model is None else self.model
         file = weights_file(self.preset, source)
         return {
@@ -160,7 +160,7 @@ def _reading_options(
         raise ValueError(
             "`crop` and `interpolation` are for images read from files. "
             f"{images.name} ({images.split}) is in memory, its images are "
-            f"resized as a whole. Received: crop={crop}, "
+            f"resized without a crop. Received: crop={crop}, "
             f"interpolation={interpolation}"
         )
     return {"crop": None, "interpolation": None}

@@ -93,7 +93,7 @@ def default_split(preset: Preset, data: str) -> str:
 
 
 def is_folder(data: str) -> bool:
-    """Whether `data` stands for a folder: it may be missing."""
+    """Whether `data` is the path of a folder, which need not exist."""
     return data not in DEFAULT_SIZES and not data.endswith(".npz")
 
 

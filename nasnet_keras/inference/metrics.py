@@ -1,10 +1,10 @@
-"""How often class scores are right: one definition, with one rule for ties."""
+"""Ranks, accuracy and cross-entropy of class scores."""
 
 import numpy as np
 
 
 def ranks(scores, labels):
-    """Returns the place of the right class among the scores of each image.
+    """Returns the rank of each image's true class among its scores.
 
     Classes are ordered by score, equal scores by class number: rank 0 is the
     class that `argmax` returns, and an image counts for the top k if its rank
@@ -35,15 +35,15 @@ def top_k_accuracy(scores, labels, k=1):
 
 
 def cross_entropies(probabilities, labels):
-    """Returns `-log(p)` of the right class of each image.
+    """Returns `-log(p)` of the true class of each image.
 
     Args:
-        probabilities: Array `(images, classes)`. Below 1e-7 they count as
-            1e-7, as in Keras.
+        probabilities: Array `(images, classes)`. Values below 1e-7
+            count as 1e-7, as in Keras.
         labels: Integer array `(images,)`.
 
     Returns:
         Float array `(images,)`.
     """
-    right = np.asarray(probabilities)[np.arange(len(labels)), labels]
-    return -np.log(np.maximum(right, 1e-7))
+    p = np.asarray(probabilities)[np.arange(len(labels)), labels]
+    return -np.log(np.maximum(p, 1e-7))

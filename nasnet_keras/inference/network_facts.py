@@ -1,4 +1,4 @@
-"""Facts about a network that belong to a measured accuracy."""
+"""Facts about a network, recorded with its accuracy."""
 
 import hashlib
 import pathlib
@@ -25,8 +25,8 @@ def weights_file(preset: Preset, weights: Any) -> pathlib.Path | None:
 
     Args:
         preset: `Preset`.
-        weights: The name of some of its weights, which must have been fetched
-            before, or a path. For a TF-slim checkpoint, the file of values is
+        weights: A name of its weights, which must have been fetched before,
+            or a path. For a TF-slim checkpoint, the file of values is
             returned.
 
     Returns:

@@ -76,8 +76,7 @@ class BatchStatisticsNormalization(keras.Layer):
     """Batch normalization by the statistics of the batch, always.
 
     It has no moving averages. For networks whose layers get changing inputs,
-    such as one that holds many architectures, and for branches, in which JAX
-    cannot update state.
+    such as a supernet, and for branches, in which JAX cannot update state.
 
     Args:
         axis: Integer, the axis of the channels.

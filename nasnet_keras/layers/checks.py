@@ -3,7 +3,7 @@
 from typing import Any
 
 POOLING_SEMANTICS = ("tf_slim", "keras")
-# Where a strided window lies on a side of even length.
+# The position of strided windows on a side of even length.
 ALIGNMENTS = ("tensorflow", "pytorch")
 
 

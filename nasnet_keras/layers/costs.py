@@ -19,7 +19,7 @@ MULTIPLYING = (
 
 
 class Row(NamedTuple):
-    """A layer of a model, with what it costs."""
+    """A layer of a model, and its costs."""
 
     name: str
     output_shape: tuple
@@ -76,7 +76,7 @@ def _output_shapes(model, input_shape):
         for layer in all_layers(model):
             if layer is not model:
                 shapes = calls[id(layer)] = []
-                stack.enter_context(_watching(layer, shapes))
+                stack.enter_context(_recording(layer, shapes))
         _Trace(model).compute_output_spec(keras.KerasTensor((1, *input_shape)))
     return calls
 
@@ -93,8 +93,8 @@ class _Trace(keras.Layer):
 
 
 @contextlib.contextmanager
-def _watching(layer, shapes):
-    """Notes the output shape of each call of a layer inside the context."""
+def _recording(layer, shapes):
+    """Records the output shape of each call of a layer."""
     original = layer.call
 
     @functools.wraps(original)

@@ -39,7 +39,7 @@ def drop_path_rate(
 
 
 class _CurrentRate(keras.random.SeedGenerator):
-    """The rate as state of a layer that is not one of its weights.
+    """The rate: state of a layer, but not one of its weights.
 
     Keras passes the state of seed generators through compiled steps, but
     neither counts nor saves it with the weights. So networks with and without

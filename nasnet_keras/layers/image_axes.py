@@ -2,16 +2,14 @@
 
 from typing import Any
 
+from nasnet_keras.layers.checks import check_choice
+
 DATA_FORMATS = ("channels_last", "channels_first")
 
 
 def check_data_format(value: Any) -> None:
     """Raises ValueError unless `value` names one of `DATA_FORMATS`."""
-    if value not in DATA_FORMATS:
-        raise ValueError(
-            f"`data_format` must be one of {DATA_FORMATS}. "
-            f"Received: data_format={value!r}"
-        )
+    check_choice("data_format", value, DATA_FORMATS)
 
 
 def channel_axis(data_format: str) -> int:

@@ -28,9 +28,12 @@ def padded_side(side: int) -> int:
     return side + (2, 1, 0, 0)[(side - 1) % 4]
 
 
-def _bottom_right(x, height, width, most, data_format):
-    """Pads with zeros to a height and a width that may be tensors."""
-    x = ops.pad(x, paddings((0, most), (0, most), data_format))
+def _pad_to(x, height, width, limit, data_format):
+    """Pads with at most `limit` zeros to a height and width.
+
+    These may be tensors, so the image is padded to the limit, then cut.
+    """
+    x = ops.pad(x, paddings((0, limit), (0, limit), data_format))
     return take(x, slice(0, height), slice(0, width), data_format)
 
 
@@ -68,7 +71,7 @@ class PadImage(_Padding):
             else padded_side(side)
             for side in self._sides(inputs)
         ]
-        return _bottom_right(inputs, *sides, 2, self.data_format)
+        return _pad_to(inputs, *sides, 2, self.data_format)
 
     def compute_output_shape(self, input_shape):
         batch, *sides, channels = split_shape(input_shape, self.data_format)
@@ -90,7 +93,7 @@ class PadToHalf(_Padding):
     def call(self, inputs):
         features, images = inputs
         sides = [(side + 1) // 2 for side in self._sides(images)]
-        return _bottom_right(features, *sides, 1, self.data_format)
+        return _pad_to(features, *sides, 1, self.data_format)
 
     def compute_output_shape(self, input_shape):
         features, images = (

@@ -31,8 +31,8 @@ def pad_for_stride_2(
 
     TensorFlow's "same" puts the odd pixel of the padding at the bottom right,
     so that an even side has one row less at the top; PyTorch pads both sides
-    alike. The side is not compared, only sliced with, so that it may be
-    unknown until the call.
+    alike. The side is never compared, only used in slices, so that it may
+    be unknown until the call.
 
     Args:
         x: Tensor, a batch of images.

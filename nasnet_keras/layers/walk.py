@@ -7,10 +7,10 @@ import keras
 
 # The only private members of Keras that this package uses, as read in Keras
 # 3.15. Nothing is imported from `keras.src`.
-# - `Layer._flatten_layers(recursive, include_self)`, here. Recursively, each
-#   layer comes before the layers inside it, and of those the last first.
-# - `Optimizer._iterations`, in `training/drop_path.py`: the training steps,
-#   where the public `iterations` counts updates of the weights.
+# - `Layer._flatten_layers(recursive, include_self)`, here. If recursive,
+#   parents come before children, and the children in reverse order.
+# - `Optimizer._iterations`, in `training/drop_path.py`: the training steps;
+#   the public `iterations` counts updates of the weights.
 
 
 def all_layers(

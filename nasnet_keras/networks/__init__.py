@@ -1,1 +1,1 @@
-"""From a configuration to a whole network, or to its costs."""
+"""Builds the network of a configuration, or counts its costs."""

@@ -27,7 +27,7 @@ def NASNet(*args: Any, **kwargs: Any) -> keras.Model:
     Zoph et al. 2018 (arXiv 1707.07012), in the macro-architecture of the
     authors' code: a stem; three stacks of `cells_per_stack` normal cells with
     `filters`, twice and four times as many filters; a reduction cell between
-    stacks; the classifier. `macro` names that of another family.
+    stacks; the classifier. `macro` chooses that of another family.
 
     Args:
         genotype: `Genotype`, the two cells. Defaults to NASNet-A.
@@ -39,10 +39,11 @@ def NASNet(*args: Any, **kwargs: Any) -> keras.Model:
         stem_filters: Integer, filters of the stem's convolution. Defaults to
             32 with the ImageNet stem, to `3 * filters` with the CIFAR one.
         skip_reduction: Whether the first normal cell after a reduction reads
-            the reduction's own previous state, not its input (Large). Only
-            where reductions stand between stacks, so not with PNASNet.
+            the reduction's own previous state, not its input (Large). No
+            effect on PNASNet, which has no reductions between stacks.
         macro: `"nasnet"`, `"pnasnet"`, `"amoebanet"`, `"enas"` or `"darts"`:
-            what surrounds the cells, see `nasnet_keras.networks.macro`.
+            the architecture around the cells, see
+            `nasnet_keras.networks.macro`.
         pooling_semantics: `"tf_slim"` (the paper's code) or `"keras"`
             (keras.applications); see `nasnet_keras.layers.pooling`.
         auxiliary_head: Whether to add the auxiliary classifier. The model
@@ -94,7 +95,7 @@ def NASNet(*args: Any, **kwargs: Any) -> keras.Model:
 
 
 def _signature() -> inspect.Signature:
-    """That of `NetworkConfig`, with what belongs to one network alone."""
+    """The arguments of `NetworkConfig`, plus `weights` and `input_tensor`."""
     parameters = []
     for parameter in inspect.signature(NetworkConfig).parameters.values():
         if parameter.name == "classes":

@@ -26,12 +26,11 @@ PREPROCESSINGS = (True, False, "whiten")
 
 @dataclasses.dataclass(frozen=True)
 class NetworkConfig:
-    """What decides a network: structure, top, preprocessing.
+    """The arguments of a network: structure, top, preprocessing.
 
-    Nothing here needs Keras, but the check of an `input_shape`.
+    Only the check of an `input_shape` imports Keras.
 
-    Args: see `nasnet_keras.NASNet`, which takes these, weights and an input
-        tensor.
+    Args: those of `nasnet_keras.NASNet`, except `weights` and `input_tensor`.
 
     Raises:
         ValueError: If an argument is out of range; the message names it.
@@ -131,7 +130,7 @@ class NetworkConfig:
 
     @property
     def family(self) -> Macro:
-        """What this network's family does around its cells."""
+        """The macro-architecture of this network's family."""
         return find_macro(self.macro)
 
     @property
@@ -179,9 +178,9 @@ class NetworkConfig:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> NetworkConfig:
-        """Rebuilds a configuration from `to_dict()`; checks what it reads.
+        """Rebuilds a configuration from `to_dict()` and validates it.
 
-        Arguments that are missing take their defaults.
+        Missing arguments get their defaults.
 
         Raises:
             ValueError: If an argument is unknown or out of range.

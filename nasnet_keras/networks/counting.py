@@ -1,8 +1,8 @@
-"""Parameters and multiply-adds of a network that is never built.
+"""Counts parameters and multiply-adds of a network without building it.
 
-The network is laid out as `nasnet_keras.networks.stacks` does it, but with
-sizes in place of tensors. What a part of a cell costs is measured once, on a
-layer of its own; after that a network takes a millisecond.
+Follows `nasnet_keras.networks.stacks`, with sizes in place of tensors. The
+costs of each part of a cell are measured once, on a model of that part alone;
+counting a network then takes a millisecond.
 """
 
 import functools
@@ -19,7 +19,7 @@ from nasnet_keras.networks.stacks import Stacker, add_stacks, add_stem
 
 
 class Count(NamedTuple):
-    """What a network, or a part of it, costs."""
+    """The costs of a network or of a part of it."""
 
     parameters: int
     macs: int
@@ -73,13 +73,13 @@ def count_layers(
 
 
 class _CountingStacker(Stacker):
-    """Notes what each layer costs instead of making it."""
+    """Records the costs of each layer instead of building it."""
 
     def __init__(self, config, inputs):
         super().__init__(config, inputs)
         self.rows = []
 
-    def _note(self, name, image, parameters, macs):
+    def _record(self, name, image, parameters, macs):
         data_format = self.conventions.data_format
         shape = join_shape(
             None, image.side, image.side, image.channels, data_format
@@ -91,12 +91,12 @@ class _CountingStacker(Stacker):
         side = _divided(image.side, strides)
         if padding == "valid":
             side = (image.side - 3) // strides + 1
-        made = _Map(side, filters)
+        output = _Map(side, filters)
         weights = 9 * image.channels * filters
-        self._note(f"{name}_conv", made, weights, weights * side**2)
-        # Batch normalization has four numbers a channel.
-        self._note(f"{name}_bn", made, 4 * filters, 0)
-        self.add(f"{name}_bn", made, strides)
+        self._record(f"{name}_conv", output, weights, weights * side**2)
+        # Batch normalization has four weights per channel.
+        self._record(f"{name}_bn", output, 4 * filters, 0)
+        self.add(f"{name}_bn", output, strides)
 
     def add_relu(self, name):
         self.add(name, self.states[-1].tensor, 1)
@@ -113,12 +113,12 @@ class _CountingStacker(Stacker):
             tuple(input_strides),
             self.conventions,
         )
-        made = _Map(_divided(side, strides), filters * len(cell.concat))
-        costs = list(_cell_costs(plan, maps, made.side))
+        output = _Map(_divided(side, strides), filters * len(cell.concat))
+        costs = list(_cell_costs(plan, maps, output.side))
         parameters = sum(cost.parameters for cost in costs)
-        self._note(name, made, parameters, sum(cost.macs for cost in costs))
+        self._record(name, output, parameters, sum(cost.macs for cost in costs))
         self.cells += 1
-        self.add(name, made, strides)
+        self.add(name, output, strides)
 
     def add_classifier(self):
         channels, classes = self.states[-1].tensor.channels, self.config.classes
@@ -129,17 +129,19 @@ class _CountingStacker(Stacker):
         )
 
 
-def _cell_costs(plan, maps, made_side):
-    """Yields what each part of a cell costs."""
+def _cell_costs(plan, maps, output_side):
+    """Yields the costs of each part of a cell."""
     side = maps[0].side
     for parts, image in zip(plan.input_adjustments, maps):
         yield from _chain_costs(parts, image.side)
     for block, parts in zip(plan.cell.blocks, plan.paths):
         for state, part in zip(block.inputs, parts):
             reads_input = state < plan.cell.inputs
-            yield from _chain_costs([part], side if reads_input else made_side)
+            yield from _chain_costs(
+                [part], side if reads_input else output_side
+            )
     for parts in plan.merges:
-        yield from _chain_costs(parts, made_side)
+        yield from _chain_costs(parts, output_side)
     for parts in plan.output_adjustments:
         yield from _chain_costs(parts, side)
 
@@ -156,7 +158,7 @@ def _divided(side, strides):
 
 @functools.cache
 def _part_cost(part, side):
-    """Measures one part on a map of a side, on a layer of its own."""
+    """Measures a part on square maps, as a model of its own."""
     slot = part.slot
     data_format = slot.conventions.data_format
     shape = join_shape(None, side, side, slot.channels, data_format)

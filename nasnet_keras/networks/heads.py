@@ -1,4 +1,4 @@
-"""What stands on the last cell: pooling, the classifier, the auxiliary head."""
+"""The layers after the last cell, and the auxiliary head."""
 
 from typing import Any
 
@@ -10,9 +10,10 @@ from nasnet_keras.networks.stacks import network_conventions
 
 
 def output_dtype() -> str | None:
-    """Returns the type of layers whose outputs users read.
+    """Returns the dtype of layers whose outputs users read.
 
-    It is single precision where the rest computes in half, else `None`.
+    Single precision if the other layers compute in half precision, else
+    `None`.
     """
     compute = keras.config.dtype_policy().compute_dtype
     return "float32" if compute in ("float16", "bfloat16") else None
@@ -120,5 +121,5 @@ def _check_sides(config, x, data_format):
         raise ValueError(
             "`auxiliary_head=True` needs a fixed `input_shape` that leaves at "
             f"least 5x5 pixels to {auxiliary_tap(config)!r}. "
-            f"There: {height}x{width}"
+            f"It has {height}x{width}"
         )

@@ -1,6 +1,6 @@
-"""What each family of networks does around its cells.
+"""The macro-architecture of each family: everything but the cells.
 
-Plain data, which the other modules of this folder read.
+Plain data for the other modules of this folder.
 """
 
 import dataclasses
@@ -33,13 +33,13 @@ class Macro:
 
     Args:
         source: String, the code that it follows.
-        reduces_within: Whether the first cell of a later stack is the one
-            that reduces (PNASNet). Else a reduction stands between stacks.
+        reduces_within: Whether the first cell of each later stack reduces
+            (PNASNet). Else there is a reduction cell between stacks.
         stem_cells: Whether the ImageNet stem ends in two reduction cells.
             Else it is three strided convolutions (DARTS).
         stem_twice: Whether the first cell reads the CIFAR stem as previous
             state too. Else it has none.
-        final_relu: Whether a ReLU stands before the global pooling.
+        final_relu: Whether there is a ReLU before the global pooling.
         classifier_bias: Whether the classifier has a bias.
         deeper_drops_more: Whether the drop-path rate grows with depth.
         alignment: `"tensorflow"` or `"pytorch"`, see
@@ -77,8 +77,8 @@ MACROS = {
         deeper_drops_more=False,
         auxiliary=AuxiliaryHead(filters=(51, 307)),
     ),
-    # Its auxiliary head pools after its second convolution instead of making
-    # that span the map; ours is NASNet's, in the authors' place.
+    # The authors' auxiliary head pools after its second convolution, which
+    # does not span the map. Ours is NASNet's head, at the authors' position.
     "enas": Macro(
         "melodyguan/enas cifar10/micro_child.py",
         stem_twice=True,

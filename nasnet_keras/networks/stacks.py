@@ -1,6 +1,6 @@
 """From the image to the last cell: the stem, then three stacks of cells.
 
-The families differ in what `nasnet_keras.networks.macro` states. Layers carry
+`nasnet_keras.networks.macro` has the differences between families. Layers have
 the names of TF-slim's end points.
 """
 
@@ -18,14 +18,14 @@ from nasnet_keras.networks.config import STACKS, NetworkConfig
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """A hidden state and its stride: the input pixels that a side spans."""
+    """A hidden state and its stride relative to the images."""
 
     tensor: Any
     stride: int
 
 
 class Stacker:
-    """Adds layer upon layer and keeps the states that the next cell reads.
+    """Adds layers in order; keeps the states that the next cell reads.
 
     Args:
         config: `NetworkConfig`.
@@ -180,7 +180,7 @@ def build_backbone(config: NetworkConfig, inputs: Any) -> dict[str, State]:
 
 
 def add_stem(stack: Stacker) -> None:
-    """Adds the stem, and leaves the states that the first cell reads."""
+    """Adds the stem; keeps the states that the first cell reads."""
     config = stack.config
     if config.has_stem_cells:
         stack.add_convolution(config.stem_channels, 2, "stem", padding="valid")

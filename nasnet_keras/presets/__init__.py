@@ -1,6 +1,6 @@
-"""Presets by name, or from the folders of users.
+"""Presets by name, or from users' folders.
 
-`nasnet_keras.from_preset` builds networks of them.
+`nasnet_keras.from_preset` builds their networks.
 """
 
 import functools
@@ -58,7 +58,7 @@ def get_preset(preset: Preset | str | os.PathLike[str]) -> Preset:
 
 
 def find_weights(preset: Preset, name: Any) -> Weights | None:
-    """Returns the `Weights` of a name, or `None` where `name` is a path.
+    """Returns a preset's `Weights` by name, or `None` if `name` is a path.
 
     Raises:
         ValueError: If it is `"imagenet"` or `"cifar10"` and the preset has
@@ -67,10 +67,10 @@ def find_weights(preset: Preset, name: Any) -> Weights | None:
     if isinstance(name, str) and name in preset.weights:
         return preset.weights[name]
     if name in ("imagenet", "cifar10"):
-        having = [n for n, p in PRESETS.items() if name in p.weights]
+        presets = [n for n, p in PRESETS.items() if name in p.weights]
         raise ValueError(
             f"There are no {name!r} weights for {preset.name!r}, but for "
-            f"{', '.join(having)}. Use `weights=None` (random) or the path of "
+            f"{', '.join(presets)}. Use `weights=None` (random) or the path of "
             "a file."
         )
     return None
@@ -80,8 +80,8 @@ def find_weights(preset: Preset, name: Any) -> Weights | None:
 def figures() -> dict[str, dict[str, int]]:
     """Returns the golden figures: preset -> parameters and multiply-adds.
 
-    They are computed by `pretrained/figures.py`; the tests hold the networks
-    to them.
+    `pretrained/figures.py` computes them; tests compare the networks with
+    them.
     """
     text = (
         importlib.resources.files(__name__).joinpath("figures.json").read_text()

@@ -1,4 +1,4 @@
-"""What a preset is: a named network, its weights and published figures."""
+"""Presets: named networks with weights and published figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHIPPED = "nasnet_keras.pretrained"  # The folder pretrained/shipped.
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """The figures of a network as its authors print them.
+    """The figures of a network as its authors published them.
 
     Args:
         parameters: String, with its unit.
@@ -42,7 +42,7 @@ class Weights:
     Args:
         format: `"keras_applications"` (an h5 file), `"tf_slim"` (an archive
             with a checkpoint) or `"shipped"` (a file of this package).
-        url: String; of shipped ones the name of the file.
+        url: String; for shipped weights the name of the file.
         md5: String, or `None` where no hash is published.
         no_top_url, no_top_md5: The same for the file without classifier.
         classes: Integer, the number of classes of the classifier.
@@ -141,7 +141,7 @@ class Preset:
 
         Args:
             overrides: Arguments of a network in place of the preset's. With
-                `include_top=False` the auxiliary head goes too.
+                `include_top=False` the auxiliary head is left out too.
 
         Raises:
             ValueError: If the preset has an unknown argument, or one is out
@@ -157,10 +157,10 @@ class Preset:
             arguments["input_shape"] = self._image_shape()
         return NetworkConfig(**arguments)
 
-    def _check_names(self, arguments, kind):
+    def _check_names(self, arguments, error_class):
         unknown = sorted(set(arguments) - set(ARGUMENTS))
         if unknown:
-            raise kind(
+            raise error_class(
                 f"Unexpected argument(s) for {self.name!r}: "
                 f"{', '.join(unknown)}. Those of a network are: weights, "
                 f"input_tensor, {', '.join(ARGUMENTS)}"

@@ -1,1 +1,1 @@
-"""What long commands share: folder, files, log, progress, interrupts."""
+"""Parts of long runs: folder, files, log, progress, interrupts."""

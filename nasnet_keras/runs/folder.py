@@ -22,7 +22,7 @@ def run_folder(
     Args:
         directory: Path, new or of an earlier run.
         marker: String, name of a file that every such folder has.
-        what: String, what runs: "search", "training".
+        what: String, the kind of run: "search" or "training".
 
     Raises:
         ValueError: If `directory` is a file, or a folder with other content.

@@ -15,8 +15,8 @@ def run_until_interrupted(work: Callable[[], object], advice: str) -> int:
 
     Args:
         work: Callable without arguments.
-        advice: Sentence printed after Ctrl-C: what was saved, and how to go
-            on.
+        advice: Sentence printed after Ctrl-C: what was saved, and how to
+            resume.
 
     Returns:
         The exit status: 0, or 130 after Ctrl-C.
@@ -54,7 +54,7 @@ def _repeat_lost_interrupts():
         yield
     finally:
         sys.unraisablehook = report
-        if lost and lost[-1].is_alive():  # The work ended before it came.
+        if lost and lost[-1].is_alive():  # The work ended before it fired.
             lost[-1].cancel()
             raise KeyboardInterrupt
 

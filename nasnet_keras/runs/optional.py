@@ -11,7 +11,7 @@ def require(what: str, modules: Sequence[str], extra: str) -> None:
     """Raises an error unless modules can be imported.
 
     Args:
-        what: String, what needs them: the start of the message.
+        what: String, what needs them; starts the message.
         modules: Sequence of their names.
         extra: String, the extra of this package that installs them.
 

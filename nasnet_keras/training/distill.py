@@ -6,7 +6,7 @@ Hinton et al. 2015 (arXiv 1503.02531).
 import keras
 from keras import ops
 
-MIN_PROBABILITY = 1e-7  # Smaller ones are raised before the logarithm.
+MIN_PROBABILITY = 1e-7  # Lower bound before the logarithm.
 
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")

@@ -11,7 +11,7 @@ from nasnet_keras.layers.drop_path import drop_path_layers
 
 
 def linear(progress: float) -> float:
-    """The paper's schedule: from share of training to share of the rate."""
+    """The paper's schedule: the rate grows linearly with the steps."""
     return progress
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import keras
 
-from nasnet_keras.layers.checks import check_rate
+from nasnet_keras.layers.checks import check_positive_integer, check_rate
 from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.training.discriminative import CELLS
 from nasnet_keras.weights import HEADS
@@ -107,8 +107,8 @@ def _freeze(model, layers, batch_norm):
     frozen = {id(inner) for layer in layers for inner in all_layers(layer)}
     if not batch_norm:
         frozen.update(id(norm) for norm in _batch_norms(model))
-    # Each layer by itself, outer ones first: on TensorFlow, setting the value
-    # that a layer already has does not reach the layers inside it.
+    # Every layer is set, outer ones first: on TensorFlow, setting a layer to
+    # the value that it already has does not set the layers inside it.
     values = {x: id(x) not in frozen for x in all_layers(model)}
     _set_trainable(model, values, stacklevel=4)
     return [layer.name for layer in model.layers if layer.trainable_weights]
@@ -229,12 +229,7 @@ def _check_head_arguments(model, classes, dropout_rate):
             f"`model` must have one output, or the outputs {HEADS}. "
             f"Received: a model with the outputs {names}"
         )
-    integer = isinstance(classes, int) and not isinstance(classes, bool)
-    if not integer or classes < 1:
-        raise ValueError(
-            "`classes` must be a positive integer. "
-            f"Received: classes={classes!r}"
-        )
+    check_positive_integer("classes", classes)
     if dropout_rate is not None:
         check_rate("dropout_rate", dropout_rate)
 

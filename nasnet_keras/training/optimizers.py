@@ -76,7 +76,7 @@ def make_optimizer(
 def make_optimizers(
     model: keras.Model, recipe: Recipe, steps_per_epoch: int
 ) -> keras.optimizers.Optimizer:
-    """Returns the optimizer of a recipe, with one per cell if it asks so.
+    """Returns the optimizer of a recipe; one per cell with `depth_decay`.
 
     Args: see `make_optimizer`.
         model: `keras.Model` to train.

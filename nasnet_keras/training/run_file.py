@@ -1,4 +1,4 @@
-"""`run.json`: what a training's folder was made with."""
+"""`run.json`: the command and configuration of a training."""
 
 import dataclasses
 import json
@@ -49,7 +49,7 @@ def _check_same(
     before: dict[str, Any],
     configuration: dict[str, Any],
 ) -> None:
-    # Settings that are newer than the run had their defaults in it.
+    # The run used the defaults of settings that are newer than it.
     before = {**NEWER_SETTINGS, **before}
     defaults = dataclasses.asdict(Recipe(1, 1, 1.0))
     before["recipe"] = {**defaults, **before["recipe"]}

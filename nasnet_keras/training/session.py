@@ -25,7 +25,7 @@ PRESET = "nasnet_cifar"
 
 @dataclasses.dataclass(frozen=True)
 class TrainingJob:
-    """What to train on what, and how.
+    """A training: its network, data, recipe and folder.
 
     Args:
         directory: Path of the folder of this training.
@@ -37,8 +37,8 @@ class TrainingJob:
         weights: Initial weights of the preset, by name or path; random by
             default.
         model: Path of a `.keras` file to start from, in place of a preset and
-            its options. Where `settings` say nothing of it, the model decides
-            the image size, and whether paths are dropped.
+            its options. Unless `settings` change them, its image size is
+            used, and drop path only if it has any.
         data, data_dir, validation_split, images: See `load_dataset`.
         freeze_to: Name of a cell, see `fine_tuning.freeze_to`.
         teacher: Path of a `.keras` file to learn from as well.
@@ -69,7 +69,7 @@ class TrainingJob:
     command: str = ""
 
     def network_options(self) -> dict[str, Any]:
-        """Returns what was given of the network besides its preset."""
+        """Returns the given options of the network."""
         names = ("cells_per_stack", "filters", "weights", "model")
         options = {
             name: getattr(self, name)
@@ -147,7 +147,7 @@ def _print_at_once(line: str) -> None:
 
 
 def _origin(job: TrainingJob) -> dict[str, Any]:
-    """What the file of `job.model` says of itself; `{}` without a model."""
+    """What the file `job.model` holds besides its model; `{}` without one."""
     if job.model is None:
         return {}
     given = [name for name in job.network_options() if name != "model"]
@@ -162,7 +162,7 @@ def _origin(job: TrainingJob) -> dict[str, Any]:
 
 
 def _recipe(job: TrainingJob, origin: dict[str, Any]) -> Recipe:
-    """The recipe with all settings; images have the size of the model's."""
+    """The recipe with the job's settings, and the model's image size."""
     settings = dict(job.settings)
     if origin.get("image_size") is not None:
         settings.setdefault("image_size", origin["image_size"])
@@ -219,7 +219,7 @@ def _configuration(
     job: TrainingJob, preset: Preset | None, recipe: Recipe, dataset: Dataset
 ) -> dict[str, Any]:
     """All that the curve depends on."""
-    teaching = {
+    fine_tuning = {
         name: str(getattr(job, name))
         for name in ("teacher", "freeze_to")
         if getattr(job, name) is not None
@@ -227,7 +227,7 @@ def _configuration(
     options = job.network_options()
     return {
         "precision": keras.config.dtype_policy().name,
-        "fine_tuning": teaching,
+        "fine_tuning": fine_tuning,
         "preset": preset and preset.name,
         "network": {name: str(value) for name, value in options.items()},
         "recipe": dataclasses.asdict(recipe),

@@ -41,7 +41,10 @@ LABELS = {
     "instance_norm": ("inst. norm", "identity"),
 }
 # The label on the node that combines a block's operations.
-COMBINATIONS = {"add_layer_norm": "add, LN", "add_instance_norm": "add, IN"}
+COMBINATION_LABELS = {
+    "add_layer_norm": "add, LN",
+    "add_instance_norm": "add, IN",
+}
 # Sizes in inches: width and height of boxes, distances between them.
 OPERATION, STATE, COMBINATION = (0.80, 0.30), (0.60, 0.30), (0.60, 0.22)
 GAP, PAD, RISE, CHARACTER = 0.26, 0.08, 0.20, 0.084
@@ -132,11 +135,11 @@ def _disorder(rows):
     """Returns how many arrows cross, and how far they run sideways."""
     crossings, run = 0, 0
     for below, row in itertools.pairwise(rows):
-        place = {node: turn for turn, node in enumerate(below)}
+        position = {node: index for index, node in enumerate(below)}
         shift = (len(below) - len(row)) / 2
         links = [
-            (place[source], turn)
-            for turn, sources in enumerate(row.values())
+            (position[source], index)
+            for index, sources in enumerate(row.values())
             for source in sources
         ]
         run += sum(abs(start - end - shift) for start, end in links)
@@ -165,7 +168,7 @@ def _improve(rows):
 def _order(rows):
     """Orders the rows: the best of many random starts; the inputs stay."""
     random = Random(0)
-    starts = min(100, 3000 // sum(map(len, rows)))  # At most seconds.
+    starts = min(100, 3000 // sum(map(len, rows)))  # Takes seconds at most.
 
     def shuffled(row):
         return {node: row[node] for node in random.sample(list(row), len(row))}
@@ -271,7 +274,7 @@ def _block_boxes(cell, node, x, bottom, width, below):
         boxes[node, side] = Box(*center, *size, *_label(name))
         left += size[0] + PAD
     y = bottom + OPERATION[1] + RISE + COMBINATION[1] / 2
-    label = COMBINATIONS.get(block.combination, block.combination)
+    label = COMBINATION_LABELS.get(block.combination, block.combination)
     boxes[node] = Box(x, y, *COMBINATION, label, "combination")
     return boxes
 
@@ -284,8 +287,8 @@ def _ends(cell, boxes, below):
             yield source, (box.x, box.y - box.height / 2)
     box = boxes["concat"]
     step = box.width / len(cell.concat)
-    for turn, source in enumerate(sorted(cell.concat, key=below.get)):
-        x = box.x - box.width / 2 + step * (turn + 0.5)
+    for index, source in enumerate(sorted(cell.concat, key=below.get)):
+        x = box.x - box.width / 2 + step * (index + 0.5)
         yield source, (x, box.y - box.height / 2)
 
 

@@ -1,4 +1,4 @@
-"""A figure and its file: what all pictures have in common."""
+"""Makes the figure of a picture and writes its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Accounts of a load: each variable of the network and of the source.
+"""Matches every variable of a network with the source of its weights.
 
 If one is missing, left over or of another shape, nothing is loaded.
 """
@@ -52,14 +52,14 @@ class WeightsError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Loaded:
-    """What a load has set.
+    """The result of loading weights.
 
     Args:
         variables: Integer, how many variables have a new value.
         averages: Integer, how many of them took a moving average.
         fresh: Tuple of the names of the layers that keep their values.
-        passed_over: Tuple of the names in the source for which the network
-            has no place: of a classifier or auxiliary head that it lacks.
+        passed_over: Tuple of the names in the source that were ignored: of a
+            classifier or auxiliary head that the network lacks.
     """
 
     variables: int
@@ -140,7 +140,7 @@ def assign(
     """Assigns all values, or none if a name or a shape does not match.
 
     Raises:
-        WeightsError: Then.
+        WeightsError: If one does not match.
     """
     wanted = {name: variable.shape for variable, name in variables}
     named = {id(variable) for variable, _ in variables} | weight_ids(fresh)

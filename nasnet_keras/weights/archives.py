@@ -20,7 +20,7 @@ def fetch_archive(url: str, md5: str | None = None) -> pathlib.Path:
 
     The archive stays in the cache and is verified as by `fetch`. Its folder
     appears beside it complete or not at all, and is replaced when another
-    archive is verified. Changes in the folder are not noticed.
+    archive is verified. Changes in the folder are not detected.
 
     Args:
         url: String, the address of a `.tar.gz` file.

@@ -33,13 +33,16 @@ logger = logging.getLogger("nasnet_keras")
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # The last two: a part of the cache's path is not a folder.
 UNWRITABLE = {
-    *(errno.EACCES, errno.EPERM, errno.EROFS),
-    *(errno.ENOTDIR, errno.EEXIST),
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EEXIST,
 }
 
 
 class DownloadError(RuntimeError):
-    """A published file is not available: which one, why, what to do."""
+    """A published file is not available; the message says what to do."""
 
 
 def cache_folder() -> pathlib.Path:
@@ -191,7 +194,9 @@ class CachedFile:
         logger.warning(
             "No hash of %s is published. Recorded sha256 %s of %d bytes in "
             "%s: every later use is compared with it.",
-            *(self.url, self.record["sha256"], self.record["size"]),
+            self.url,
+            self.record["sha256"],
+            self.record["size"],
             self.record_path,
         )
 
@@ -224,7 +229,9 @@ class CachedFile:
             logger.warning(
                 "The cached file %s is damaged (%s; expected: %s). "
                 "It is downloaded again.",
-                *(self.path, difference, self.describe_expected()),
+                self.path,
+                difference,
+                self.describe_expected(),
             )
         self.download()
 

@@ -1,6 +1,6 @@
 """Loads the NASNets of keras.applications: legacy h5 files.
 
-Layers are found by name; many others in these files are named automatically.
+Layers are found by name. Those that Keras named automatically hold no weights.
 """
 
 from __future__ import annotations

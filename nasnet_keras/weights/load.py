@@ -1,4 +1,4 @@
-"""Loads weights of any kind: finds out what a file is, and reads it."""
+"""Detects the format of a weights file, and loads it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Loads weights files that Keras wrote of our networks, by layer names.
+"""Loads Keras weights files of our networks, by layer names.
 
 Keras itself matches layers by class and order, so that a file with an
 auxiliary head would not load into the same network without it; and it ignores
-what the network has no place for. Its files do hold the layers' names.
+variables that the network lacks. Its files do hold the layers' names.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def load_own(
 def _load_by_names(model, path, fresh, adapt):
     """Loads layers of the same names; returns the names passed over."""
     with tempfile.TemporaryDirectory() as folder:
-        # Keras writes a file as it will read it; we replace the values.
+        # Keras can load the file that it writes here; its values are replaced.
         template = pathlib.Path(folder) / "template.weights.h5"
         model.save_weights(template)
         with _open_weights(path) as source, h5py.File(template, "a") as target:

@@ -18,9 +18,9 @@ logger = logging.getLogger("nasnet_keras")
 def adapt_kernel(kernel: np.ndarray, channels: int) -> np.ndarray:
     """Adapts a kernel for RGB images to another number of channels.
 
-    One channel: the sum over the three, so that a grey image gives what it
-    would give as RGB. Two or more: the three in turn, repeated, and scaled by
-    3 / channels, so that the sums keep their size.
+    One channel: the sum over RGB, so that a grey image gives the same output
+    as its RGB copy. Two or more: R, G, B, R, ..., scaled by 3 / channels, so
+    that outputs keep their scale.
 
     Args:
         kernel: Array `(height, width, 3, filters)`.

@@ -212,7 +212,7 @@ def named_variables(
     if not {"stem_conv", "stem_bn", "cell_0"} <= set(layers):
         raise ValueError(
             "TF-slim checkpoints hold NASNets and PNASNets, with the layers "
-            f"`stem_conv`, `stem_bn`, `cell_0`, ... `{model.name}` has not."
+            f"`stem_conv`, `stem_bn`, `cell_0`, ... `{model.name}` lacks some."
         )
     imagenet = "cell_stem_0" in layers
     stem = "conv0", "conv0_bn"

@@ -171,7 +171,7 @@ def read_named_folder(folder, classes, side):
     if unknown := [path.name for path in inner if path.name not in label_of]:
         raise ValueError(
             f"`data` {folder}: {len(unknown)} of {len(inner)} folders are "
-            f"named as no class of the network: {_first(unknown)}. Its "
+            f"not named by a class of the network: {_first(unknown)}. Its "
             f"classes are {_first(classes)}."
         )
     names, labels = [], []
@@ -202,6 +202,7 @@ def _images_beside(folder):
 
 
 def _first(names):
+    """Returns the first three names, as text."""
     names = list(names)
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 

@@ -89,21 +89,22 @@ class EvaluationFeed:
         images = self.images[chosen]
         if not isinstance(images, np.ndarray):
             images = self._cropped(images.path(i) for i in range(len(images)))
-        return images, self._encoded(self.labels[chosen])
+        return images, self._targets(self.labels[chosen])
 
     def _cropped(self, sources):
         how = (self.side, self.crop, self.interpolation, self.channels)
         images = [load_image(file, *how) for file in sources]
         return np.stack(images).astype("uint8")
 
-    def _encoded(self, labels):
+    def _targets(self, labels):
+        """Returns labels as integers, or one-hot with `classes`."""
         if self.classes is None:
             return np.asarray(labels, "int32")
         return np.eye(self.classes, dtype="float32")[labels]
 
     def _decode(self, encoded, labels):
         images = self._cropped(io.BytesIO(data) for data in encoded)
-        return images, self._encoded(labels)
+        return images, self._targets(labels)
 
     def numpy_batches(self, copies=1):
         """Returns a `keras.utils.PyDataset` of all batches."""

@@ -3,8 +3,8 @@
 Szegedy et al. 2014 (arXiv 1409.4842, section 6): crops of 8 to 100% of the
 image's area and of aspect ratios from 3/4 to 4/3. Colours as in TF-slim's
 `inception_preprocessing`, with which NASNet was trained: brightness,
-saturation, hue, contrast. Slim varies their order from image to image; here it
-is fixed, so that all four are one affine map of a pixel.
+saturation, hue, contrast. TF-slim varies their order from image to image; here
+it is fixed, so that all four are one affine map of a pixel.
 
 NumPy draws from the seed and the step. Pillow crops and changes colours, in
 tf.data too: it decodes and resizes a JPEG faster than TensorFlow's own

@@ -120,7 +120,7 @@ class Recipe:
         self._check("depth_decay", valid, "above 0 and up to 1")
         epochs = sum(epochs for epochs, _ in self.growing_sizes)
         self._check(
-            "growing_sizes", epochs <= self.epochs, "of no more than all epochs"
+            "growing_sizes", epochs <= self.epochs, "of at most `epochs` epochs"
         )
         if self.growing_sizes and self.auxiliary_weight:
             raise ValueError(
