@@ -1,0 +1,1 @@
+"""How a cell is measured: training, shared weights, tables; rewards."""

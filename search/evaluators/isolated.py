@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import traceback
+import weakref
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import SpawnContext
@@ -115,13 +116,15 @@ class _Worker:
 
     def __init__(self, evaluator):
         self.children = 0
-        self._context = _RecordingContext()
+        context = _RecordingContext()
         self._executor = ProcessPoolExecutor(
             max_workers=1,
-            mp_context=self._context,
+            mp_context=context,
             initializer=_initialize,
             initargs=(_operation_modules(), evaluator),
         )
+        # Runs once: by `kill`, or if the worker is deleted, or at exit.
+        self._finalizer = weakref.finalize(self, _end, context, self._executor)
 
     def examine(self, *arguments):
         """Returns the result or an error text, see `_examine`."""
@@ -130,8 +133,12 @@ class _Worker:
 
     def kill(self):
         """Ends the process at once; returns when it is gone."""
-        self._context.kill()
-        self._executor.shutdown(cancel_futures=True)
+        self._finalizer()
+
+
+def _end(context, executor):
+    context.kill()
+    executor.shutdown(cancel_futures=True)
 
 
 class _RecordingContext(SpawnContext):
