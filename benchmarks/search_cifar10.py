@@ -34,7 +34,7 @@ import time
 import training as networks  # Before Keras: it sets how TensorFlow computes.
 
 from nasnet_keras import NASNET_A, Genotype
-from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.files import write_atomically, write_json
 from nasnet_keras.runs.provenance import provenance
 from nasnet_keras.search import (
     Network,
@@ -351,7 +351,7 @@ def main():
         del arguments[name]
     content["arguments"] = arguments
     content["produced_by"] = provenance("keras-tuner", "scikit-learn")
-    write_atomically(args.output, json.dumps(content, indent=1) + "\n")
+    write_json(args.output, content)
     picture = args.output.with_suffix(".png")
     seeds.plot(content["results"], picture, "validation accuracy, %")
 

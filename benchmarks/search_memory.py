@@ -9,12 +9,11 @@ the memory of the search's process, and with it that of the children's, after
 """
 
 import argparse
-import json
 import multiprocessing
 import pathlib
 import tempfile
 
-from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.files import write_json
 from nasnet_keras.runs.provenance import provenance
 from nasnet_keras.search import (
     ChildRecipe,
@@ -96,7 +95,7 @@ def main():
             row = " | ".join(f"{value:.0f}" for value in values)
             print(f"| {name}: {part} | {row} |")
     content = {"megabytes": found, "produced_by": provenance("keras-tuner")}
-    write_atomically(args.output, json.dumps(content, indent=1) + "\n")
+    write_json(args.output, content)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def run(settings, args):
     Returns:
         Dictionary: name -> list of results, by seed.
     """
-    from nasnet_keras.runs.files import write_atomically
+    from nasnet_keras.runs.files import write_json
     from nasnet_keras.runs.provenance import provenance
 
     arguments = {
@@ -69,7 +69,7 @@ def run(settings, args):
             result["seconds"] = round(time.time() - began, 1)
             results.append(result)
             content["produced_by"] = provenance()
-            write_atomically(args.output, json.dumps(content, indent=1) + "\n")
+            write_json(args.output, content)
             shown = {k: v for k, v in result.items() if k != "curve"}
             print(f"seed {seed}, {name}: {shown}", flush=True)
     return {n: r[: args.seeds] for n, r in content["results"].items()}

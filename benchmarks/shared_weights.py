@@ -10,14 +10,13 @@ the shared search; writes its JSON to `benchmarks/results/`.
 
 import argparse
 import dataclasses
-import json
 import pathlib
 import time
 
 import numpy as np
 import training  # Before Keras: it sets how TensorFlow computes.
 
-from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.files import write_json
 from nasnet_keras.runs.provenance import provenance
 from nasnet_keras.search import (
     Rounds,
@@ -101,7 +100,7 @@ def main():
         "memory_mb": memory,
         "produced_by": provenance(),
     }
-    write_atomically(args.output, json.dumps(result, indent=1) + "\n")
+    write_json(args.output, result)
 
 
 if __name__ == "__main__":

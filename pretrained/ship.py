@@ -20,7 +20,7 @@ import numpy as np
 
 import nasnet_keras
 from nasnet_keras.inference.evaluate import measure
-from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.files import write_json
 from nasnet_keras.training.curves import read_history
 from nasnet_keras.training.data import load_dataset
 from nasnet_keras.training.feeds.evaluation import evaluation_batches
@@ -98,8 +98,7 @@ def main():
         "history": history,
         **run,
     }
-    text = json.dumps(record, indent=1) + "\n"
-    write_atomically(SHIPPED / f"{stem}.json", text)
+    write_json(SHIPPED / f"{stem}.json", record)
     shutil.copy(args.run / "curves.png", SHIPPED / f"{stem}.png")
     print(f"top-1 {result['top1']:.2%} of {result['images']:,} test images")
 

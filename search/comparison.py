@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nasnet_keras.genotypes import Genotype
-from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.files import write_json
 from nasnet_keras.search.evaluators.children import (
     ChildRecipe,
     accuracy,
@@ -75,8 +75,7 @@ def compare(
             result = {**settings, **_train(genotype, wider, dataset, seed)}
         results[label] = result
         target = target or result["parameters"]
-        text = json.dumps({**known, **results}, indent=1) + "\n"
-        write_atomically(path, text)
+        write_json(path, {**known, **results})
     return results
 
 

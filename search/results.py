@@ -7,7 +7,7 @@ import pathlib
 from typing import Any
 
 from nasnet_keras.genotypes import Genotype
-from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.files import write_json
 from nasnet_keras.runs.provenance import provenance
 from nasnet_keras.search.evaluators.rewards import pareto_front
 from nasnet_keras.search.names import CONFIG, JOURNAL
@@ -78,12 +78,12 @@ class SearchResults:
                 "configuration": self.configuration,
             },
         }
-        _write_json(self.folder / BEST, result)
+        write_json(self.folder / BEST, result)
         front = [
             {**r["metrics"], "genotype": self.genotype(r).to_dict()}
             for r in pareto_front(self.records, self._cost())
         ]
-        _write_json(self.folder / FRONT, front)
+        write_json(self.folder / FRONT, front)
 
     def _cost(self):
         reward = self.configuration.get("reward")
@@ -131,7 +131,3 @@ def open_search(
     if not results.best():
         raise ValueError(f"No trial of {directory} has been completed.")
     return results
-
-
-def _write_json(path, content):
-    write_atomically(path, json.dumps(content, indent=1) + "\n")

@@ -12,7 +12,7 @@ from nasnet_keras.inference.evaluate import measure
 from nasnet_keras.layers.image_axes import image_shape
 from nasnet_keras.model_files import load_model, save_model
 from nasnet_keras.networks.build import build_network
-from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.files import write_atomically, write_json
 from nasnet_keras.runs.provenance import provenance
 from nasnet_keras.search.evaluators.children import choose_stem
 from nasnet_keras.search.evaluators.limits import Network
@@ -149,21 +149,19 @@ def _winner_config(network, genotype, recipe):
 
 def _check_settings(path, about):
     """Writes the settings; refuses a folder with other settings."""
-    text = json.dumps(about, indent=1) + "\n"
-    if path.is_file() and _without_name(path.read_text()) != _without_name(
-        text
-    ):
+    before = json.loads(path.read_text()) if path.is_file() else None
+    about = json.loads(json.dumps(about))  # No tuples.
+    if before and _without_name(before) != _without_name(about):
         raise ValueError(
             f"{path.parent} holds a training with other settings (see "
             f"{path.name} there). Nothing was changed. Remove the folder, or "
             "give the same settings."
         )
-    write_atomically(path, text)
+    write_json(path, about)
 
 
-def _without_name(text):
+def _without_name(about):
     """Removes the genotype's name, which changes if the folder is renamed."""
-    about = json.loads(text)
     return {**about, "genotype": {**about["genotype"], "name": None}}
 
 
@@ -184,8 +182,7 @@ def _save_winner(found, rows, failed, dataset, recipe):
     save_model(model, found.folder / MODEL_FILE, about)
     winner = {"genotype": about["genotype"], **about["accuracy"]}
     for name, content in ((WINNER, winner), (RANKING, rows + failed)):
-        text = json.dumps(content, indent=1) + "\n"
-        write_atomically(found.folder / name, text)
+        write_json(found.folder / name, content)
     write_atomically(found.folder / CARD, card(about, rows, failed))
     return model
 

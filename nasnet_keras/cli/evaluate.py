@@ -9,7 +9,6 @@ sort them first.
 """
 
 import argparse
-import json
 import pathlib
 import sys
 from typing import Any
@@ -122,7 +121,7 @@ def _report(args: argparse.Namespace, evaluation: Any) -> None:
 
 
 def _write(args: argparse.Namespace, evaluation: Any) -> None:
-    from nasnet_keras.runs.files import write_atomically
+    from nasnet_keras.runs.files import write_json
     from nasnet_keras.runs.provenance import provenance
 
     content = {
@@ -133,7 +132,7 @@ def _write(args: argparse.Namespace, evaluation: Any) -> None:
             "configuration": _configuration(args, evaluation),
         },
     }
-    write_atomically(args.output, json.dumps(content, indent=1) + "\n")
+    write_json(args.output, content)
     print(f"Written: {args.output}", file=sys.stderr)
 
 

@@ -1,11 +1,10 @@
 """Exports a model for other programs: a server, a phone, another framework."""
 
-import json
 import os
 import pathlib
 
 from nasnet_keras.model_files import load_model, read_about
-from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.files import write_json
 
 
 def export_model(
@@ -39,4 +38,4 @@ def export_model(
     model.export(path, format=format, verbose=False)
     classes = read_about(model_path).get("class_names")
     if classes:
-        write_atomically(names, json.dumps(classes, indent=1) + "\n")
+        write_json(names, classes)

@@ -1,10 +1,12 @@
 """Atomic writing: a file or folder appears complete or not at all."""
 
 import contextlib
+import json
 import os
 import pathlib
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -47,3 +49,8 @@ def write_atomically(
     with replacing(path) as temporary:
         temporary.write_bytes(content)
         temporary.chmod(0o644)
+
+
+def write_json(path: str | os.PathLike[str], content: Any) -> None:
+    """Writes a value as a JSON file in one step, see `replacing`."""
+    write_atomically(path, json.dumps(content, indent=1) + "\n")

@@ -5,7 +5,7 @@ import json
 import pathlib
 from typing import Any
 
-from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.files import write_json
 from nasnet_keras.runs.folder import differences
 from nasnet_keras.runs.provenance import provenance
 from nasnet_keras.training.fit import CHECKPOINTS
@@ -41,7 +41,7 @@ def write_run_file(
         "configuration": configuration,
         "produced_by": provenance(),
     }
-    write_atomically(path, json.dumps(content, indent=1) + "\n")
+    write_json(path, content)
 
 
 def _check_same(

@@ -9,11 +9,14 @@ ARGUMENTS = "arguments.json"
 
 def write_arguments(args: argparse.Namespace) -> None:
     """Writes the arguments of `nasnet search` to the search's folder."""
-    from nasnet_keras.runs.files import write_atomically
+    from nasnet_keras.runs.files import write_json
 
-    content = {k: v for k, v in vars(args).items() if k != "run"}
-    text = json.dumps(content, indent=1, default=str) + "\n"
-    write_atomically(args.directory / ARGUMENTS, text)
+    content = {
+        name: str(value) if isinstance(value, pathlib.Path) else value
+        for name, value in vars(args).items()
+        if name != "run"
+    }
+    write_json(args.directory / ARGUMENTS, content)
 
 
 def read_arguments(directory: pathlib.Path) -> argparse.Namespace:

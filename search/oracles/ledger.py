@@ -9,16 +9,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import pathlib
-import zipfile
 from typing import Any
 
-import numpy as np
-
-from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.arrays import read_arrays, write_arrays
+from nasnet_keras.runs.files import write_atomically, write_json
 from nasnet_keras.runs.folder import differences
 from nasnet_keras.search.names import CONFIG, JOURNAL
 from nasnet_keras.search.oracles.journal import Journal
@@ -85,8 +82,7 @@ class Ledger:
         lines = read_warm_start(self.warm_start, self.space, config)
         if lines:
             write_atomically(self.folder / EARLIER, lines)
-        text = json.dumps(config, indent=1) + "\n"
-        write_atomically(self.folder / CONFIG, text)
+        write_json(self.folder / CONFIG, config)
 
     def _check_same(self, theirs, config):
         differing = list(differences(theirs, json.loads(json.dumps(config))))
@@ -125,20 +121,13 @@ class Ledger:
         """Replaces the snapshot of the policy, if there is one."""
         if snapshot is None:
             return
-        buffer = io.BytesIO()
-        np.savez(buffer, *snapshot.weights, updates=snapshot.updates)
-        write_atomically(self.folder / SNAPSHOT, buffer.getvalue())
+        path = self.folder / SNAPSHOT
+        write_arrays(path, snapshot.weights, updates=snapshot.updates)
 
     def read_snapshot(self) -> Snapshot | None:
         """Returns the snapshot; `None` if it is absent or damaged."""
-        try:
-            content = io.BytesIO((self.folder / SNAPSHOT).read_bytes())
-            file = np.load(content)
-            updates = int(file["updates"])
-            weights = [file[f"arr_{i}"] for i in range(len(file.files) - 1)]
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-            return None
-        return Snapshot(updates, weights)
+        found = read_arrays(self.folder / SNAPSHOT, "updates")
+        return found and Snapshot(int(found[1]), found[0])
 
     def close(self) -> None:
         """Frees the folder for other processes."""

@@ -5,7 +5,8 @@ Images are uint8 `(number, height, width, 3)`, labels integers `(number,)`.
 
 import numpy as np
 
-CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck"
+from nasnet_keras.presets.registry import CIFAR10
+
 # In the order of the labels.
 CIFAR100 = """
     apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy
@@ -20,7 +21,7 @@ CIFAR100 = """
     trout tulip turtle wardrobe whale willow_tree wolf woman worm
 """
 CIFAR_CLASSES = {
-    "cifar10": tuple(CIFAR10.split()),
+    "cifar10": CIFAR10,
     "cifar100": tuple(CIFAR100.split()),
 }
 

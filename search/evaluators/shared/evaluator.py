@@ -7,10 +7,8 @@ architectures of the previous round, so that they follow the policy.
 """
 
 import dataclasses
-import io
 import pathlib
 import time
-import zipfile
 from typing import Any
 
 import keras
@@ -19,7 +17,7 @@ from keras import ops
 
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.inference.metrics import top_k_accuracy
-from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.runs.arrays import read_arrays, write_arrays
 from nasnet_keras.search.evaluators.children import ChildRecipe, child_network
 from nasnet_keras.search.evaluators.evaluator import Evaluator, describe_data
 from nasnet_keras.search.evaluators.rewards import Reward
@@ -210,10 +208,8 @@ class SharedWeights(Evaluator):
     def _write_snapshot(self):
         if self._path is None:
             return
-        buffer = io.BytesIO()
         state = [self._trained, self._steps]
-        np.savez(buffer, *self._values(), state=state)
-        write_atomically(self._path, buffer.getvalue())
+        write_arrays(self._path, self._values(), state=state)
 
     def _values(self):
         return [ops.convert_to_numpy(v) for v in self.supernet.variables]
@@ -225,12 +221,11 @@ class SharedWeights(Evaluator):
 
     def _read_snapshot(self):
         """Restores the snapshot unless it is missing, broken or newer."""
-        try:
-            file = np.load(io.BytesIO(self._path.read_bytes()))
-            trained, steps = (int(number) for number in file["state"])
-            weights = [file[f"arr_{i}"] for i in range(len(file.files) - 1)]
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        found = read_arrays(self._path, "state")
+        if found is None:
             return
+        weights, state = found
+        trained, steps = map(int, state)
         if trained <= len(self._genotypes):
             self._assign(weights)
             self._trained, self._steps = trained, steps
