@@ -107,27 +107,32 @@ class _Worker:
     """An executor of one process.
 
     To replace its process, the executor is replaced. `max_tasks_per_child`
-    would start the next process in a thread of the executor, holding its lock:
-    if the process is killed while it starts, the next `submit` waits forever
-    and Ctrl-C does not end it (measured on Python 3.11.7 with an evaluator of
-    30 MB, 2 of 2 times; 8,000 small tasks, with a new process after 1, 2, 3 or
-    10 of them, ran).
+    would start the next process in a thread of the executor, which holds the
+    executor's lock. If that process dies while it starts, `submit` or the
+    exit of the interpreter waits forever (measured on Python 3.11.7 with
+    `initargs` of 30 MB: 6 of 6 times). Otherwise it works: 6,600 small tasks,
+    with a new process after 1, 2, 3 or 10 of them.
     """
 
     def __init__(self, evaluator):
         self.children = 0
+        self._evaluator = evaluator
         context = _RecordingContext()
         self._executor = ProcessPoolExecutor(
             max_workers=1,
             mp_context=context,
             initializer=_initialize,
-            initargs=(_operation_modules(), evaluator),
+            initargs=(_operation_modules(),),
         )
         # Runs once: by `kill`, or if the worker is deleted, or at exit.
         self._finalizer = weakref.finalize(self, _end, context, self._executor)
 
     def examine(self, *arguments):
         """Returns the result or an error text, see `_examine`."""
+        if not self.children:
+            # Not in `initargs`: starting a process waits until it has read
+            # them, forever if it is killed before. Tasks raise an error then.
+            self._executor.submit(_set_evaluator, self._evaluator).result()
         self.children += 1
         return self._executor.submit(_examine, *arguments).result()
 
@@ -176,15 +181,18 @@ def _operation_modules():
 _evaluator = None
 
 
-def _initialize(modules, evaluator):
+def _initialize(modules):
     """Prepares the other process."""
-    global _evaluator
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The search handles Ctrl-C.
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     for name in modules:
         # If an operation is missing, the child's error names it.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+
+
+def _set_evaluator(evaluator):
+    global _evaluator
     _evaluator = evaluator
 
 
