@@ -3,13 +3,19 @@
 import importlib
 import importlib.util
 import os
+import pathlib
 import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
 from nasnet_keras import NASNET_A
 from nasnet_keras.cells.operations import OPERATIONS
 from nasnet_keras.search import Evaluator, Isolated
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +99,57 @@ def test_an_error_of_the_child_is_that_of_the_call(tmp_path):
     with pytest.raises(RuntimeError, match="no sense"):
         isolated(NASNET_A, fail=True)
     isolated.close()
+
+
+SEARCH = """
+import pathlib
+import sys
+
+from nasnet_keras import NASNET_A
+from nasnet_keras.search import Isolated
+from tests.search.evaluators.test_isolated import Fake
+
+if __name__ == "__main__":
+    isolated = Isolated(Fake(pathlib.Path(sys.argv[1])))
+    print(isolated(NASNET_A).measurements["process"], flush=True)
+    if "wait" in sys.argv:
+        input()
+"""
+
+
+def is_running(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("ends", ["killed", "not closed"])
+def test_the_process_ends_with_the_search(tmp_path, ends):
+    """An executor's processes outlive a killed parent by default."""
+    children = tmp_path / "children"
+    children.mkdir()
+    script = tmp_path / "search.py"
+    script.write_text(SEARCH)
+    search = subprocess.Popen(
+        [sys.executable, script, children, "wait" * (ends == "killed")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    process = int(search.stdout.readline())
+    if ends == "killed":
+        assert is_running(process)
+        search.kill()
+    _, errors = search.communicate(timeout=60)
+    assert "Traceback" not in errors
+    deadline = time.monotonic() + 10
+    while is_running(process) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_running(process)
 
 
 OPERATION = """
