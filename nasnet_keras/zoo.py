@@ -72,6 +72,8 @@ def build_preset(
     published = find_weights(preset, weights)
     if published is not None:
         overrides = {**published.configuration, **overrides}
+    if input_tensor is not None:  # It has a shape of its own.
+        overrides.pop("input_shape", None)
     config = preset.config(**overrides)
     if published is None:
         model, end_points = build_network(config, input_tensor)

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from nasnet_keras.inference.evaluate import measure
+from nasnet_keras.inference.evaluate import NotFiniteError, measure
 from nasnet_keras.layers.image_axes import image_shape
 from nasnet_keras.model_files import load_model, save_model
 from nasnet_keras.networks.build import build_network
@@ -91,7 +91,7 @@ def retrain(
             rows.append(
                 _train(found, record, network, recipe, dataset, seed, verbose)
             )
-        except DivergedError as error:  # Others may converge.
+        except (DivergedError, NotFiniteError) as error:  # Others may converge.
             failed.append({"trial": record["trial"], "failed": str(error)})
     if not rows:
         raise DivergedError(failed[0]["failed"])

@@ -46,8 +46,8 @@ def _add_measurement_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("test", "validation", "all"),
         help="which part of the data; all: every image of a folder whose "
         "folders are named by the network's classes, or by WordNet id for "
-        "ImageNet (default: all for a folder and a preset that names its "
-        "classes, if the folder is not split into train and test; else test)",
+        "ImageNet (default: all for a preset of ImageNet and a folder that is "
+        "not split into train and test; else test)",
     )
     measure.add_argument("--image-size", type=int, help="side in pixels")
     measure.add_argument(

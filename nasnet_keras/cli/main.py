@@ -5,6 +5,7 @@ backend.
 """
 
 import argparse
+import faulthandler
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -109,6 +110,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def run() -> None:
     """The entry point of the command."""
+    faulthandler.enable()  # A crash of a library prints Python's stack.
     sys.exit(main())
 
 

@@ -40,6 +40,10 @@ CROP = 0.875
 INTERPOLATION = "bicubic"
 
 
+class NotFiniteError(RuntimeError):
+    """A network whose scores are NaN or infinite."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
     """A measured accuracy, with its network and data.
@@ -95,8 +99,7 @@ def evaluate(
         data: See `nasnet_keras.training.data.load_dataset`.
         split: `"test"`, `"validation"`, or `"all"`: every image of a folder
             whose folders are named by the classes of the network (WordNet ids
-            for ImageNet). Defaults to `"test"`, for presets see
-            `default_split`.
+            for ImageNet). By default see `default_split`.
         image_size: Integer, the side of the images; the network's by default.
         batch_size: Integer, images predicted at a time.
         crop: Float, the fraction of the shorter side of image files that is
@@ -113,7 +116,7 @@ def evaluate(
     Raises:
         ValueError: If an argument is out of range, there are no weights, or
             the data cannot be read or have other classes.
-        RuntimeError: If a score is not finite.
+        NotFiniteError: If a score is not finite.
     """
     network, data = None, str(data)
     if model is not None:
@@ -205,7 +208,7 @@ def measure(
 
     Raises:
         ValueError: If there is no image.
-        RuntimeError: If a score is not finite.
+        NotFiniteError: If a score is not finite.
     """
     began = time.monotonic()
     all_ranks, losses, classes = [], [], 0
@@ -230,7 +233,7 @@ def measure(
 def _finite_scores(model: keras.Model, images: np.ndarray) -> np.ndarray:
     scores = predict_scores(model, images).astype("float64")
     if not np.isfinite(scores).all():
-        raise RuntimeError(
+        raise NotFiniteError(
             "The network's output is not finite: the weights are damaged, or "
             "the precision is too low for them."
         )

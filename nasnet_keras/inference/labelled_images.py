@@ -82,14 +82,14 @@ class LabelledImages:
 def default_split(preset: Preset, data: str) -> str:
     """Returns the split on which a preset is measured by default.
 
-    `"all"` for a folder of images whose labels follow from the class names
-    of the preset; `"test"` for all other data, and for a folder that is
+    `"all"` for a network of ImageNet and a folder, which nobody trains on
+    here; `"test"` for all other networks and data, and for a folder that is
     already split into `train` and `test`.
     """
     folder = pathlib.Path(data)
-    named = preset.class_names is not None
-    split_already = all((folder / part).is_dir() for part in ("train", "test"))
-    return "all" if named and is_folder(data) and not split_already else "test"
+    imagenet = preset.class_names == "imagenet"
+    is_split = all((folder / part).is_dir() for part in ("train", "test"))
+    return "all" if imagenet and is_folder(data) and not is_split else "test"
 
 
 def is_folder(data: str) -> bool:
@@ -143,6 +143,12 @@ def open_images(
             raise ValueError(
                 "`split` must be 'test' or 'validation' unless `data` is a "
                 f"folder. Received: split='all', data={data!r}"
+            )
+        if images is not None:
+            raise ValueError(
+                "`images` is for data that are split into training and test "
+                "images; `limit` takes some of all images. "
+                f"Received: images={images}, split='all'"
             )
         files, labels = read_named_folder(data, classes, side)
         return LabelledImages(data, split, files, labels)

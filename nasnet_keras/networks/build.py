@@ -89,6 +89,8 @@ def NASNet(*args: Any, **kwargs: Any) -> keras.Model:
     arguments = _SIGNATURE.bind(*args, **kwargs).arguments
     weights = arguments.pop("weights", None)
     input_tensor = arguments.pop("input_tensor", None)
+    if input_tensor is not None:  # It has a shape of its own.
+        arguments.pop("input_shape", None)
     model, _ = build_network(NetworkConfig(**arguments), input_tensor)
     load_weights(model, weights)
     return model

@@ -8,7 +8,10 @@ import contextlib
 import importlib
 import multiprocessing
 import os
+import pathlib
+import pickle
 import signal
+import tempfile
 import threading
 import traceback
 import weakref
@@ -116,34 +119,44 @@ class _Worker:
 
     def __init__(self, evaluator):
         self.children = 0
-        self._evaluator = evaluator
+        # What a process is sent goes through files. More than a pipe holds
+        # (64 kB) would block the executor if the process is killed before it
+        # has read it: measured on Python 3.11.2, for tasks and `initargs`.
+        folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self._folder = pathlib.Path(folder.name)
+        evaluator_file = self._write("evaluator", evaluator)
         context = _RecordingContext()
         self._executor = ProcessPoolExecutor(
             max_workers=1,
             mp_context=context,
             initializer=_initialize,
-            initargs=(_operation_modules(),),
+            initargs=(_operation_modules(), evaluator_file),
         )
         # Runs once: by `kill`, or if the worker is deleted, or at exit.
-        self._finalizer = weakref.finalize(self, _end, context, self._executor)
+        self._finalizer = weakref.finalize(
+            self, _end, context, self._executor, folder
+        )
+
+    def _write(self, name, content):
+        path = self._folder / name
+        path.write_bytes(pickle.dumps(content))
+        return path
 
     def examine(self, *arguments):
         """Returns the result or an error text, see `_examine`."""
-        if not self.children:
-            # Not in `initargs`: starting a process waits until it has read
-            # them, forever if it is killed before. Tasks raise an error then.
-            self._executor.submit(_set_evaluator, self._evaluator).result()
         self.children += 1
-        return self._executor.submit(_examine, *arguments).result()
+        path = self._write("arguments", arguments)
+        return self._executor.submit(_examine, path).result()
 
     def kill(self):
         """Ends the process at once; returns when it is gone."""
         self._finalizer()
 
 
-def _end(context, executor):
+def _end(context, executor, folder):
     context.kill()
     executor.shutdown(cancel_futures=True)
+    folder.cleanup()
 
 
 class _RecordingContext(SpawnContext):
@@ -181,19 +194,16 @@ def _operation_modules():
 _evaluator = None
 
 
-def _initialize(modules):
+def _initialize(modules, evaluator_file):
     """Prepares the other process."""
+    global _evaluator
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The search handles Ctrl-C.
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     for name in modules:
         # If an operation is missing, the child's error names it.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-
-
-def _set_evaluator(evaluator):
-    global _evaluator
-    _evaluator = evaluator
+    _evaluator = pickle.loads(evaluator_file.read_bytes())
 
 
 def _exit_with_parent():
@@ -202,13 +212,17 @@ def _exit_with_parent():
     os._exit(1)
 
 
-def _examine(genotype, settings, curves):
+def _examine(arguments_file):
     """Runs in the other process.
+
+    Args:
+        arguments_file: Path of a file with genotype, settings and curves.
 
     Returns:
         What `Evaluator.examine` returns, or `None`; the error's traceback as
         text, or `None`.
     """
+    genotype, settings, curves = pickle.loads(arguments_file.read_bytes())
     _evaluator.resume(None, curves)
     try:
         return _evaluator.examine(genotype, **settings), None

@@ -14,6 +14,7 @@ from nasnet_keras.networks.build import build_network
 from nasnet_keras.networks.config import NetworkConfig
 from nasnet_keras.networks.counting import Count, count
 from nasnet_keras.search.evaluators.memory import free_memory
+from nasnet_keras.weights import load_weights
 
 LATENCY_RUNS = 10
 
@@ -71,12 +72,21 @@ class Network:
         """Returns parameters and multiply-adds; builds nothing."""
         return count(self.config(genotype), self.side, self.channels)
 
-    def build(self, genotype: Genotype, **arguments: Any) -> keras.Model:
-        """Returns the network of a genotype, with random weights.
+    def build(
+        self,
+        genotype: Genotype,
+        weights: Any = None,
+        input_tensor: Any = None,
+        **arguments: Any,
+    ) -> keras.Model:
+        """Returns the network of a genotype, by default with random weights.
 
         Args: see `config`.
+            weights, input_tensor: See `nasnet_keras.NASNet`.
         """
-        model, _ = build_network(self.config(genotype, **arguments))
+        config = self.config(genotype, **arguments)
+        model, _ = build_network(config, input_tensor)
+        load_weights(model, weights)
         return model
 
     def latency(self, genotype: Genotype) -> float:

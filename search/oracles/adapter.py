@@ -139,6 +139,10 @@ class SpaceOracle(keras_tuner.Oracle):
         """Whether the same point may be proposed again."""
         return self.algorithm.repeats
 
+    @repeats.setter
+    def repeats(self, value: bool) -> None:
+        self.algorithm.repeats = value
+
     def candidates(self, number: int) -> Iterator[tuple[Actions, Notes]]:
         """Yields proposals for one trial, see `Algorithm.candidates`."""
         return self.algorithm.candidates(number)
@@ -179,10 +183,18 @@ class SpaceOracle(keras_tuner.Oracle):
         """The points that come first."""
         return self.core.enqueued
 
+    @enqueued.setter
+    def enqueued(self, points: list[Actions]) -> None:
+        self.core.enqueued = points
+
     @property
     def limits(self) -> Any:
         """The limits on proposals; `None` without limits."""
         return self.core.limits
+
+    @limits.setter
+    def limits(self, limits: Any) -> None:
+        self.core.limits = limits
 
     @property
     def records(self) -> list[Record]:

@@ -95,12 +95,21 @@ def measured(tmp_path):
 
     def run(*arguments, preset="linear"):
         path = tmp_path / "measured.json"
-        words = ["evaluate", "--preset", preset, "--output", path, *arguments]
+        words = ["evaluate", "--preset", preset, "--output", path]
+        words += [*arguments, *split(arguments)]
         args = make_parser().parse_args([*map(str, words)])
         args.run(args)
         return in_percent(json.loads(path.read_text()))
 
     return run
+
+
+def split(words):
+    """All images of a folder; for ImageNet that is the default."""
+    linear = presets.PRESETS.get("linear")
+    given = {"--split", "imagenet2012"} & set(map(str, words))
+    default = linear is not None and linear.class_names == "imagenet"
+    return [] if given or default else ["--split", "all"]
 
 
 def in_percent(result):
@@ -163,7 +172,7 @@ def test_scores_that_are_no_numbers(use, tmp_path, capsys):
     weights = use(linear_network(np.full((3, 12), np.nan), np.zeros(12)))
     folder = write_folder(tmp_path / "data", colours(3), [0, 0, 0])
     command = ["evaluate", "--preset", "linear", "--weights", weights]
-    assert call(*command, "--data", folder) == 1
+    assert call(*command, "--data", folder, "--split", "all") == 1
     assert "not finite" in capsys.readouterr().err
 
 
@@ -226,7 +235,7 @@ def test_table_and_result_file(use, tmp_path, capsys):
     output = tmp_path / "new" / "results.json"
     command = ["evaluate", "--preset", "linear", "--weights", weights]
     command += ["--data", folder, "--batch-size", 32, "--output", output]
-    assert call(*command) == 0
+    assert call(*command, "--split", "all") == 0
     out, err = capsys.readouterr()
     assert err == f"Written: {output}\n"
     line, facts = out.splitlines()
@@ -311,7 +320,7 @@ def test_folders_that_do_not_do(use, tmp_path, capsys, prepare):
     folder = tmp_path / "data"
     expected = prepare(folder)
     command = ["evaluate", "--preset", "linear", "--weights", weights]
-    assert call(*command, "--data", folder) == 2
+    assert call(*command, "--data", folder, "--split", "all") == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert all(part in err for part in expected), err

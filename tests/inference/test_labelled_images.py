@@ -9,20 +9,28 @@ from nasnet_keras.presets.types import Preset
 
 NAMED = Preset("named", {}, 8, class_names=("cat", "dog"))
 NAMELESS = Preset("nameless", {}, 8)
+IMAGENET = Preset("imagenet", {}, 8, class_names="imagenet")
 
 
-def test_a_folder_is_measured_whole_by_the_names_of_a_preset(tmp_path):
-    assert default_split(NAMED, str(tmp_path)) == "all"
-    assert default_split(NAMED, str(tmp_path / "missing")) == "all"
-    assert default_split(NAMELESS, str(tmp_path)) == "test"
+def test_all_images_are_the_default_for_imagenet_alone(tmp_path):
+    """Other networks may have been trained on a part of the folder."""
+    assert default_split(IMAGENET, str(tmp_path)) == "all"
+    assert default_split(IMAGENET, str(tmp_path / "missing")) == "all"
+    for preset in (NAMED, NAMELESS):
+        assert default_split(preset, str(tmp_path)) == "test"
     for data in ("cifar10", "imagenet2012", "some.npz"):
-        assert default_split(NAMED, data) == "test"
+        assert default_split(IMAGENET, data) == "test"
 
 
 def test_a_folder_that_is_split_already(tmp_path):
     for part in ("train", "test"):
         (tmp_path / part).mkdir()
-    assert default_split(NAMED, str(tmp_path)) == "test"
+    assert default_split(IMAGENET, str(tmp_path)) == "test"
+
+
+def test_a_number_of_training_images_is_refused_for_all(tmp_path):
+    with pytest.raises(ValueError, match=r"`limit` takes.*images=3"):
+        open_images(NAMED, str(tmp_path), "all", 8, images=3)
 
 
 def test_only_a_folder_can_be_measured_whole():

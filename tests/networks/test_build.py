@@ -519,6 +519,12 @@ def test_input_tensor():
     assert relative_error(doubled, plain(x)) > 1e-3
 
 
+def test_an_input_tensor_has_its_own_shape():
+    inputs = keras.Input((16, 16, 3))
+    model = small(input_tensor=inputs, input_shape=(1, 1, 3))
+    assert model.input_shape == (None, 16, 16, 3)
+
+
 def test_input_tensor_error():
     with pytest.raises(ValueError, match="`input_tensor` must be a Keras"):
         small(input_tensor=images(16, 16))

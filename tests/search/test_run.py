@@ -9,6 +9,7 @@ import pytest
 
 import nasnet_keras
 from nasnet_keras import Genotype
+from nasnet_keras.inference.evaluate import NotFiniteError
 from nasnet_keras.model_files import read_about
 from nasnet_keras.search import (
     ChildRecipe,
@@ -161,6 +162,27 @@ def test_a_cell_that_diverges_leaves_the_others(
     assert rows[1]["trial"] == best["trial"] and "nan" in rows[1]["failed"]
     card = (folder / "model.md").read_text()
     assert f"| {best['trial']} | | diverged | |" in card
+
+
+def test_a_cell_whose_scores_are_not_finite_leaves_the_others(
+    found, digits, tmp_path, monkeypatch
+):
+    folder = tmp_path / "run"
+    without = shutil.ignore_patterns("retrain")
+    shutil.copytree(found.folder, folder, ignore=without)
+    found = dataclasses.replace(found, folder=folder)
+    measure, calls = retraining.measure, []
+
+    def measure_the_first_as_nan(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            raise NotFiniteError("The network's output is not finite.")
+        return measure(*args)
+
+    monkeypatch.setattr(retraining, "measure", measure_the_first_as_nan)
+    retrain(found, digits, RECIPE, 2, 1, filters=2, verbose=0)
+    rows = json.loads((folder / "retrained.json").read_text())
+    assert rows[0]["val_accuracy"] > 0 and "not finite" in rows[1]["failed"]
 
 
 def test_a_second_retraining_trains_nothing_again(winner, found, digits):

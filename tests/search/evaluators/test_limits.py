@@ -82,3 +82,16 @@ def test_limits_that_nothing_keeps(tmp_path):
         RandomOracle(SPACE, limits=Limits(NETWORK, 1), enqueue=[(0,) * 20])
     with pytest.raises(ValueError, match="max_macs=-1"):
         Limits(NETWORK, max_macs=-1)
+
+
+def test_a_network_takes_weights_and_an_input_tensor(tmp_path):
+    import keras
+
+    genotype = SPACE.to_genotype((0,) * len(SPACE.sizes))
+    path = tmp_path / "network.weights.h5"
+    first = NETWORK.build(genotype)
+    first.save_weights(path)
+    inputs = keras.Input((8, 8, 3))
+    second = NETWORK.build(genotype, weights=path, input_tensor=inputs)
+    for one, other in zip(first.get_weights(), second.get_weights()):
+        assert (one == other).all()

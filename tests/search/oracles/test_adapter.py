@@ -467,6 +467,25 @@ def test_a_users_own_oracle(tmp_path):
     assert whole.describe()["oracle"] == "SmallestFirst"
 
 
+class AlwaysTheSame(SpaceOracle):
+    """Sets attributes of an oracle in its constructor."""
+
+    def __init__(self, space, **kwargs):
+        super().__init__(space, **kwargs)
+        self.repeats = True
+        self.enqueued = [KNOWN[0]]
+
+    def candidates(self, number):
+        yield KNOWN[1], {}
+
+
+def test_a_users_oracle_may_repeat_and_enqueue(tmp_path):
+    oracle = AlwaysTheSame(SPACE, max_trials=3)
+    oracle.verbose = 0
+    Tuner(oracle, directory=tmp_path, project_name="run").search()
+    assert proposals(oracle) == [KNOWN[0], KNOWN[1], KNOWN[1]]
+
+
 class Reversed(EvolutionOracle):
     """Overrides a method of an oracle that exists."""
 
