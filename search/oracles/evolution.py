@@ -20,20 +20,9 @@ CHILDREN = 200
 
 
 class RegularizedEvolution(Algorithm):
-    """Real et al. 2019, arXiv 1802.01548, section 3.
+    """The algorithm of `EvolutionOracle`, which documents the arguments.
 
-    The first trials are random. Each later one mutates one decision of the
-    best member of a random sample of the population. The population holds the
-    trials that ended last: the oldest member is removed regardless of fitness.
-
-    Args:
-        space: `SearchSpace`.
-        population_size: Integer, P in the paper.
-        sample_size: Integer up to `population_size`, S in the paper.
-        **kwargs: Arguments of `Algorithm`.
-
-    Raises:
-        ValueError: If a size is out of range.
+    The oldest member of the population is removed regardless of fitness.
 
     Attributes:
         population: List of pairs, reward and actions, the oldest first.
@@ -42,8 +31,8 @@ class RegularizedEvolution(Algorithm):
     def __init__(
         self,
         space: SearchSpace,
-        population_size: int = 20,
-        sample_size: int = 5,
+        population_size: int,
+        sample_size: int,
         **kwargs: Any,
     ):
         super().__init__(space, **kwargs)

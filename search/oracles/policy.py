@@ -15,7 +15,7 @@ from nasnet_keras.search.oracles.algorithm import (
     Record,
 )
 from nasnet_keras.search.policy.learner import Learner
-from nasnet_keras.search.policy.settings import SETTINGS, Settings
+from nasnet_keras.search.policy.settings import Settings
 from nasnet_keras.search.policy.snapshot import Snapshot
 from nasnet_keras.search.spaces.space import SearchSpace
 
@@ -32,13 +32,8 @@ class PolicySearch(Algorithm):
     notes of a proposal hold its log-probability under that policy.
 
     Args:
-        space: `SearchSpace`.
-        settings: Name in `known_settings` or `Settings`. Defaults to
-            `"small"` below 5,000 trials, else `"paper"`.
-        batch_size: Optional integer that replaces the one of the settings.
-        units: Integer, of the LSTM.
-        loss: `"ppo"` or `"reinforce"`.
-        max_trials: Integer, for the default settings.
+        space, settings, batch_size, units, loss: See `PPOOracle`.
+        max_trials: Integer, on which the default of `settings` depends.
         limited: Whether proposals may be refused by limits.
         known_settings: Dictionary, name -> `Settings`.
         **kwargs: Arguments of `Algorithm`.
@@ -54,13 +49,13 @@ class PolicySearch(Algorithm):
     def __init__(
         self,
         space: SearchSpace,
-        settings: str | Settings | None = None,
-        batch_size: int | None = None,
-        units: int = 100,
-        loss: str = "ppo",
-        max_trials: int = 100,
-        limited: bool = False,
-        known_settings: dict[str, Settings] = SETTINGS,
+        settings: str | Settings | None,
+        batch_size: int | None,
+        units: int,
+        loss: str,
+        max_trials: int,
+        limited: bool,
+        known_settings: dict[str, Settings],
         **kwargs: Any,
     ):
         super().__init__(space, **kwargs)

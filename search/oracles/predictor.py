@@ -28,34 +28,15 @@ CACHED_POINTS = 16384
 
 
 class PredictorSearch(Algorithm):
-    """Searches with a random forest that predicts how trials rank.
-
-    The first trials are random. Then candidates, mutations of the best trials
-    and random points, are ordered by an upper confidence bound: the mean of
-    the trees' predictions plus `exploration` times their deviation.
+    """The algorithm of `PredictorOracle`, which documents the arguments.
 
     The features are each decision, how often each option is taken in total,
     and the paths through the cells: cells that compute the same have equal
-    paths.
-    The target is the rank of the reward, so that a few failures do not hide
-    the differences between good networks.
-
-    Args:
-        space: `SearchSpace`.
-        first: Integer, the random trials before the first prediction.
-        trees: Integer, of the forest.
-        exploration: Float, how many deviations above the mean.
-        parents: Integer, how many of the best trials are mutated.
-        mutations: Integer, the mutations examined for a trial.
-        samples: Integer, the random points examined for a trial.
-        **kwargs: Arguments of `Algorithm`.
-
-    Raises:
-        ValueError: If an argument is out of range.
-        ImportError: If scikit-learn is not installed.
+    paths. The target is the rank of the reward, so that a few failures do not
+    hide the differences between good networks.
 
     Attributes:
-        options: Dictionary, the arguments above.
+        options: Dictionary, the arguments.
         points: List of the actions of the trials observed.
         rewards: List of their rewards; -inf for a failure.
     """
@@ -63,12 +44,12 @@ class PredictorSearch(Algorithm):
     def __init__(
         self,
         space: SearchSpace,
-        first: int = 20,
-        trees: int = 20,
-        exploration: float = 1.0,
-        parents: int = 10,
-        mutations: int = 200,
-        samples: int = 1000,
+        first: int,
+        trees: int,
+        exploration: float,
+        parents: int,
+        mutations: int,
+        samples: int,
         **kwargs: Any,
     ):
         require("The predictor", ["sklearn"], "search")

@@ -99,7 +99,7 @@ def test_a_random_point_if_no_candidate_is_within_the_limits():
     [
         RandomSearch,
         lambda space: RegularizedEvolution(space, 3, 2),
-        lambda space: PredictorSearch(space, first=4, trees=3, samples=9),
+        lambda space: PredictorSearch(space, 4, 3, 1.0, 10, 200, 9),
     ],
 )
 def test_records_decide_the_proposals(make):
