@@ -560,6 +560,14 @@ SCRIPT = """
             time.sleep(0.05)
             return super().run_trial(trial)
 
+        # KerasTuner's own state, which is empty here, is not written in one
+        # step: a kill can leave a file that it cannot read (version 1.4.8).
+        def save(self):
+            pass
+
+        def reload(self):
+            self.oracle.reload()
+
     oracle = MAKERS[{kind!r}](max_trials=40)
     tuner = Slow(oracle, directory={folder!r}, project_name="run")
     oracle.verbose = 0
