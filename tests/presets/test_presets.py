@@ -21,7 +21,6 @@ TINY = [name for name, preset in PRESETS.items() if preset.test_sized]
 REAL = list_presets()
 # They build in seconds and represent all sizes; the others are long.
 QUICK = ["darts_v2_cifar", "nasnet_mobile"]
-QUICK_TINY = ["nasnet_tiny", "darts_imagenet_tiny"]
 
 
 def some(names, quick):
@@ -166,63 +165,6 @@ def test_the_table_shows_both_figures():
 def test_list_presets():
     assert "nasnet_large" in list_presets()
     assert set(list_presets(test_sized=True)) - set(REAL) == set(TINY)
-
-
-# Every preset in every form ---------------------------------------------------
-
-
-def sides_of(preset):
-    """A size at which every family has pixels left at its end."""
-    return 32 if preset.configuration.get("stem") != "cifar" else 16
-
-
-def build(name, **arguments):
-    # One class has no softmax.
-    return from_preset(
-        name, weights=None, classifier_activation="sigmoid", **arguments
-    )
-
-
-def check_forms(name, tmp_path, classes, poolings):
-    """Of unknown size: classifiers, the body and its poolings; the two saved.
-
-    The quick tests save the body alone.
-    """
-    side = sides_of(get_preset(name))
-    any_size = (None, None, 3)
-    rng = np.random.default_rng(0)
-    x = rng.uniform(-1, 1, (2, side, side, 3)).astype("float32")
-    for count in classes:
-        model = build(name, classes=count, input_shape=any_size)
-        assert tuple(model(x).shape) == (2, count)
-    body = build(name, include_top=False, input_shape=any_size)
-    maps = np.asarray(body(x))
-    assert maps.ndim == 4
-    for pooling in poolings:
-        pooled = build(
-            name,
-            include_top=False,
-            pooling=pooling,
-            input_shape=(side, side, 3),
-        )
-        pooled.set_weights(body.get_weights())
-        expected = {"avg": np.mean, "max": np.max}[pooling](maps, (1, 2))
-        np.testing.assert_allclose(pooled(x), expected, 1e-4, 1e-5)
-    for network in (body, model)[: len(classes)]:
-        network.save(tmp_path / "saved.keras")
-        loaded = keras.models.load_model(tmp_path / "saved.keras")
-        np.testing.assert_allclose(loaded(x), network(x), 1e-4, 1e-5)
-
-
-@pytest.mark.parametrize("name", some(TINY, QUICK_TINY))
-def test_tiny_presets(name, tmp_path):
-    check_forms(name, tmp_path, classes=[7], poolings=["avg"])
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("name", [*TINY, *REAL])
-def test_presets_in_every_form(name, tmp_path):
-    check_forms(name, tmp_path, classes=[1, 7], poolings=["avg", "max"])
 
 
 # Folders ----------------------------------------------------------------------
