@@ -27,7 +27,7 @@ def required_weights(preset: Preset, weights: Any = None) -> Any:
     if weights is None:
         raise ValueError(
             f"The preset {preset.name!r} has no weights of its own, and random "
-            "weights predict nothing. Give `weights`, the path of a weights "
+            "weights predict nothing. Give --weights, the path of a weights "
             "file."
         )
     return weights
