@@ -32,6 +32,9 @@ INTERPOLATIONS = {
     "bicubic": Image.Resampling.BICUBIC,
 }
 MODES = {1: "L", 3: "RGB"}
+# How an image is read for evaluation, unless something else is asked for.
+CROP = 0.875
+INTERPOLATION = "bicubic"
 
 
 def image_files(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
@@ -51,8 +54,8 @@ def image_files(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
 def load_image(
     path: str | os.PathLike[str] | BinaryIO,
     side: int,
-    crop: float = 0.875,
-    interpolation: str = "bicubic",
+    crop: float = CROP,
+    interpolation: str = INTERPOLATION,
     channels: int = 3,
 ) -> np.ndarray:
     """Reads an image file: turned upright, resized, centrally cropped.

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from nasnet_keras.images.files import CROP, INTERPOLATION
 from nasnet_keras.inference.labelled_images import (
     LabelledImages,
     default_split,
@@ -35,9 +36,6 @@ from nasnet_keras.training.feeds.evaluation import (
     EvaluationFeed,
     evaluation_batches,
 )
-
-CROP = 0.875
-INTERPOLATION = "bicubic"
 
 
 class NotFiniteError(RuntimeError):

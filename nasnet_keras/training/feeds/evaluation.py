@@ -6,7 +6,7 @@ import os
 import keras
 import numpy as np
 
-from nasnet_keras.images.files import load_image
+from nasnet_keras.images.files import CROP, INTERPOLATION, load_image
 from nasnet_keras.training.data.resize import resize_images
 from nasnet_keras.training.data.tfrecords import Records
 from nasnet_keras.training.feeds.pipelines import NumPyBatches, tf_batches
@@ -16,10 +16,10 @@ def evaluation_batches(
     part,
     side,
     batch_size,
-    crop=0.875,
+    crop=CROP,
     classes=None,
     copies=1,
-    interpolation="bicubic",
+    interpolation=INTERPOLATION,
     channels=3,
 ):
     """Returns the batches of a part, for `evaluate`, `predict` or validation.
@@ -63,9 +63,9 @@ class EvaluationFeed:
         part,
         side,
         batch_size,
-        crop=0.875,
+        crop=CROP,
         classes=None,
-        interpolation="bicubic",
+        interpolation=INTERPOLATION,
         channels=3,
     ):
         self.images, self.labels = part
