@@ -80,7 +80,10 @@ class Evaluator:
         self, genotype: Genotype, **settings: Any
     ) -> tuple[dict[str, float], list[float]]:
         """Returns measurements (a dictionary) and the curve (a list)."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement "
+            "measure(genotype, **settings)"
+        )
 
     def check(self, space: SearchSpace) -> None:
         """Refuses a space with settings that the evaluator does not accept.
