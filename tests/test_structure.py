@@ -14,9 +14,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # The rooms, from the bottom up: each imports only from rooms before it.
 ROOMS = {
     "nasnet_keras": (
-        *("genotypes", "runs", "layers", "cells", "weights", "networks"),
-        *("presets", "zoo", "features", "images", "schedules", "model_files"),
-        *("visualize", "summary", "training", "inference", "deploy", "cli"),
+        *("genotypes", "checks", "runs", "layers", "cells", "weights"),
+        *("networks", "presets", "zoo", "features", "images", "schedules"),
+        *("model_files", "visualize", "summary", "training", "inference"),
+        *("deploy", "cli"),
     ),
     "nasnet_keras.search": (
         *("names", "spaces", "policy", "oracles", "evaluators", "engines"),
