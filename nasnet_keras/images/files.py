@@ -1,8 +1,12 @@
-"""Reads image files as arrays, with the central crop of evaluation.
+"""Image files: which there are in a folder, and their pixels as arrays.
 
-The shorter side of the image is resized to `round(side / crop)` pixels, the
+All that reads images reads them here: training, evaluation, prediction,
+conversion and search, from memory or from disk.
+
+The shorter side of an image is resized to `round(side / crop)` pixels, the
 longer one in proportion; then the central `side` by `side` pixels are cut
-out. timm does the same, but rounds `side / crop` down (299 / 0.875 is 342
+out. With the crop `"squash"` the whole image is resized to a square instead.
+timm does the same, but rounds `side / crop` down (299 / 0.875 is 342
 here, 341 there). TF-slim's evaluation of the published weights differs more:
 it cuts the same fraction off height and width and resizes the rest to a
 square.
@@ -12,21 +16,23 @@ Pillow resizes with antialiasing and rounds pixel values to integers.
 
 import os
 import pathlib
-from typing import BinaryIO
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-SUFFIXES = (
-    ".bmp",
-    ".gif",
-    ".jpeg",
-    ".jpg",
-    ".png",
-    ".tif",
-    ".tiff",
-    ".webp",
+from nasnet_keras import checks
+from nasnet_keras.images.opening import (
+    FORMATS,
+    Source,
+    largest_value,
+    open_image,
+    upright,
 )
+
+# The only list of suffixes: a file with another one is no image.
+SUFFIXES = tuple(sorted(sum(FORMATS.values(), ())))
 INTERPOLATIONS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -35,26 +41,96 @@ MODES = {1: "L", 3: "RGB"}
 # How an image is read for evaluation, unless something else is asked for.
 CROP = 0.875
 INTERPOLATION = "bicubic"
+SQUASH = "squash"
+# What file managers and archives leave behind, besides hidden files.
+LEFT_BEHIND = (
+    "$recycle.bin",
+    "@eadir",
+    "__macosx",
+    "desktop.ini",
+    "ehthumbs.db",
+    "lost+found",
+    "thumbs.db",
+)
 
 
 def image_files(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
-    """Returns the image files in a folder, by suffix, sorted.
+    """Returns the image files in a folder and its sub-folders, in order."""
+    return find_images(folder)[0]
 
-    Hidden files and subfolders are left out.
+
+def find_images(
+    folder: str | os.PathLike[str],
+) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
+    """Finds the image files in a folder and its sub-folders.
+
+    An image is a regular file with one of `SUFFIXES`, or a link to one. Hidden
+    files and what file managers leave behind are passed over.
+
+    Args:
+        folder: Path.
+
+    Returns:
+        Two lists of paths, in order: the images; the other files.
     """
-    return sorted(
-        path
-        for path in pathlib.Path(folder).iterdir()
-        if path.suffix.lower() in SUFFIXES
-        and not path.name.startswith(".")
-        and path.is_file()
-    )
+    images, others = [], []
+    for entry in _walk(folder, set()):
+        suffix = pathlib.PurePath(entry.name).suffix.lower()
+        is_image = suffix in SUFFIXES and _true(entry.is_file)
+        (images if is_image else others).append(pathlib.Path(entry.path))
+    return images, others
+
+
+def visible_folders(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
+    """Returns the folders in a folder, as `find_images` sees them, in order."""
+    return [pathlib.Path(e.path) for e in _entries(folder) if _true(e.is_dir)]
+
+
+def _walk(folder, seen) -> Iterator[os.DirEntry]:
+    """Yields all files; each folder once, though links may lead back to it."""
+    seen.add(os.path.realpath(folder))
+    for entry in _entries(folder):
+        if not _true(entry.is_dir):
+            yield entry
+        elif os.path.realpath(entry.path) not in seen:
+            yield from _walk(entry.path, seen)
+
+
+def _true(question) -> bool:
+    """Whether it is so; of a link that leads round in circles, it is not."""
+    try:
+        return question()
+    except OSError:
+        return False
+
+
+def _entries(folder) -> list[os.DirEntry]:
+    with os.scandir(folder) as entries:
+        visible = [
+            entry
+            for entry in entries
+            if not entry.name.startswith(".")
+            and entry.name.lower() not in LEFT_BEHIND
+        ]
+    return sorted(visible, key=lambda entry: entry.name)
+
+
+def describe_unused(folder: str, files: Sequence[pathlib.Path]) -> str:
+    """Returns a line such as `red: 16 files not used (.txt, .xml)`."""
+    kinds = sorted({_kind(path) for path in files})
+    number = "1 file" if len(files) == 1 else f"{len(files):,} files"
+    return f"{folder}: {number} not used ({', '.join(kinds)})"
+
+
+def _kind(path):
+    suffix = path.suffix.lower()
+    return f"no regular {suffix}" if suffix in SUFFIXES else suffix or path.name
 
 
 def load_image(
-    path: str | os.PathLike[str] | BinaryIO,
+    path: Source,
     side: int,
-    crop: float = CROP,
+    crop: float | str = CROP,
     interpolation: str = INTERPOLATION,
     channels: int = 3,
 ) -> np.ndarray:
@@ -64,10 +140,10 @@ def load_image(
         path: Path of the file, or a binary file that is open for reading.
         side: Integer, height and width of the result in pixels.
         crop: Float above 0 and up to 1, the part of the image's shorter side
-            that is kept; see the module.
+            that is kept, or `"squash"`; see the module.
         interpolation: `"bicubic"` or `"bilinear"`.
         channels: 3 for RGB or 1 for grey; the file is converted, its
-            transparency dropped.
+            transparency dropped. 16 bits are scaled to 8.
 
     Returns:
         float32 array `(side, side, channels)` of values from 0 to 255.
@@ -76,60 +152,40 @@ def load_image(
         ValueError: If an argument is out of range, or the file is missing or
             cannot be read as an image; the message names it.
     """
-    _check(side, crop, interpolation, channels)
-    image = _read(path, MODES[channels])
-    image = _resize(image, side, crop, INTERPOLATIONS[interpolation])
-    return np.asarray(image, "float32").reshape(side, side, channels)
+    side, crop = checks.integer("side", side, 1), check_crop(crop)
+    checks.choice("interpolation", interpolation, tuple(INTERPOLATIONS))
+    checks.choice("channels", channels, tuple(MODES))
+    with open_image(path) as image:
+        image = upright(image, MODES[channels])
+        image = _resize(image, side, crop, INTERPOLATIONS[interpolation])
+        return np.asarray(image, "float32").reshape(side, side, channels)
 
 
-def _check(side, crop, interpolation, channels):
-    if not isinstance(side, int) or side < 1:
+def image_size(path: Source) -> tuple[int, int]:
+    """Returns width and height of an image file, of which it reads the header.
+
+    Raises:
+        ValueError: If `load_image` cannot read it, as far as the header shows.
+    """
+    with open_image(path) as image:
+        largest_value(image)
+        return image.size
+
+
+def check_crop(crop: Any) -> float | str:
+    """Returns a crop: a float above 0 and up to 1, or `"squash"`.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    if isinstance(crop, str) and crop == SQUASH:
+        return crop
+    if not checks.is_number(crop) or not 0 < crop <= 1:
         raise ValueError(
-            f"`side` must be a positive integer. Received: side={side!r}"
+            f"`crop` must be above 0 and up to 1, or {SQUASH!r} for the whole "
+            f"image made square. Received: crop={crop!r}"
         )
-    if not 0 < crop <= 1:
-        raise ValueError(
-            f"`crop` must be above 0 and up to 1. Received: crop={crop!r}"
-        )
-    if interpolation not in INTERPOLATIONS:
-        raise ValueError(
-            f"`interpolation` must be one of {tuple(INTERPOLATIONS)}. "
-            f"Received: interpolation={interpolation!r}"
-        )
-    if channels not in MODES:
-        raise ValueError(
-            f"`channels` must be 1 or 3. Received: channels={channels!r}"
-        )
-
-
-def _read(path, mode):
-    try:
-        with Image.open(path) as image:
-            return converted(ImageOps.exif_transpose(image), mode)
-    except FileNotFoundError as error:
-        raise ValueError(f"There is no image {path}.") from error
-    except Exception as error:
-        # On damaged files Pillow's decoders raise errors of many kinds.
-        raise ValueError(
-            f"{path} cannot be read as an image: {error}"
-        ) from error
-
-
-def converted(image: Image.Image, mode: str) -> Image.Image:
-    """Returns a Pillow image in another mode, with the same colours."""
-    if image.mode.startswith("I;16"):
-        # Pillow's own conversion would clip values above 255.
-        pixels = np.round(np.asarray(image) / 257).astype("uint8")
-        image = Image.fromarray(pixels)
-    elif image.mode in ("I", "F"):
-        raise ValueError(
-            f"its pixels (Pillow's mode {image.mode!r}) have no known range. "
-            "Save it with 8 or 16 bits a channel."
-        )
-    elif image.mode == "P" and "transparency" in image.info:
-        # Without this Pillow does the same, but warns.
-        image = image.convert("RGBA")
-    return image.convert(mode)
+    return float(crop)
 
 
 def _resize(image, side, crop, resample):
@@ -138,6 +194,8 @@ def _resize(image, side, crop, resample):
     In one step, so that only pixels in the crop are computed: a long and
     narrow image would otherwise fill the memory.
     """
+    if crop == SQUASH:
+        return image.resize((side, side), resample)
     shorter = round(side / crop)
     starts, ends = [], []
     for length in image.size:
