@@ -19,6 +19,7 @@ from nasnet_keras.search.evaluators.limits import Network
 from nasnet_keras.search.results import SearchResults
 from nasnet_keras.training.callbacks import DivergedError
 from nasnet_keras.training.data.dataset import Dataset
+from nasnet_keras.training.feeds.augmentation import check_batch_size
 from nasnet_keras.training.feeds.evaluation import evaluation_batches
 from nasnet_keras.training.fit import MODEL_FILE, fit
 from nasnet_keras.training.recipes import Recipe
@@ -75,6 +76,7 @@ def retrain(
             "`dataset` must have validation images: the cells are ranked by "
             "them."
         )
+    check_batch_size(recipe.batch_size, len(dataset.train[0]))
     side, _, channels = dataset.input_shape
     network = Network(
         cells_per_stack,
@@ -116,6 +118,7 @@ def _train(found, record, network, recipe, dataset, seed, verbose):
     _check_settings(folder / TRAINING, about)
     keras.utils.set_random_seed(seed)
     model, _ = build_network(_winner_config(network, genotype, recipe))
+    about = _with_reading(about, dataset)
     rows = fit(
         model, recipe, dataset, folder, seed, about=about, verbose=verbose
     )
@@ -160,6 +163,16 @@ def _check_settings(path, about):
     write_json(path, about)
 
 
+def _with_reading(about, dataset):
+    """Adds how images are read and drawn, which earlier settings lack."""
+    return {
+        **about,
+        "crop": dataset.crop,
+        "interpolation": dataset.interpolation,
+        "data": {**about["data"], **dataset.draw},
+    }
+
+
 def _without_name(about):
     """Removes the genotype's name, which changes if the folder is renamed."""
     return {**about, "genotype": {**about["genotype"], "name": None}}
@@ -175,6 +188,7 @@ def _save_winner(found, rows, failed, dataset, recipe):
     path: pathlib.Path = found.folder / rows[0]["folder"] / MODEL_FILE
     model = load_model(path)
     about = json.loads((path.parent / TRAINING).read_text())
+    about = _with_reading(about, dataset)
     about["accuracy"] = {"validation": rows[0]["val_accuracy"]}
     if len(dataset.test[0]):
         about["accuracy"]["test"] = _accuracy(model, dataset.test, recipe)

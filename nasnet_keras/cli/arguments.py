@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import functools
 import inspect
+import math
 import re
 from typing import Any
 
@@ -39,6 +40,37 @@ def check_crop(args: argparse.Namespace) -> None:
         raise ValueError(
             f"--crop must be above 0 and up to 1. Received: {args.crop}"
         )
+
+
+def crop_value(text: str) -> float | str:
+    """Parses `--crop`: a number above 0 and up to 1, or `squash`."""
+    if text == "squash":
+        return text
+    try:
+        crop = float(text)
+    except ValueError:
+        crop = math.nan
+    if not 0 < crop <= 1:
+        raise argparse.ArgumentTypeError(
+            f"must be above 0 and up to 1, or squash. Received: {text!r}"
+        )
+    return crop
+
+
+def add_crop_argument(group: Any, default: str) -> None:
+    """Adds `--crop` to the arguments of data that are image files.
+
+    Args:
+        group: Parser or group of arguments.
+        default: String, what is taken without the argument, for the help.
+    """
+    group.add_argument(
+        "--crop",
+        type=crop_value,
+        help="of image files: fraction of the shorter side that is kept, a "
+        "central square; or squash, the whole image made square "
+        f"(default: {default})",
+    )
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:

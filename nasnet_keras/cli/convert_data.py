@@ -9,6 +9,8 @@ import argparse
 import pathlib
 from typing import Any
 
+from nasnet_keras.cli.arguments import add_crop_argument
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `nasnet convert-data`."""
@@ -16,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source",
         metavar="SOURCE",
         help="cifar10, cifar100, digits, or a folder with one folder of "
-        "images per class",
+        "images per class, also in folders train, val and test",
     )
     parser.add_argument(
         "output", metavar="OUTPUT", type=pathlib.Path, help="an .npz file"
@@ -30,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="side in pixels (default: 32 for CIFAR, 16 for digits, 64 for a "
         "folder)",
     )
+    add_crop_argument(parser, "1")
     parser.add_argument("--force", action="store_true", help="overwrite OUTPUT")
     parser.set_defaults(run=run)
 
@@ -43,9 +46,12 @@ def run(args: argparse.Namespace) -> None:
     dataset = _load(args)
     write_atomically(args.output, npz_bytes(dataset))
     side = dataset.input_shape[0]
+    own = len(dataset.validation[1])
     print(
         f"{args.output}: {len(dataset.train[1]):,} images to train on and "
-        f"{len(dataset.test[1]):,} to test, {side}x{side}, "
+        f"{len(dataset.test[1]):,} to test, "
+        + (f"{own:,} to validate, " if own else "")
+        + f"{side}x{side}, "
         f"{len(dataset.classes)} classes"
     )
 
@@ -76,6 +82,7 @@ def _load(args: argparse.Namespace) -> Any:
         data_dir=args.data_dir,
         image_size=args.image_size,
         validation_split=0,
+        crop=args.crop,
     )
     if not isinstance(dataset.train[0], np.ndarray):
         raise ValueError(

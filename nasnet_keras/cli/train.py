@@ -11,6 +11,7 @@ import shlex
 import sys
 
 from nasnet_keras.cli.arguments import (
+    add_crop_argument,
     add_data_arguments,
     add_recipe_arguments,
     recipe_of,
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `nasnet train`."""
     _add_network_arguments(parser)
     add_data_arguments(parser)
+    add_crop_argument(parser, "1; 0.875 with inception's augmentation")
     add_recipe_arguments(parser)
     _add_fine_tuning_arguments(parser)
     _add_run_arguments(parser)
@@ -124,6 +126,7 @@ def _train(args: argparse.Namespace) -> None:
         data_dir=args.data_dir,
         validation_split=args.validation_split,
         images=args.images,
+        crop=args.crop,
         freeze_to=args.freeze_to,
         teacher=args.teacher,
         seed=args.seed,

@@ -73,7 +73,8 @@ def find_images(
     Returns:
         Two lists of paths, in order: the images; the other files.
     """
-    images, others = [], []
+    images: list[pathlib.Path] = []
+    others: list[pathlib.Path] = []
     for entry in _walk(folder, set()):
         suffix = pathlib.PurePath(entry.name).suffix.lower()
         is_image = suffix in SUFFIXES and _true(entry.is_file)

@@ -71,7 +71,7 @@ def _binary_file(source):
     if not isinstance(source, (str, os.PathLike)):
         yield source
         return
-    with open(source, "rb", opener=_open_at_once) as file:  # noqa: PTH123
+    with open(source, "rb", opener=_open_at_once) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError("it is no regular file")
         yield file

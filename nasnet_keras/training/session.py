@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,12 +14,19 @@ from nasnet_keras.layers.drop_path import has_drop_path
 from nasnet_keras.model_files import load_model, read_about
 from nasnet_keras.presets import get_preset
 from nasnet_keras.presets.types import Preset
-from nasnet_keras.training.data import Dataset, load_dataset
+from nasnet_keras.runs.notices import printable
+from nasnet_keras.training.data import Dataset
+from nasnet_keras.training.data.dataset import is_cropped
+from nasnet_keras.training.data.recorded import (
+    load_as_recorded,
+    recorded_digest,
+)
+from nasnet_keras.training.feeds.augmentation import check_batch_size
 from nasnet_keras.training.fine_tuning import freeze_to, replace_head
 from nasnet_keras.training.fit import MODEL_FILE, fit
 from nasnet_keras.training.network import build_for_recipe
 from nasnet_keras.training.recipes import Recipe
-from nasnet_keras.training.run_file import write_run_file
+from nasnet_keras.training.run_file import RUN_FILE, write_run_file
 
 PRESET = "nasnet_cifar"
 
@@ -40,6 +48,7 @@ class TrainingJob:
             its options. Unless `settings` change them, its image size is
             used, and drop path only if it has any.
         data, data_dir, validation_split, images: See `load_dataset`.
+        crop: The same. Defaults to the recipe's.
         freeze_to: Name of a cell, see `fine_tuning.freeze_to`.
         teacher: Path of a `.keras` file to learn from as well.
         seed: Integer, of all randomness.
@@ -61,6 +70,7 @@ class TrainingJob:
     data_dir: str | None = None
     validation_split: float = 0.1
     images: int | None = None
+    crop: float | str | None = None
     freeze_to: str | None = None
     teacher: str | None = None
     seed: int = 0
@@ -107,13 +117,7 @@ def run_training(
     preset = None if job.model is not None else get_preset(job.preset or PRESET)
     recipe = _recipe(job, origin)
     _set_up_keras(job)
-    dataset = load_dataset(
-        job.data,
-        data_dir=job.data_dir,
-        image_size=recipe.image_size,
-        validation_split=job.validation_split,
-        images=job.images,
-    )
+    dataset = _dataset(job, recipe)
     keras.utils.set_random_seed(job.seed)
     model, recipe = _network(job, preset, origin, recipe, dataset)
     if job.freeze_to is not None:
@@ -143,7 +147,7 @@ def run_training(
 
 
 def _print_at_once(line: str) -> None:
-    print(line, flush=True)
+    print(printable(line, sys.stdout), flush=True)
 
 
 def _origin(job: TrainingJob) -> dict[str, Any]:
@@ -167,6 +171,30 @@ def _recipe(job: TrainingJob, origin: dict[str, Any]) -> Recipe:
     if origin.get("image_size") is not None:
         settings.setdefault("image_size", origin["image_size"])
     return dataclasses.replace(job.recipe, **settings)
+
+
+def _dataset(job: TrainingJob, recipe: Recipe) -> Dataset:
+    """The data: as the run in the job's folder recorded them, if there is one.
+
+    Raises:
+        ValueError: If there are fewer images than a batch has.
+    """
+    crop = job.crop
+    if crop is None and is_cropped(job.data):
+        crop = recipe.crop
+    dataset = load_as_recorded(
+        recorded_digest(job.directory / RUN_FILE, "configuration"),
+        0,  # The seed of all trainings' splits.
+        job.data,
+        data_dir=job.data_dir,
+        image_size=recipe.image_size,
+        validation_split=job.validation_split,
+        images=job.images,
+        crop=crop,
+        random_crops=recipe.augmentation == "inception",
+    )
+    check_batch_size(recipe.batch_size, len(dataset.train[0]))
+    return dataset
 
 
 def _network(
@@ -225,6 +253,8 @@ def _configuration(
         if getattr(job, name) is not None
     }
     options = job.network_options()
+    # Runs of earlier versions have no such entry.
+    crop = {} if job.crop is None else {"crop": job.crop}
     return {
         "precision": keras.config.dtype_policy().name,
         "fine_tuning": fine_tuning,
@@ -236,6 +266,7 @@ def _configuration(
             "sha256": dataset.digest,
             "training_images": len(dataset.train[0]),
             "validation_images": len(dataset.validation[0]),
+            **crop,
         },
         "seed": job.seed,
     }
@@ -254,7 +285,13 @@ def _about(
         "class_names": list(dataset.classes),
         "image_size": recipe.image_size,
         "images": "values of 0 to 255",
+        "crop": dataset.crop,
+        "interpolation": dataset.interpolation,
         **configuration,
+        "data": {
+            **configuration["data"],
+            **dataset.draw,
+        },
     }
 
 

@@ -1,30 +1,48 @@
 """The dataset and the space that `nasnet search` is given."""
 
 import argparse
+import pathlib
 
 import numpy as np
 
 from nasnet_keras.search.commands.progress import print_result
 from nasnet_keras.search.evaluators.children import choose_stem
+from nasnet_keras.search.names import CONFIG
 from nasnet_keras.search.spaces import SearchSpace, find_space
-from nasnet_keras.training.data import load_dataset
 from nasnet_keras.training.data.dataset import Dataset
+from nasnet_keras.training.data.recorded import (
+    load_as_recorded,
+    recorded_digest,
+)
+from nasnet_keras.training.feeds.augmentation import check_batch_size
 
 
-def load_data(args: argparse.Namespace) -> Dataset:
+def load_data(
+    args: argparse.Namespace, directory: pathlib.Path | None = None
+) -> Dataset:
     """Loads the dataset and prints its size.
 
+    Args:
+        args: Arguments of `nasnet search`.
+        directory: Optional path of the search's folder, by default that of
+            the arguments. A search that was begun there goes on with its data.
+
     Raises:
-        ValueError: If it is not in memory or has no validation images.
+        ValueError: If it is not in memory or has no validation images, or
+            fewer images to train on than a batch has.
     """
-    dataset = load_dataset(
+    folder = pathlib.Path(args.directory if directory is None else directory)
+    dataset = load_as_recorded(
+        recorded_digest(folder / CONFIG),
+        args.seed,
         args.dataset,
         data_dir=args.data_dir,
         image_size=args.image_size,
         validation_split=args.validation_split,
         images=args.images,
-        seed=args.seed,
         in_memory=True,
+        # Arguments of earlier versions have none.
+        crop=getattr(args, "crop", None),
     )
     if not isinstance(dataset.train[0], np.ndarray):
         raise ValueError(
@@ -37,6 +55,7 @@ def load_data(args: argparse.Namespace) -> Dataset:
             "--validation-split must be above 0: the reward is the "
             "validation accuracy."
         )
+    check_batch_size(args.batch_size, len(dataset.train[1]))
     _print_data(dataset)
     return dataset
 

@@ -70,7 +70,7 @@ def _retrain(args, recorded, recipe):
     from nasnet_keras.search.results import open_search
     from nasnet_keras.search.retraining import CARD, retrain
 
-    dataset = load_data(recorded)
+    dataset = load_data(recorded, args.directory)
     results = open_search(args.directory, make_space(recorded))
     _check_data(results, dataset)
     retrain(

@@ -4,6 +4,7 @@ import argparse
 import pathlib
 from typing import Any
 
+from nasnet_keras.cli.arguments import crop_value
 from nasnet_keras.search.commands.defaults import CHILDREN_PER_ROUND, DEFAULTS
 from nasnet_keras.search.names import COSTS, ORACLES, SPACES
 
@@ -54,6 +55,12 @@ def _add_data(parser):
     )
     group.add_argument(
         "--images", type=int, help="number of training images to use"
+    )
+    group.add_argument(
+        "--crop",
+        type=crop_value,
+        help="of image files: fraction of the shorter side that is kept, a "
+        "central square (None: 1); or squash, the whole image made square",
     )
 
 

@@ -15,6 +15,9 @@ from nasnet_keras.search.spaces.space import SearchSpace
 
 # How many candidates are examined for one trial.
 CANDIDATES = 10000
+# NumPy's generators of [a, b] and [a, b, 0] are the same; those with a spawn
+# key are like no list's. The first word of the key names the purpose.
+STREAM = 0
 
 
 class Core:
@@ -127,8 +130,12 @@ class Core:
     def _random_point(self, number, attempts):
         """A random point within the limits."""
         for attempt in range(attempts):
-            rng = np.random.default_rng([self.seed, number, attempt])
-            actions = self.space.sample(rng)
+            # Not [seed, number, attempt]: with 0 at its end, that is the stream
+            # [seed, number] of the algorithms.
+            stream = np.random.SeedSequence(
+                self.seed, spawn_key=(STREAM, number, attempt)
+            )
+            actions = self.space.sample(np.random.default_rng(stream))
             if self._within_limits(actions):
                 return actions, self.algorithm.notes_of(actions)
         raise ValueError(

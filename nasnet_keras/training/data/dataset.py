@@ -4,24 +4,27 @@ import dataclasses
 import hashlib
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from nasnet_keras.training.data.image_files import read_folder
+from nasnet_keras import checks
+from nasnet_keras.images.files import INTERPOLATION, check_crop
+from nasnet_keras.runs.notices import notice
+from nasnet_keras.training.data.folders import find_parts, list_classes
+from nasnet_keras.training.data.image_files import ImageFiles, read_parts
 from nasnet_keras.training.data.npz import read_npz
+from nasnet_keras.training.data.older import older_split
 from nasnet_keras.training.data.resize import resize_images
 from nasnet_keras.training.data.sources import (
     CIFAR_CLASSES,
     read_cifar,
     read_digits,
 )
-from nasnet_keras.training.data.splits import random_subset, split_by_class
+from nasnet_keras.training.data.splits import Parts, complete
 from nasnet_keras.training.data.tfrecords import STREAMED, open_records
 
-TEST_SHARE = 0.2
-TRAIN_TEST_FOLDERS = ("train", "test")
 DEFAULT_SIZES: dict[str | os.PathLike, int] = {
     "digits": 16,
     "cifar10": 32,
@@ -30,6 +33,7 @@ DEFAULT_SIZES: dict[str | os.PathLike, int] = {
 }
 DEFAULT_FOLDER_SIZE = 64
 MIN_SIZE = 8
+MAX_SIZE = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +50,11 @@ class Dataset:
             or `ImageFiles`, decoded on access; or `Records`, streamed with
             their labels (which are then `None` here). All have a length and a
             `shape`.
+        crop, interpolation: How image files are read to validate and test,
+            see `nasnet_keras.images.files`: as new images are to be read.
+        draw: Dictionary, the arguments of `load_dataset` that give the same
+            parts of the same data: `validation_split`, `images` and, for runs
+            that began with it, `older_draw`.
     """
 
     name: str
@@ -53,6 +62,9 @@ class Dataset:
     train: tuple[Any, Any]
     validation: tuple[Any, Any]
     test: tuple[Any, Any]
+    crop: float | str = 1.0
+    interpolation: str = INTERPOLATION
+    draw: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -84,10 +96,13 @@ def load_dataset(
     image_size: int | None = None,
     validation_split: float = 0.1,
     images: int | None = None,
-    seed: int = 0,
     in_memory: bool | None = None,
+    crop: float | str | None = None,
+    interpolation: str | None = None,
+    random_crops: bool = False,
+    older_draw: int | None = None,
 ) -> Dataset:
-    """Loads a dataset and splits it.
+    """Loads a dataset and splits it: always into the same parts.
 
     Args:
         name: `"digits"` (scikit-learn's 1,797 images, no download);
@@ -95,9 +110,11 @@ def load_dataset(
             in another order, where that is not installed); `"imagenet2012"`
             (TensorFlow Datasets, streamed); the path of an `.npz` file of
             `nasnet convert-data`; or the path of a folder with one folder of
-            images per class, or with two such folders, `train` and `test`.
+            images per class, or with such folders `train`, `val` and `test`.
+            A folder of one of these names is `./digits`, or a `pathlib.Path`.
             A fifth of digits, and of folders without `test`, is the test
-            part; the others have their own.
+            part; the others have their own. Images in deeper folders belong
+            to the class above them.
         data_dir: Optional path, where TensorFlow Datasets keeps its data.
         image_size: Integer, the side to which images are resized. Defaults to
             16 (digits), 32 (CIFAR), 224 (ImageNet), 64 (folders), the size of
@@ -105,12 +122,23 @@ def load_dataset(
         validation_split: Float from 0 to below 1, the share of the training
             images to validate on, the same of each class (of ImageNet: the
             last of its training images). With 0.1, CIFAR's 50,000 are split
-            45,000/5,000, as in the paper.
-        images: Optional integer, the number of training images to use (drawn
-            with `seed`), validation included.
-        seed: Integer. The same seed gives the same splits.
+            45,000/5,000, as in the paper. Without effect on a folder with
+            `val`, which is the validation part.
+        images: Optional integer, the number of training images to use,
+            validation included: the same share of either part, and of each
+            class. No image moves from one part to the other.
         in_memory: Whether to hold a folder's images in memory; else they are
-            decoded on access. Defaults to whether they take at most 2 GiB.
+            decoded on access, with the same pixels. Defaults to whether they
+            take at most 2 GiB.
+        crop: How much of image files is kept, see `nasnet_keras.images.files`:
+            above 0 and up to 1 (the default), or `"squash"`.
+        interpolation: `"bicubic"` (the default) or `"bilinear"`, of image
+            files.
+        random_crops: Whether training crops the files at random (Inception's
+            augmentation): training images are then decoded on access, unless
+            `in_memory` is set, and read whole; `crop` is of the others.
+        older_draw: Optional integer, a seed: draws the parts as version 0.1
+            did at first, for runs that began then.
 
     Returns:
         A `Dataset`.
@@ -119,72 +147,145 @@ def load_dataset(
         ValueError: If an argument is out of range, a folder has too few
             classes or images, or a file cannot be read as an image.
     """
-    if not 0 <= validation_split < 1:
-        raise ValueError(
-            "`validation_split` must be from 0 to below 1. "
-            f"Received: validation_split={validation_split}"
-        )
-    size = image_size or DEFAULT_SIZES.get(name, DEFAULT_FOLDER_SIZE)
-    if size < MIN_SIZE:
-        raise ValueError(
-            f"`image_size` must be at least {MIN_SIZE}. "
-            f"Received: image_size={size}"
-        )
+    split = checks.number("validation_split", validation_split, 0, below=1)
+    size = _checked_size(image_size, name)
+    _check_name(name)
+    reading: tuple[float | str, str] = (
+        1.0 if crop is None else check_crop(crop),
+        INTERPOLATION if interpolation is None else interpolation,
+    )
+    draw = {"validation_split": split, "images": images}
+    if older_draw is not None:
+        draw["older_draw"] = older_draw
     if name in STREAMED:
-        *parts, classes = open_records(
-            name, data_dir, size, validation_split, images
+        *records, classes = open_records(
+            name, data_dir, size, split, images, reading, older_draw is not None
         )
-        train, validation, test = ((part, None) for part in parts)
-        return Dataset(str(name), tuple(classes), train, validation, test)
-    (x, y), test, classes = _read(name, data_dir, size, seed, in_memory)
-    if str(name).endswith(".npz") and image_size is None:
-        size = x.shape[1]
-    if images is not None:
-        x, y = random_subset(x, y, images, seed)
-    train, validation = split_by_class(x, y, validation_split, seed)
+        if random_crops:
+            records[0].crop = 1.0
+        pairs = [(part, None) for part in records]
+    else:
+        parts = _read(name, data_dir, size, reading)
+        if not is_cropped(name):
+            reading = _own_reading(name, parts, crop, interpolation)
+            if str(name).endswith(".npz") and image_size is None:
+                size = parts.train[0].shape[1]
+        if older_draw is None:
+            parts = complete(parts, split, images)
+        else:
+            parts = older_split(parts, split, images, older_draw)
+        pairs = _decoded(parts, name, size, in_memory, random_crops)
+        classes = parts.classes
+    train, validation, test = pairs
     return Dataset(
-        name=str(name),
-        classes=tuple(classes),
-        train=_resized(train, size),
-        validation=_resized(validation, size),
-        test=_resized(test, size),
+        str(name),
+        tuple(classes),
+        train,
+        validation,
+        test,
+        crop=reading[0],
+        interpolation=reading[1],
+        draw=draw,
     )
 
 
-def _read(name, data_dir, size, seed, in_memory):
-    """Returns training part, test part and class names."""
+def is_cropped(name: str | os.PathLike) -> bool:
+    """Whether a dataset is read from image files: a folder, or streamed."""
+    known = name in DEFAULT_SIZES and name not in STREAMED
+    return not known and not str(name).endswith(".npz")
+
+
+def _checked_size(image_size, name):
+    if image_size is None:
+        return DEFAULT_SIZES.get(name, DEFAULT_FOLDER_SIZE)
+    return checks.integer("image_size", image_size, MIN_SIZE, MAX_SIZE)
+
+
+def _check_name(name):
+    if name in DEFAULT_SIZES:
+        if pathlib.Path(name).exists():
+            notice(
+                f"{name}: the dataset of that name, not the folder or file "
+                f"here. Give ./{name} for that."
+            )
+        return
+    is_file = str(name).endswith(".npz")
+    if not str(name).strip() or not (is_file or pathlib.Path(name).is_dir()):
+        raise ValueError(
+            "`data` must be 'digits', 'cifar10', 'cifar100', "
+            "'imagenet2012', an .npz file of `nasnet convert-data`, or a "
+            f"folder with one folder of images per class. Received: {name!s}"
+            f"{'' if str(name).strip() else repr(name)}"
+        )
+
+
+def _own_reading(name, parts, crop, interpolation):
+    """How the images of arrays were read; refuses another wish."""
+    own = (parts.crop, parts.interpolation)
+    if crop not in (None, own[0]) or interpolation not in (None, own[1]):
+        raise ValueError(
+            "`crop` and `interpolation` are for image files. Those of "
+            f"{name} were read with crop {own[0]} and {own[1]} interpolation. "
+            f"Received: crop={crop}, interpolation={interpolation}"
+        )
+    return own
+
+
+def _read(name, data_dir, size, reading):
+    """Returns `Parts`, not yet split; those of folders are `ImageFiles`."""
     if name in CIFAR_CLASSES:
         return read_cifar(name, data_dir)
     if str(name).endswith(".npz"):
         return read_npz(name)
-    folder = pathlib.Path(name)
     if name == "digits":
-        images, labels, classes = read_digits()
-    elif all((folder / part).is_dir() for part in TRAIN_TEST_FOLDERS):
-        return _read_train_and_test(folder, size, in_memory)
+        return read_digits()
+    folder = pathlib.Path(name)
+    folders = find_parts(folder) or {"train": folder}
+    found = {part: list_classes(path) for part, path in folders.items()}
+    classes = _common_classes(folders, found)
+    pairs = {
+        part: (ImageFiles(folders[part], names, size, *reading), np.array(y))
+        for part, (_, names, y) in found.items()
+    }
+    return Parts(
+        *(pairs.get(part) for part in ("train", "validation", "test")),
+        classes,
+        *reading,
+    )
+
+
+def _common_classes(folders, found):
+    """Returns the class names, which must be those of all parts."""
+    classes = found["train"][0]
+    for part, (names, _, _) in found.items():
+        if names != classes:
+            differing = sorted(set(names) ^ set(classes))
+            raise ValueError(
+                f"{folders['train']} and {folders[part]} must have the same "
+                f"classes. Only in one of them: {', '.join(differing)}"
+            )
+    return classes
+
+
+def _decoded(parts, name, size, in_memory, random_crops):
+    """Returns the three pairs, of images that are decoded or resized."""
+    pairs = parts[:3]
+    images = [part[0] for part in pairs]
+    if is_cropped(name):
+        if random_crops:
+            images[0] = images[0].with_crop(1.0)
+        keep_files = (0,) if random_crops and in_memory is None else ()
+        images = read_parts(images, in_memory, keep_files)
     else:
-        images, labels, classes = read_folder(folder, size, in_memory)
-    return *split_by_class(images, labels, TEST_SHARE, seed), classes
+        images = [_resized(part, size) for part in images]
+    return list(zip(images, (part[1].astype("int32") for part in pairs)))
 
 
-def _read_train_and_test(folder, size, in_memory):
-    """Reads the folders `train` and `test`."""
-    parts, names = [], []
-    for part in TRAIN_TEST_FOLDERS:
-        images, labels, classes = read_folder(folder / part, size, in_memory)
-        parts.append((images, labels))
-        names.append(classes)
-    if names[0] != names[1]:
-        differing = sorted(set(names[0]) ^ set(names[1]))
+def _resized(images, size):
+    try:
+        return resize_images(images, size)
+    except MemoryError as error:
         raise ValueError(
-            f"{folder / 'train'} and {folder / 'test'} must have the same "
-            f"classes. Only in one of them: {', '.join(differing)}"
-        )
-    return *parts, names[0]
-
-
-def _resized(part, size):
-    images, labels = part
-    if isinstance(images, np.ndarray):
-        images = resize_images(images, size)
-    return images, labels.astype("int32")
+            f"`image_size` is too large for this machine's memory: {error}. "
+            f"Received: image_size={size} for {len(images):,} images"
+        ) from error

@@ -1,16 +1,31 @@
-"""Folders with one folder of images per class, read at once or lazily."""
+"""Image files of labelled folders, decoded at once or on access."""
 
+import concurrent.futures
 import hashlib
+import os
 import pathlib
+from typing import Any
 
 import numpy as np
 
-from nasnet_keras.images.files import image_files, load_image
+from nasnet_keras.images.files import (
+    CROP,
+    INTERPOLATION,
+    SQUASH,
+    image_size,
+    load_image,
+    visible_folders,
+)
+from nasnet_keras.runs.notices import notice
+from nasnet_keras.training.data.folders import class_images, images_beside
 
-IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
-# Decoded images of more bytes than this are read lazily.
+# Decoded images of more bytes than this are read lazily. They are held once;
+# a recipe with `upsample` or `growing_sizes` holds the training images again,
+# resized.
 MEMORY_LIMIT = 2 * 1024**3
-MIN_IMAGES = 4  # Of a class: some to train, validate and test.
+# Of the median image, kept by a square: below this a line says so.
+KEPT = 0.75
+THREADS = os.cpu_count() or 1
 
 
 class ImageFiles:
@@ -23,12 +38,17 @@ class ImageFiles:
         root: Path of a folder.
         names: Sequence of paths, relative to `root`.
         side: Integer, the side of the decoded images in pixels.
+        crop, interpolation: How they are read, see `nasnet_keras.images.files`.
     """
 
-    def __init__(self, root, names, side):
+    def __init__(
+        self, root, names, side, crop=1.0, interpolation=INTERPOLATION
+    ):
         self.root = pathlib.Path(root)
         self.names = np.asarray(names, dtype=object)
         self.side = side
+        self.crop = crop
+        self.interpolation = interpolation
 
     def __len__(self):
         return len(self.names)
@@ -38,27 +58,63 @@ class ImageFiles:
         """`(number, side, side, 3)`, the shape of an array of the images."""
         return (len(self), self.side, self.side, 3)
 
+    @property
+    def nbytes(self):
+        """The bytes of an array of the images."""
+        return int(np.prod(self.shape))
+
+    def with_crop(self, crop):
+        """Returns the same files, read with another crop."""
+        return ImageFiles(
+            self.root, self.names, self.side, crop, self.interpolation
+        )
+
     def path(self, index):
         """Returns the path of an image."""
         return self.root / self.names[index]
 
     def __getitem__(self, index):
         if np.ndim(index) or isinstance(index, slice):
-            return ImageFiles(self.root, self.names[index], self.side)
-        return self.load(index, self.side)
+            names = self.names[index]
+            return ImageFiles(
+                self.root, names, self.side, self.crop, self.interpolation
+            )
+        return self.decode(self.path(index))
 
-    def load(self, index, side, crop=1.0):
-        """Returns the centre crop of an image, uint8 `(side, side, 3)`.
+    def decode(self, source):
+        """Returns an image as these are read, uint8 `(side, side, 3)`.
 
         Args:
-            index: Integer.
-            side: Integer, pixels.
-            crop: Float, the fraction of the shorter side that is kept.
+            source: Path or binary file.
 
         Raises:
             ValueError: If the file cannot be read as an image.
         """
-        return load_image(self.path(index), side, crop).astype("uint8")
+        how = (self.side, self.crop, self.interpolation)
+        return load_image(source, *how).astype("uint8")
+
+    def read(self):
+        """Returns all images, a uint8 array `(number, side, side, 3)`."""
+        images = np.empty(self.shape, "uint8")
+
+        def fill(index):
+            images[index] = self[index]
+
+        with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
+            for _ in pool.map(fill, range(len(self))):
+                pass
+        return images
+
+    def sizes(self):
+        """Returns width and height of each image, of which it reads the header.
+
+        Raises:
+            ValueError: If a file is no image that can be read.
+        """
+        paths = [self.path(index) for index in range(len(self))]
+        with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
+            sizes = list(pool.map(image_size, paths))
+        return np.array(sizes, int).reshape(-1, 2)
 
     def fingerprint(self):
         """Returns bytes that identify these files.
@@ -68,91 +124,70 @@ class ImageFiles:
         """
         sha = hashlib.sha256()
         for index, name in enumerate(self.names):
-            sha.update(f"{name}\0{self.path(index).stat().st_size}\n".encode())
+            size = self.path(index).stat().st_size
+            # Names need not be valid UTF-8.
+            sha.update(os.fsencode(f"{name}\0{size}\n"))
         return sha.digest()
 
 
-def read_folder(folder, side, in_memory=None):
-    """Reads a folder with one folder of images per class.
+def read_parts(images, in_memory, keep_files=()):
+    """Reads the images of all parts, or leaves them to be decoded on access.
+
+    Before that the headers of all files are read: an unreadable one is named
+    at once.
 
     Args:
-        folder: Path.
-        side: Integer, pixels.
-        in_memory: Whether to decode all images at once, resized to squares
-            whatever their proportions; else they are decoded on access and
-            keep their proportions. Defaults to whether they take at most
-            `MEMORY_LIMIT` bytes.
+        images: Sequence of `ImageFiles`, one for each part.
+        in_memory: Whether to decode all images; by default, whether they take
+            at most `MEMORY_LIMIT` bytes.
+        keep_files: Indices of parts that are decoded on access all the same.
 
     Returns:
-        Images (uint8 array or `ImageFiles`), labels, class names.
+        List of uint8 arrays or `ImageFiles`.
 
     Raises:
-        ValueError: If the folder has fewer than two classes, a class fewer
-            than `MIN_IMAGES` images, or a file cannot be read as an image.
+        ValueError: If a file cannot be read as an image.
     """
-    folder = pathlib.Path(folder)
-    classes, names, labels = list_classes(folder)
+    _say_what_is_cut_off(images[0], np.concatenate([p.sizes() for p in images]))
+    held = [i for i in range(len(images)) if i not in keep_files]
     if in_memory is None:
-        in_memory = len(names) * side * side * 3 <= MEMORY_LIMIT
-    if in_memory:
-        images = np.stack([_load_square(folder / name, side) for name in names])
-    else:
-        images = ImageFiles(folder, names, side)
-    return images, np.array(labels), classes
+        in_memory = sum(images[i].nbytes for i in held) <= MEMORY_LIMIT
+    return [
+        part.read() if in_memory and i in held else part
+        for i, part in enumerate(images)
+    ]
 
 
-def list_classes(folder):
-    """Returns the class names, and names and labels of all images.
-
-    Names of images are relative to `folder`.
-    """
-    if not folder.is_dir():
-        raise ValueError(
-            "`dataset` must be 'digits', 'cifar10', 'cifar100', "
-            "'imagenet2012', an .npz file of `nasnet convert-data`, or a "
-            f"folder with one folder of images per class. Received: {folder}"
+def _say_what_is_cut_off(files, sizes):
+    """Prints a line if the crop cuts off much of the median image."""
+    if files.crop == SQUASH or not len(sizes):
+        return
+    kept = np.median(sizes.min(axis=1) / sizes.max(axis=1))
+    if kept < KEPT:
+        notice(
+            f"{files.root}: the central square is {kept:.0%} of the median "
+            "image. --crop squash (`crop='squash'`) takes whole images, made "
+            "square."
         )
-    paths = _visible_folders(folder)
-    if len(paths) < 2:
-        raise ValueError(
-            f"{folder} must have a folder of images for each of at least two "
-            f"classes. Found: {[p.name for p in paths]}"
-        )
-    names, labels = [], []
-    for label, path in enumerate(paths):
-        files = _image_files(path)
-        names += [f"{path.name}/{file.name}" for file in files]
-        labels += [label] * len(files)
-    return [p.name for p in paths], names, labels
 
 
-def _image_files(folder):
-    files = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES
-    )
-    if len(files) < MIN_IMAGES:
-        inner = [path.name for path in folder.iterdir() if path.is_dir()]
-        hint = f" It has folders: {inner}; give {folder}." if inner else ""
-        raise ValueError(
-            f"The class folder {folder} holds {len(files)} images "
-            f"({', '.join(IMAGE_SUFFIXES)}); at least {MIN_IMAGES} are needed "
-            f"to train, validate and test.{hint}"
-        )
-    return files
-
-
-def read_named_folder(folder, classes, side):
+def read_named_folder(
+    folder: str | os.PathLike[str],
+    classes: Any,
+    side: int,
+    crop: float | str = CROP,
+    interpolation: str = INTERPOLATION,
+) -> tuple[ImageFiles, np.ndarray]:
     """Lists the images of folders that are named by the classes of a network.
 
-    Unlike `read_folder`, it takes labels from `classes`, not from the order
+    Unlike `load_dataset`, it takes labels from `classes`, not from the order
     of the folders, and allows that some classes have no images.
 
     Args:
         folder: Path of a folder with one folder of images per class.
         classes: Sequence of strings, the names of the folders by label.
         side: Integer, pixels.
+        crop, interpolation: See `nasnet_keras.images.files`.
 
     Returns:
         `ImageFiles`, labels.
@@ -167,55 +202,31 @@ def read_named_folder(folder, classes, side):
             f"Received: {folder}"
         )
     label_of = {name: label for label, name in enumerate(classes)}
-    inner = _visible_folders(folder)
+    inner = visible_folders(folder)
     if unknown := [path.name for path in inner if path.name not in label_of]:
         raise ValueError(
             f"`data` {folder}: {len(unknown)} of {len(inner)} folders are "
             f"not named by a class of the network: {_first(unknown)}. Its "
             f"classes are {_first(classes)}."
         )
-    names, labels = [], []
-    for path in inner:
-        files = image_files(path)
-        names += [f"{path.name}/{file.name}" for file in files]
-        labels += [label_of[path.name]] * len(files)
+    names, places = class_images(folder, inner)
+    labels = [label_of[inner[place].name] for place in places]
     if not names:
         raise ValueError(
             f"`data` {folder} holds no images in folders named by class "
             f"({_first(classes)}). Found {len(inner)} such folders"
-            f"{_images_beside(folder)}."
+            f"{_beside(folder)}."
         )
-    return ImageFiles(folder, names, side), np.array(labels, "int32")
+    files = ImageFiles(folder, names, side, crop, interpolation)
+    return files, np.array(labels, "int32")
 
 
-def _visible_folders(folder):
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_dir() and not path.name.startswith(".")
-    )
-
-
-def _images_beside(folder):
-    files = image_files(folder)
-    return f" and {len(files)} images beside them; sort those" if files else ""
+def _beside(folder):
+    number = images_beside(folder)
+    return f" and {number} images beside them; sort those" if number else ""
 
 
 def _first(names):
     """Returns the first three names, as text."""
     names = list(names)
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-
-
-def _load_square(file, side):
-    import keras
-
-    try:
-        image = keras.utils.load_img(
-            file, target_size=(side, side), interpolation="bilinear"
-        )
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ValueError(
-            f"{file} cannot be read as an image: {error}"
-        ) from error
-    return np.asarray(image, "uint8")

@@ -4,6 +4,9 @@ import io
 
 import numpy as np
 
+from nasnet_keras.images.files import INTERPOLATION, check_crop
+from nasnet_keras.training.data.splits import Parts
+
 NPZ_KEYS = (
     "train_images",
     "train_labels",
@@ -11,15 +14,20 @@ NPZ_KEYS = (
     "test_labels",
     "classes",
 )
+# Later versions write how image files were read, and a validation part that
+# has a folder of its own.
+VALIDATION_KEYS = ("validation_images", "validation_labels")
+READING = {"crop": 1.0, "interpolation": INTERPOLATION}
 
 
 def npz_bytes(dataset):
     """Returns a dataset as the content of an `.npz` file, for `read_npz`.
 
     Args:
-        dataset: `Dataset` in memory. Its validation part is not written.
+        dataset: `Dataset` in memory.
     """
     file = io.BytesIO()
+    own = dict(zip(VALIDATION_KEYS, dataset.validation))
     np.savez(
         file,
         train_images=dataset.train[0],
@@ -27,6 +35,9 @@ def npz_bytes(dataset):
         test_images=dataset.test[0],
         test_labels=dataset.test[1],
         classes=np.array(dataset.classes, dtype=str),
+        crop=np.array(str(dataset.crop)),
+        interpolation=np.array(dataset.interpolation),
+        **(own if len(dataset.validation[1]) else {}),
     )
     return file.getbuffer()
 
@@ -38,8 +49,7 @@ def read_npz(path):
         path: Path of the `.npz` file, with the arrays of `NPZ_KEYS`.
 
     Returns:
-        Training part, test part, class names; a part is a pair of images and
-        labels.
+        `Parts`.
 
     Raises:
         ValueError: If the file cannot be read, or an array is missing or has
@@ -47,13 +57,34 @@ def read_npz(path):
     """
     arrays = _read_arrays(path)
     classes = [str(name) for name in arrays["classes"]]
-    parts = []
-    for part in ("train", "test"):
+    parts = {}
+    for part in ("train", "validation", "test"):
+        if f"{part}_images" not in arrays:
+            continue
         images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
         _check_images(path, part, images)
         _check_labels(path, part, labels, len(images), len(classes))
-        parts.append((images, labels))
-    return *parts, classes
+        parts[part] = (images, labels)
+    return Parts(
+        parts["train"],
+        parts.get("validation"),
+        parts["test"],
+        classes,
+        *_reading(path, arrays),
+    )
+
+
+def _reading(path, arrays):
+    """Returns crop and interpolation, with which image files were read."""
+    values = {key: str(arrays.get(key, READING[key])) for key in READING}
+    try:
+        crop = float(values["crop"])
+    except ValueError:
+        crop = values["crop"]
+    try:
+        return check_crop(crop), values["interpolation"]
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
 
 
 def _read_arrays(path):
@@ -61,7 +92,8 @@ def _read_arrays(path):
         # NumPy leaves the files that it opens itself open if they are damaged.
         with open(path, "rb") as handle, np.load(handle) as file:
             missing = [key for key in NPZ_KEYS if key not in file.files]
-            arrays = {key: file[key] for key in NPZ_KEYS if key in file.files}
+            keys = (*NPZ_KEYS, *VALIDATION_KEYS, *READING)
+            arrays = {key: file[key] for key in keys if key in file.files}
     except Exception as error:  # Damaged files raise many kinds of errors.
         raise ValueError(f"{path} cannot be read: {error}") from error
     if missing:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-CHUNK = 2000  # Images that are converted to floats at a time.
+CHUNK_BYTES = 2**26  # Of images that are converted to floats at a time.
 
 
 def resize_images(images, side):
@@ -17,11 +17,13 @@ def resize_images(images, side):
     """
     if images.shape[1:3] == (side, side):
         return images
-    chunks = [
-        _resize(images[first : first + CHUNK], side)
-        for first in range(0, max(1, len(images)), CHUNK)
-    ]
-    return np.concatenate(chunks)
+    number, before, _, channels = images.shape
+    resized = np.empty((number, side, side, channels), "uint8")
+    chunk = max(1, CHUNK_BYTES // (4 * channels * max(side, before) ** 2))
+    for first in range(0, number, chunk):
+        chosen = slice(first, first + chunk)
+        resized[chosen] = _resize(images[chosen], side)
+    return resized
 
 
 def _resize(images, side):

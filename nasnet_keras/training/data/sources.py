@@ -3,9 +3,15 @@
 Images are uint8 `(number, height, width, 3)`, labels integers `(number,)`.
 """
 
+import urllib.error
+import urllib.request
+
 import numpy as np
 
 from nasnet_keras.presets.registry import CIFAR10
+from nasnet_keras.training.data.splits import Parts
+
+TIMEOUT = 10  # Seconds until a server counts as not reachable.
 
 # In the order of the labels.
 CIFAR100 = """
@@ -27,13 +33,14 @@ CIFAR_CLASSES = {
 
 
 def read_digits():
-    """Returns images, labels and class names of scikit-learn's 1,797 digits."""
+    """Returns the `Parts` of scikit-learn's 1,797 digits, not yet split."""
     from sklearn.datasets import load_digits
 
     data = load_digits()
     gray = np.round(data.images * (255 / 16)).astype("uint8")
     rgb = np.repeat(gray[..., None], 3, axis=-1)
-    return rgb, data.target, [str(name) for name in data.target_names]
+    classes = [str(name) for name in data.target_names]
+    return Parts((rgb, data.target), None, None, classes)
 
 
 def read_cifar(name, data_dir=None):
@@ -50,8 +57,7 @@ def read_cifar(name, data_dir=None):
             `keras.datasets` keeps its data below `KERAS_HOME`.
 
     Returns:
-        Training part, test part, class names; a part is a pair of images and
-        labels.
+        `Parts`.
 
     Raises:
         ValueError: If the dataset is absent and cannot be downloaded.
@@ -61,14 +67,37 @@ def read_cifar(name, data_dir=None):
         import tensorflow_datasets as tfds
     except ImportError:
         return _keras_cifar(name)
-    splits, info = tfds.load(
-        name, data_dir=data_dir, batch_size=-1, with_info=True
-    )
-    parts = [
+    builder = tfds.builder(name, data_dir=data_dir)
+    if not builder.info.splits:
+        _check_download(name, builder)
+        builder.download_and_prepare()
+    splits = builder.as_dataset(batch_size=-1)
+    train, test = (
         (np.asarray(splits[part]["image"]), np.asarray(splits[part]["label"]))
         for part in ("train", "test")
-    ]
-    return *parts, info.features["label"].names
+    )
+    return Parts(train, None, test, builder.info.features["label"].names)
+
+
+def _check_download(name, builder):
+    """Raises ValueError if the server cannot be reached.
+
+    TensorFlow Datasets would try again and again for minutes.
+    """
+    for url in builder.url_infos:
+        request = urllib.request.Request(url, method="HEAD")
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT):
+                pass
+        except urllib.error.HTTPError:
+            pass  # It answers.
+        except OSError as error:
+            raise ValueError(
+                f"The dataset {name!r} is not in {builder.data_dir} and cannot "
+                f"be downloaded from {url}: {error}. Give the folder that "
+                "holds it as `data_dir`, or a file that `nasnet convert-data` "
+                "wrote as the data."
+            ) from error
 
 
 def _keras_cifar(name):
@@ -86,4 +115,5 @@ def _keras_cifar(name):
         parts = [(np.moveaxis(images, 1, -1), y) for images, y in parts]
     # Keras gives labels of shape (number, 1).
     parts = [(images, y.reshape(-1).astype("int64")) for images, y in parts]
-    return *parts, CIFAR_CLASSES[name]
+    train, test = parts
+    return Parts(train, None, test, CIFAR_CLASSES[name])

@@ -3,6 +3,7 @@
 import hashlib
 import pathlib
 
+from nasnet_keras.images.files import CROP, INTERPOLATION, load_image
 from nasnet_keras.training.data.splits import check_subset_size
 
 # The splits used as training and test part: the images of ImageNet's own test
@@ -18,14 +19,26 @@ class Records:
         split: String, the name of a split.
         start, stop: Integers, the range of its images.
         side: Integer, the side of the images in batches, in pixels.
+        crop, interpolation: How they are read, see `nasnet_keras.images.files`.
     """
 
-    def __init__(self, builder, split, start, stop, side):
+    def __init__(
+        self,
+        builder,
+        split,
+        start,
+        stop,
+        side,
+        crop=CROP,
+        interpolation=INTERPOLATION,
+    ):
         self.builder = builder
         self.split = split
         self.start = start
         self.stop = stop
         self.side = side
+        self.crop = crop
+        self.interpolation = interpolation
 
     def __len__(self):
         return self.stop - self.start
@@ -34,6 +47,11 @@ class Records:
     def shape(self):
         """`(number, side, side, 3)`, the shape of an array of the images."""
         return (len(self), self.side, self.side, 3)
+
+    def decode(self, source):
+        """Returns an encoded image as these are read; see `ImageFiles`."""
+        how = (self.side, self.crop, self.interpolation)
+        return load_image(source, *how).astype("uint8")
 
     def examples(self):
         """Returns a `tf.data.Dataset` of encoded images and labels."""
@@ -60,7 +78,15 @@ class Records:
         return hashlib.sha256(text.encode()).digest()
 
 
-def open_records(name, data_dir, side, validation_split, images=None):
+def open_records(
+    name,
+    data_dir,
+    side,
+    validation_split,
+    images=None,
+    reading=(CROP, INTERPOLATION),
+    older_draw=False,
+):
     """Opens a streamed dataset.
 
     Args:
@@ -70,7 +96,11 @@ def open_records(name, data_dir, side, validation_split, images=None):
         validation_split: Float from 0 to below 1. The validation images are
             the last ones of the training split, whose order TensorFlow
             Datasets shuffled when it prepared the dataset.
-        images: Optional integer, the number of training images to use.
+        images: Optional integer, the number of training images to use: the
+            first ones to train on, and the same share of those to validate.
+        reading: Pair: crop and interpolation.
+        older_draw: Whether the validation images are the last ones of the
+            first `images`, see `older`.
 
     Returns:
         Training, validation and test part as `Records`; class names.
@@ -81,14 +111,15 @@ def open_records(name, data_dir, side, validation_split, images=None):
     builder = _builder(name, data_dir)
     training, test = STREAMED[name]
     number = builder.info.splits[training].num_examples
-    if images is not None:
-        check_subset_size(images, number)
-        number = images
-    kept = number - round(validation_split * number)
+    used = number if images is None else check_subset_size(images, number)
+    validated = round(validation_split * used)
+    first = used if older_draw else number - round(validation_split * number)
+    first -= validated if older_draw else 0
+    tested = builder.info.splits[test].num_examples
     return (
-        Records(builder, training, 0, kept, side),
-        Records(builder, training, kept, number, side),
-        Records(builder, test, 0, builder.info.splits[test].num_examples, side),
+        Records(builder, training, 0, used - validated, side, *reading),
+        Records(builder, training, first, first + validated, side, *reading),
+        Records(builder, test, 0, tested, side, *reading),
         builder.info.features["label"].names,
     )
 

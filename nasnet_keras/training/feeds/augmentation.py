@@ -30,6 +30,15 @@ class Draws:
     squares: np.ndarray
 
 
+def check_batch_size(batch_size, images):
+    """Raises ValueError if there are fewer training images than a batch."""
+    if images < batch_size:
+        raise ValueError(
+            "`batch_size` must not exceed the training images. "
+            f"Received: batch_size={batch_size} for {images} images"
+        )
+
+
 class Sampler:
     """Draws the images of each step, and their crops, flips and cutout.
 
@@ -41,11 +50,7 @@ class Sampler:
     """
 
     def __init__(self, images, batch_size, seed):
-        if images < batch_size:
-            raise ValueError(
-                "`batch_size` must not exceed the training images. "
-                f"Received: batch_size={batch_size} for {images} images"
-            )
+        check_batch_size(batch_size, images)
         self.images = images
         self.batch_size = batch_size
         self.seed = seed
@@ -84,15 +89,34 @@ def padding(side):
     return side // PADDING_DIVISOR
 
 
-def crop_positions(offsets, side):
-    """Returns the rows and the columns of crops, each `(batch, side)`."""
-    span = np.arange(side)
-    return offsets[:, :1] + span, offsets[:, 1:] + span
+def cut_crops(images, offsets, flips, side, border):
+    """Cuts a crop out of each image as if it had a grey border.
 
+    No image with a border is made: that would be half as large again.
 
-def flip_positions(columns, flips):
-    """Reverses the columns of the images that are flipped."""
-    return np.where(flips[:, None], columns[:, ::-1], columns)
+    Args:
+        images: Sequence of uint8 arrays `(length, length, channels)`.
+        offsets: Integers `(batch, 2)`, row and column of the crops, from the
+            corner of the border.
+        flips: Booleans `(batch,)`, whether left and right are exchanged.
+        side: Integer, pixels of the crops.
+        border: Integer, pixels on each side.
+
+    Returns:
+        uint8 array `(batch, side, side, channels)`.
+    """
+    shape = (len(images), side, side, images[0].shape[-1])
+    crops = np.full(shape, GREY, "uint8")
+    corners = (np.asarray(offsets) - border).tolist()
+    for crop, image, (row, column) in zip(crops, images, corners):
+        inside, target = [], []
+        for first, length in ((row, len(image)), (column, image.shape[1])):
+            begin, end = max(first, 0), min(first + side, length)
+            inside.append(slice(begin, end))
+            target.append(slice(begin - first, end - first))
+        crop[tuple(target)] = image[tuple(inside)]
+    crops[flips] = crops[flips, :, ::-1]
+    return crops
 
 
 def cutout_mask(squares, side, cutout):
@@ -108,10 +132,3 @@ def cutout_mask(squares, side, cutout):
         for axis in (0, 1)
     ]
     return ~(inside[0][:, :, None] & inside[1][:, None, :])[..., None]
-
-
-def pad_images(images):
-    """Returns images with a grey border of an eighth on each side."""
-    pad = padding(images.shape[1])
-    border = [(0, 0), (pad, pad), (pad, pad), (0, 0)]
-    return np.pad(images, border, constant_values=GREY)

@@ -5,14 +5,12 @@ import os
 
 import numpy as np
 
-from nasnet_keras.images.files import load_image
-from nasnet_keras.training.feeds.augmentation import GREY, cutout_mask
+from nasnet_keras.training.data.resize import resize_images
 from nasnet_keras.training.feeds.inception import (
     draw_inception,
     inception_image,
 )
-from nasnet_keras.training.feeds.memory import Feed, take_pixels
-from nasnet_keras.training.feeds.pipelines import tf_batches
+from nasnet_keras.training.feeds.memory import Feed
 
 SHUFFLE_BUFFER = 8192  # Encoded images: 1 GB of ImageNet.
 
@@ -24,17 +22,13 @@ class DecodingFeed(Feed):
     give the same images.
 
     Args: see `Feed`; images may be `ImageFiles`. Without Inception's
-        augmentation, the centre crop of each file is used.
+        augmentation, each file is read as its `ImageFiles` say.
     """
 
     workers = os.cpu_count() or 1
 
-    def batch(self, step):
-        """Returns the images and one-hot labels of a step, as arrays."""
-        images, labels = self._arrays(step)
-        return images, self.repeated(labels)
-
-    def _arrays(self, step):
+    def arrays(self, step):
+        """Returns the images and one-hot labels of a step."""
         indices = self.sampler.indices(step)
         if isinstance(self.images, np.ndarray):
             sources = list(self.images[indices])
@@ -52,11 +46,10 @@ class DecodingFeed(Feed):
         """
         if self.recipe.augmentation == "inception":
             return self._inception(step, sources)
-        side = self.resized_side(self.side(step))
-        images = [load_image(source, side, crop=1.0) for source in sources]
-        canvas = self.padded(np.stack(images).astype("uint8"))
-        _, *pixels = self.plan(step)
-        return take_pixels(canvas, np.arange(len(sources)), *pixels)
+        # As in memory: decoded at the dataset's size, then resized.
+        images = np.stack([self.images.decode(source) for source in sources])
+        resized = resize_images(images, self.resized_side(self.side(step)))
+        return self.cropped(step, resized)
 
     def _inception(self, step, sources):
         side = self.side(step)
@@ -68,31 +61,7 @@ class DecodingFeed(Feed):
             )
             for index, source in enumerate(sources)
         ]
-        images = np.stack(images)
-        if not self.recipe.cutout:
-            return images
-        mask = cutout_mask(draws.squares, side, self.recipe.cutout)
-        return np.where(mask, images, np.uint8(GREY))
-
-    def tf_dataset(self, first_step=0):
-        """Returns a `tf.data.Dataset` of all batches from a step on."""
-        return self._mapped(self._steps(first_step), self._arrays)
-
-    def _steps(self, first_step):
-        import tensorflow as tf
-
-        last = self.recipe.epochs * self.steps_per_epoch
-        return tf.data.Dataset.range(first_step, last)
-
-    def _mapped(self, dataset, function):
-        batch = self.recipe.batch_size
-        shapes = ((batch, None, None, 3), (batch, self.classes))
-        dtypes = ("uint8", "float32")
-        batches = tf_batches(dataset, function, dtypes, shapes, self.workers)
-        repeated = batches.map(
-            lambda images, labels: (images, self.repeated(labels))
-        )
-        return repeated.prefetch(2)
+        return self.with_cutout(np.stack(images), draws)
 
 
 class StreamFeed(DecodingFeed):
@@ -116,9 +85,9 @@ class StreamFeed(DecodingFeed):
         epoch, skipped = divmod(first_step, self.steps_per_epoch)
         epochs = tf.data.Dataset.range(epoch, self.recipe.epochs)
         batches = epochs.flat_map(self._shuffler()).skip(skipped)
-        numbered = tf.data.Dataset.zip((self._steps(first_step), batches))
+        numbered = tf.data.Dataset.zip((self.steps(first_step), batches))
         flat = numbered.map(lambda step, batch: (step, *batch))
-        return self._mapped(flat, self._decode)
+        return self.mapped(flat, self._decode)
 
     def _shuffler(self):
         """Returns a function: epoch -> its batches of encoded images."""

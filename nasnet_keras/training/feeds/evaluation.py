@@ -16,10 +16,10 @@ def evaluation_batches(
     part,
     side,
     batch_size,
-    crop=CROP,
+    crop=None,
     classes=None,
     copies=1,
-    interpolation=INTERPOLATION,
+    interpolation=None,
     channels=3,
 ):
     """Returns the batches of a part, for `evaluate`, `predict` or validation.
@@ -28,11 +28,13 @@ def evaluation_batches(
         part: A part of a `Dataset`: images and labels.
         side: Integer, pixels.
         batch_size: Integer; the last batch may be smaller.
-        crop: Float, the fraction of the shorter side of image files that is
-            kept, see `nasnet_keras.images.files`. Arrays are not cropped.
+        crop: How much of image files is kept, see
+            `nasnet_keras.images.files`; by default, what the part says. Arrays
+            are not cropped.
         classes: Optional integer, for one-hot labels of so many classes.
         copies: Integer, how often each batch repeats the labels.
-        interpolation: `"bicubic"` or `"bilinear"`, of images in files.
+        interpolation: `"bicubic"` or `"bilinear"`, of images in files; by
+            default, what the part says.
         channels: 3 or 1 (grey), of images in files.
 
     Returns:
@@ -63,17 +65,19 @@ class EvaluationFeed:
         part,
         side,
         batch_size,
-        crop=CROP,
+        crop=None,
         classes=None,
-        interpolation=INTERPOLATION,
+        interpolation=None,
         channels=3,
     ):
         self.images, self.labels = part
         self.side = side
         self.batch_size = batch_size
-        self.crop = crop
+        self.crop = crop or getattr(self.images, "crop", CROP)
         self.classes = classes
-        self.interpolation = interpolation
+        self.interpolation = interpolation or getattr(
+            self.images, "interpolation", INTERPOLATION
+        )
         self.channels = channels
         if isinstance(self.images, np.ndarray):
             self.images = resize_images(self.images, side)

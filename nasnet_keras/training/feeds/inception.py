@@ -15,9 +15,9 @@ import dataclasses
 import math
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from nasnet_keras.images.files import converted
+from nasnet_keras.images.opening import open_image, upright
 
 AREA = (0.08, 1.0)
 ASPECT_RATIO = (3 / 4, 4 / 3)
@@ -182,21 +182,13 @@ def _cropped(source, draws, index, side):
         height, width = source.shape[:2]
         box = crop_box(draws, index, width, height)
         return _resized(Image.fromarray(source), box, side)
-    try:
-        with Image.open(source) as image:
-            transposed = image.getexif().get(ORIENTATION) in TRANSPOSED
-            width, height = image.size[::-1] if transposed else image.size
-            box = crop_box(draws, index, width, height)
-            shrink(image, min(box[2] - box[0], box[3] - box[1]) // side)
-            ImageOps.exif_transpose(image, in_place=True)
-            if image.mode != "RGB":
-                image = converted(image, "RGB")
-            image.load()
-    except Exception as error:
-        # Pillow's decoders raise many kinds of errors on damaged files.
-        raise ValueError(
-            f"{source} cannot be read as an image: {error}"
-        ) from error
+    with open_image(source) as image:
+        transposed = image.getexif().get(ORIENTATION) in TRANSPOSED
+        width, height = image.size[::-1] if transposed else image.size
+        box = crop_box(draws, index, width, height)
+        shrink(image, min(box[2] - box[0], box[3] - box[1]) // side)
+        image = upright(image, "RGB")
+        image.load()
     scales = (image.width / width, image.height / height) * 2
     box = [length * scale for length, scale in zip(box, scales)]
     return _resized(image, box, side)

@@ -1,8 +1,11 @@
 """Augmented batches of images in memory, by tf.data or by NumPy.
 
-Both pipelines use the draws of `augmentation.Sampler` and give the same
-batches.
+Both pipelines call the same NumPy function and give the same batches. The
+images are held once: batches are cut out of the dataset's own array, unless
+the recipe resizes it.
 """
+
+import threading
 
 import keras
 import numpy as np
@@ -11,14 +14,11 @@ from nasnet_keras.training.data.resize import resize_images
 from nasnet_keras.training.feeds.augmentation import (
     GREY,
     Sampler,
-    crop_positions,
+    cut_crops,
     cutout_mask,
-    flip_positions,
-    pad_images,
+    padding,
 )
-from nasnet_keras.training.feeds.pipelines import NumPyBatches
-
-PLAN_TYPES = ("int32", "int32", "int32", "bool")  # Of what `Feed.plan` returns.
+from nasnet_keras.training.feeds.pipelines import NumPyBatches, tf_batches
 
 
 class Feed:
@@ -42,7 +42,8 @@ class Feed:
         self.recipe = recipe
         self.copies = copies
         self.sampler = Sampler(len(self.images), recipe.batch_size, seed)
-        self._canvas = (None, None)
+        self._resized = (None, None)
+        self._resizing = threading.Lock()
 
     @property
     def steps_per_epoch(self):
@@ -53,14 +54,14 @@ class Feed:
         """Returns the side of the images in a step, in pixels."""
         return self.recipe.size_in(step // self.steps_per_epoch)
 
-    def canvas(self, side):
-        """Returns all images, resized and padded for crops of a side."""
-        cached_side, images = self._canvas
-        if cached_side != side:
-            resized = resize_images(self.images, self.resized_side(side))
-            images = self.padded(resized)
-            self._canvas = (side, images)
-        return images
+    def resized(self, side):
+        """Returns all images, resized for crops of a side."""
+        side = self.resized_side(side)
+        with self._resizing:  # Of several threads, one resizes.
+            if self._resized[0] != side:
+                self._resized = (None, None)  # Not two of them at a time.
+                self._resized = (side, resize_images(self.images, side))
+            return self._resized[1]
 
     def resized_side(self, side):
         """Returns the side to which images are resized before the crop."""
@@ -68,36 +69,45 @@ class Feed:
         upsampled = recipe.upsample and recipe.augmentation == "cifar"
         return side + side // 4 if upsampled else side
 
-    def padded(self, images):
-        """Returns images with a border if the recipe pads them."""
-        recipe = self.recipe
-        if recipe.augmentation == "none" or recipe.upsample:
-            return images
-        return pad_images(images)
+    def cropped(self, step, images):
+        """Returns the augmented images of a step.
 
-    def plan(self, step):
-        """Returns the pixels that a step uses.
+        Args:
+            step: Integer.
+            images: Sequence of uint8 arrays, resized for the step.
 
         Returns:
-            Tuple: indices `(batch,)`, rows and columns `(batch, side)`, and
-            the cutout mask `(batch, side, side, 1)`, `False` where pixels are
-            greyed out.
+            uint8 array `(batch, side, side, channels)`.
         """
-        side = self.side(step)
+        side, recipe = self.side(step), self.recipe
         draws = self.sampler.draw(step, side)
         offsets, flips = draws.offsets, draws.flips
-        if self.recipe.augmentation == "none":
+        if recipe.augmentation == "none":
             offsets, flips = np.zeros_like(offsets), np.zeros_like(flips)
-        rows, columns = crop_positions(offsets, side)
-        columns = flip_positions(columns, flips)
+        bordered = recipe.augmentation == "cifar" and not recipe.upsample
+        border = padding(side) if bordered else 0
+        crops = cut_crops(images, offsets, flips, side, border)
+        return self.with_cutout(crops, draws)
+
+    def with_cutout(self, images, draws):
+        """Greys a square of each image, if the recipe does so."""
+        if not self.recipe.cutout:
+            return images
+        side = images.shape[1]
         mask = cutout_mask(draws.squares, side, self.recipe.cutout)
-        return draws.indices, rows, columns, mask
+        return np.where(mask, images, np.uint8(GREY))
+
+    def arrays(self, step):
+        """Returns the images and one-hot labels of a step."""
+        indices = self.sampler.indices(step)
+        images = self.resized(self.side(step))
+        crops = self.cropped(step, [images[index] for index in indices])
+        return crops, self.one_hot(self.labels[indices])
 
     def batch(self, step):
-        """Returns the images and one-hot labels of a step, as arrays."""
-        indices, *pixels = self.plan(step)
-        images = take_pixels(self.canvas(self.side(step)), indices, *pixels)
-        return images, self.repeated(self.one_hot(self.labels[indices]))
+        """Returns the images and labels of a step, as Keras takes them."""
+        images, labels = self.arrays(step)
+        return images, self.repeated(labels)
 
     def one_hot(self, labels):
         """Returns float32 `(batch, classes)`."""
@@ -115,59 +125,23 @@ class Feed:
 
     def tf_dataset(self, first_step=0):
         """Returns a `tf.data.Dataset` of all batches from a step on."""
-        dataset = None
-        for begin, end in self._stages():
-            if end > first_step:
-                stage = self._tf_stage(max(begin, first_step), end)
-                first = dataset is None
-                dataset = stage if first else dataset.concatenate(stage)
-        return dataset.prefetch(4)
+        return self.mapped(self.steps(first_step), self.arrays)
 
-    def _stages(self):
-        """Ranges of steps in which all images have the same size."""
-        epochs = [n for n, _ in self.recipe.growing_sizes]
-        ends = np.cumsum([*epochs, self.recipe.epochs - sum(epochs)])
-        ends = [int(end) * self.steps_per_epoch for end in ends]
-        return list(zip([0, *ends], ends))
-
-    def _tf_stage(self, begin, end):
+    def steps(self, first_step):
+        """Returns a `tf.data.Dataset` of the numbers of the steps."""
         import tensorflow as tf
 
-        side, channels = self.side(begin), self.images.shape[-1]
-        batch = self.recipe.batch_size
-        canvas = tf.constant(self.canvas(side))
-        labels = tf.constant(self.labels, "int32")
+        last = self.recipe.epochs * self.steps_per_epoch
+        return tf.data.Dataset.range(first_step, last)
 
-        def apply(step):
-            indices, rows, columns, mask = tf.numpy_function(
-                lambda step: [
-                    array.astype(dtype)
-                    for array, dtype in zip(self.plan(step), PLAN_TYPES)
-                ],
-                [step],
-                PLAN_TYPES,
-                stateful=False,
-            )
-            rows.set_shape((batch, side))
-            columns.set_shape((batch, side))
-            chosen = tf.gather(canvas, indices)
-            chosen = tf.gather(chosen, rows, axis=1, batch_dims=1)
-            chosen = tf.gather(chosen, columns, axis=2, batch_dims=1)
-            chosen = tf.where(mask, chosen, tf.constant(GREY, tf.uint8))
-            # Not the side: other stages have other sides.
-            chosen.set_shape((batch, None, None, channels))
-            indices.set_shape((batch,))
-            one_hot = tf.one_hot(tf.gather(labels, indices), self.classes)
-            return chosen, self.repeated(one_hot)
-
-        return tf.data.Dataset.range(begin, end).map(
-            apply, num_parallel_calls=2, deterministic=True
+    def mapped(self, dataset, function):
+        """Returns the batches that a function makes of each element."""
+        batch, channels = self.recipe.batch_size, self.images.shape[-1]
+        # Not the side: it may grow.
+        shapes = ((batch, None, None, channels), (batch, self.classes))
+        dtypes = ("uint8", "float32")
+        batches = tf_batches(dataset, function, dtypes, shapes, self.workers)
+        repeated = batches.map(
+            lambda images, labels: (images, self.repeated(labels))
         )
-
-
-def take_pixels(canvas, indices, rows, columns, mask):
-    """Returns the images that `Feed.plan` describes, cut from a canvas."""
-    images = canvas[
-        indices[:, None, None], rows[:, :, None], columns[:, None, :]
-    ]
-    return np.where(mask, images, np.uint8(GREY))
+        return repeated.prefetch(2)

@@ -3,6 +3,7 @@
 import dataclasses
 import numbers
 
+CROP = 0.875  # TF-slim's, of evaluation.
 OPTIMIZERS = ("sgd", "rmsprop")
 SCHEDULES = ("cosine", "exponential", "constant")
 AUGMENTATIONS = ("none", "cifar", "inception")
@@ -134,6 +135,14 @@ class Recipe:
     def preprocessing(self) -> bool | str:
         """The value of NASNet's `include_preprocessing`."""
         return "whiten" if self.whiten else True
+
+    @property
+    def crop(self) -> float:
+        """How much of image files is kept to validate and test.
+
+        Inception's training crops show objects larger than whole images do.
+        """
+        return CROP if self.augmentation == "inception" else 1.0
 
     def _check(self, name, valid, description):
         if not valid:

@@ -27,6 +27,8 @@ from nasnet_keras.search.spaces import SearchSpace
 from nasnet_keras.training.data.dataset import Dataset
 from nasnet_keras.training.feeds.make import make_feed
 
+# First words of spawn keys, see `nasnet_keras.search.oracles.core`.
+GENOTYPES, CHOICES = 1, 2
 SNAPSHOT = "shared_weights.npz"
 # ENAS' learning rate and clipping. The gradients of different architectures
 # differ much: without clipping the first steps diverge.
@@ -188,16 +190,25 @@ class SharedWeights(Evaluator):
 
     def _random_genotypes(self):
         points = [
-            self.space.sample(np.random.default_rng([self.seed, 2, i]))
+            self.space.sample(self._stream(GENOTYPES, i))
             for i in range(self.rounds.warm_up_steps)
         ]
         return [self.space.to_genotype(point) for point in points]
 
+    def _stream(self, purpose, number):
+        """A random generator that no oracle and no feed has.
+
+        Theirs are `[seed, ...]`; `[seed, 2, 0]` would be the one `[seed, 2]`,
+        from which random search draws its trial 2.
+        """
+        stream = np.random.SeedSequence(self.seed, spawn_key=(purpose, number))
+        return np.random.default_rng(stream)
+
     def _train(self, steps, genotypes):
         """Trains; each step uses a random one of the genotypes."""
         for step in range(self._steps, self._steps + steps):
-            rng = np.random.default_rng([self.seed, 3, step])
-            genotype = genotypes[rng.integers(len(genotypes))]
+            choice = self._stream(CHOICES, step).integers(len(genotypes))
+            genotype = genotypes[choice]
             self.supernet.train(genotype, *self._feed.batch(step))
         # At least 1: at 0 steps the warm-up is still due.
         self._steps += max(steps, 1)

@@ -6,10 +6,8 @@ import pytest
 from nasnet_keras.training.feeds.augmentation import (
     GREY,
     Sampler,
-    crop_positions,
+    cut_crops,
     cutout_mask,
-    flip_positions,
-    pad_images,
 )
 
 
@@ -68,12 +66,25 @@ def test_each_crop_occurs_and_half_are_flipped():
     assert len(np.unique(squares, axis=0)) == 32 * 32
 
 
-def test_positions_of_crops_and_flips():
-    rows, columns = crop_positions(np.array([[0, 2], [1, 0]]), 3)
-    assert rows.tolist() == [[0, 1, 2], [1, 2, 3]]
-    assert columns.tolist() == [[2, 3, 4], [0, 1, 2]]
-    flipped = flip_positions(columns, np.array([True, False]))
-    assert flipped.tolist() == [[4, 3, 2], [0, 1, 2]]
+def test_crops_are_those_of_an_image_with_a_grey_border():
+    """Every crop, flipped or not, cut out of an image that has the border."""
+    image = np.arange(16 * 16 * 3).reshape(16, 16, 3).astype("uint8")
+    bordered = np.full((20, 20, 3), GREY, "uint8")
+    bordered[2:-2, 2:-2] = image
+    offsets = np.array([(i, j) for i in range(5) for j in range(5)] * 2)
+    flips = np.arange(50) < 25
+    crops = cut_crops([image] * 50, offsets, flips, 16, border=2)
+    assert crops.dtype == np.uint8
+    for crop, (top, left), flip in zip(crops, offsets, flips):
+        expected = bordered[top : top + 16, left : left + 16]
+        expected = expected[:, ::-1] if flip else expected
+        np.testing.assert_array_equal(crop, expected)
+
+
+def test_crops_of_a_larger_image_have_no_border():
+    image = np.arange(20 * 20).reshape(20, 20, 1).astype("uint8")
+    (crop,) = cut_crops([image], [(3, 4)], np.array([False]), 16, border=0)
+    np.testing.assert_array_equal(crop, image[3:19, 4:20])
 
 
 @pytest.mark.parametrize(
@@ -89,15 +100,6 @@ def test_cutout_reaches_over_the_border(center, area):
 
 def test_no_cutout_leaves_all():
     assert cutout_mask(np.array([[3, 4]]), 8, 0).all()
-
-
-def test_padding_is_grey():
-    images = np.arange(2 * 16 * 16 * 3, dtype="uint32").reshape(2, 16, 16, 3)
-    padded = pad_images(images.astype("uint8"))
-    assert padded.shape == (2, 20, 20, 3)
-    np.testing.assert_array_equal(padded[:, 2:-2, 2:-2], images % 256)
-    padded[:, 2:-2, 2:-2] = GREY
-    assert (padded == GREY).all()
 
 
 def test_a_batch_larger_than_the_data_is_named():

@@ -1,0 +1,19 @@
+"""Lines for the user on standard error, whatever names they hold."""
+
+import sys
+from typing import TextIO
+
+
+def notice(line: str) -> None:
+    """Prints a line on standard error."""
+    print(printable(line, sys.stderr), file=sys.stderr, flush=True)
+
+
+def printable(text: str, stream: TextIO) -> str:
+    r"""Returns a text that a stream can print.
+
+    Names of files need not be valid text, and a terminal need not have every
+    letter: what it cannot print is shown as `\xe9` or `\udce9`.
+    """
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
