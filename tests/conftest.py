@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import runpy
 import signal
 import sys
 
@@ -73,6 +74,15 @@ def shared_data():
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def odd_folders(shared_data, tmp_path_factory):
+    """The image folders of `odd_images/make.py`: not to be changed."""
+    folder = tmp_path_factory.mktemp("odd")
+    make = runpy.run_path(str(shared_data("odd_images", "make.py")))["make"]
+    make(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -29,11 +29,20 @@ def test_evaluation_sees_all_in_order(options, photos):
         if options:
             labels = labels[1].argmax(axis=1)
         for image, label in zip(images, labels):
-            expected = load_image(photos.test[0].path(seen), 20)
+            expected = load_image(photos.test[0].path(seen), 20, photos.crop)
             np.testing.assert_array_equal(image, expected)
             assert label == photos.test[1][seen]
             seen += 1
     assert seen == len(photos.test[1]) == 12
+
+
+def test_the_crop_is_that_of_the_files_unless_it_is_given(photos):
+    files, labels = photos.test
+    for crop, given in (("squash", None), (0.5, None), (1.0, "squash")):
+        part = files.with_crop(crop), labels
+        images, _ = EvaluationFeed(part, 20, 5, given).batch(0)
+        expected = load_image(files.path(0), 20, given or crop)
+        np.testing.assert_array_equal(images[0], expected)
 
 
 def test_evaluation_of_arrays(photo_folder):
