@@ -109,7 +109,10 @@ def test_a_search_goes_on(copy):
     assert list(after[2]) == list(before[1])
     words = shlex.split("--top 1 --cells-per-stack 1 --filters 2 --epochs 1")
     assert call("retrain", folder, *words, "--batch-size", 60) == 0
-    assert (folder / "model.keras").is_file()
+    about = read_about(folder / "model.keras")
+    assert about["crop"] == 1.0 and about["interpolation"] == "bicubic"
+    drawn = {"validation_split": 0.2, "images": 300, "older_draw": 0}
+    assert drawn.items() <= about["data"].items()
 
 
 def test_a_policy_goes_on(copy):

@@ -84,3 +84,31 @@ def test_wrong_arguments_are_named(tmp_path, capsys):
     assert "does not fit in memory" in capsys.readouterr().err
     assert convert(tmp_path / "nothing", tmp_path / "a.npz") == 2
     assert "nothing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name", ["exif", "grey16", "imbalance", "latin1_name", "train_val_test"]
+)
+def test_odd_folders(name, odd_folders, tmp_path):
+    """The file has the parts and pixels that a training on the folder has."""
+    path = tmp_path / "images.npz"
+    assert not convert(odd_folders / name, path, "--image-size", 8)
+    assert_equal(
+        load_dataset(str(odd_folders / name), image_size=8),
+        load_dataset(str(path)),
+    )
+
+
+@pytest.mark.parametrize("name", ["bomb", "cut", "empty_file", "html"])
+def test_a_file_that_is_no_image_is_named(name, odd_folders, tmp_path, capsys):
+    assert convert(odd_folders / name, tmp_path / "images.npz") == 2
+    assert "cannot be read as an image" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_crop_is_kept(odd_folders, tmp_path):
+    path = tmp_path / "images.npz"
+    options = ("--image-size", 8, "--crop", "squash")
+    assert not convert(odd_folders / "wide", path, *options)
+    dataset = load_dataset(path)
+    assert dataset.crop == "squash" and (dataset.train[0] != 128).any()

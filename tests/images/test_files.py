@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nasnet_keras.images.files import image_files, load_image
+from nasnet_keras.images.files import (
+    SUFFIXES,
+    describe_unused,
+    find_images,
+    image_files,
+    image_size,
+    load_image,
+    visible_folders,
+)
 
 RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -141,20 +149,6 @@ def test_grey(tmp_path):
     assert np.abs(grey - GREY).max() <= 1
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_sixteen_bits_are_scaled(tmp_path, suffix):
-    pixels = np.full((16, 16), 128 * 257, "uint16")
-    path = save(Image.fromarray(pixels), tmp_path / f"image.{suffix}")
-    assert (load_image(path, 8) == 128).all()
-
-
-def test_pixels_of_no_known_range_are_refused(tmp_path):
-    image = Image.fromarray(np.zeros((9, 9), "float32"))
-    path = save(image, tmp_path / "image.tif")
-    with pytest.raises(ValueError, match=r"image\.tif .*mode 'F'"):
-        load_image(path, 8)
-
-
 def test_exif_orientation(tmp_path):
     """Photographs are turned upright: left of this one was its top."""
     pixels = np.zeros((40, 40, 3), "uint8")
@@ -199,6 +193,9 @@ def test_files_that_are_no_images(tmp_path):
         {"side": 2.5},
         {"crop": 0},
         {"crop": 1.1},
+        {"crop": "squeeze"},
+        {"crop": True},
+        {"side": True},
         {"interpolation": "nearest"},
         {"channels": 4},
     ],
@@ -214,3 +211,69 @@ def test_image_files(tmp_path):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "inner.png").mkdir()
     assert [path.name for path in image_files(tmp_path)] == ["a.png", "b.JPEG"]
+
+
+def test_every_suffix_is_one_that_pillow_opens():
+    Image.init()
+    formats = Image.registered_extensions()
+    assert {".webp", ".tif", ".tiff", ".jfif", ".jpe", ".ppm"} < set(SUFFIXES)
+    for suffix in SUFFIXES:
+        assert formats[suffix] in Image.OPEN or suffix == ".mpo"
+
+
+@pytest.mark.parametrize("suffix", sorted({*SUFFIXES} - {".apng", ".psd"}))
+def test_a_file_of_every_suffix_is_read(suffix, tmp_path):
+    """Those that Pillow can write; JPEG changes colours a little."""
+    image = Image.new("L" if suffix == ".pgm" else "RGB", (32, 32), "white")
+    image = image.convert("1") if suffix == ".pbm" else image
+    path = save(image, tmp_path / f"image{suffix}")
+    assert (load_image(path, 8) >= 253).all()
+    assert image_files(tmp_path) == [path]
+
+
+def test_squash_keeps_the_whole_image(tmp_path):
+    """As Pillow resizes it, whatever its proportions."""
+    image = noise(120, 30)
+    path = save(image, tmp_path / "image.png")
+    for name, resampling in RESAMPLING.items():
+        expected = np.asarray(image.resize((16, 16), resampling))
+        actual = load_image(path, 16, "squash", name)
+        np.testing.assert_array_equal(actual, expected)
+
+
+def test_numpy_numbers_are_accepted(tmp_path):
+    path = save(noise(40, 30), tmp_path / "image.png")
+    actual = load_image(path, np.int64(8), np.float32(0.5))
+    np.testing.assert_array_equal(actual, load_image(path, 8, 0.5))
+
+
+def test_size_is_read_from_the_header(tmp_path):
+    path = save(noise(40, 30), tmp_path / "image.jpg")
+    path.write_bytes(path.read_bytes()[:-20])  # Its pixels are cut short.
+    assert image_size(path) == (40, 30)
+
+
+def write(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+
+
+def relative(folder, paths):
+    return [path.relative_to(folder).as_posix() for path in paths]
+
+
+def test_images_of_deeper_folders_are_found_once(tmp_path):
+    """Though links lead back, or round in circles; hidden ones are not."""
+    write(tmp_path, "b.png", "a/c.JPG", "a/deep/d.webp", ".git/e.png")
+    write(tmp_path, "__MACOSX/f.png", "a/Thumbs.db", "a/._c.JPG", "a/notes.md")
+    (tmp_path / "a" / "back").symlink_to(tmp_path)
+    (tmp_path / "a" / "loop.png").symlink_to("loop.png")
+    (tmp_path / "link.png").symlink_to("b.png")
+    images, others = find_images(tmp_path)
+    expected = ["a/c.JPG", "a/deep/d.webp", "b.png", "link.png"]
+    assert relative(tmp_path, images) == expected
+    assert relative(tmp_path, others) == ["a/loop.png", "a/notes.md"]
+    assert relative(tmp_path, visible_folders(tmp_path)) == ["a"]
+    line = "cats: 2 files not used (.md, no regular .png)"
+    assert describe_unused("cats", others) == line

@@ -62,6 +62,40 @@ def test_enqueued_points_come_first():
     assert other.propose(0) == ((2, 2, 2), notes)
 
 
+class Limit:
+    """Refuses the algorithm's own point, so that a random one is taken."""
+
+    def __init__(self, refused):
+        self.refused = refused
+
+    def __call__(self, genotype):
+        return tuple(genotype.values()) != self.refused
+
+    def describe(self):
+        return "none"
+
+
+@pytest.mark.parametrize("seed", [0, 1, 7])
+def test_the_random_point_is_no_draw_of_the_algorithms(seed):
+    """NumPy's `default_rng([s, n])` and `default_rng([s, n, 0])` are one."""
+    space = Cells((f"d{i}", range(1000)) for i in range(3))
+    own = [next(RandomSearch(space, seed=seed).candidates(n)) for n in range(9)]
+    core = Core(Nothing(space, seed=seed), limits=Limit(None))
+    points = [core.propose(number)[0] for number in range(9)]
+    assert len(set(points)) == 9
+    assert not set(points) & {actions for actions, _ in own}
+
+
+class Nothing(Algorithm):
+    """Has no candidates."""
+
+    def candidates(self, number):
+        yield from ()
+
+    def notes_of(self, actions):
+        return {}
+
+
 class Cells(SearchSpace):
     """A space whose genotypes are its values."""
 

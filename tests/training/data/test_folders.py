@@ -72,11 +72,8 @@ def test_unclear_folders_are_refused(names, message, make):
 def test_a_class_may_be_named_like_a_part(make, capsys):
     """CIFAR-100 has such a class: its folder holds the images itself."""
     folder = make("bus", "train", "tram")
-    assert load_dataset(folder, image_size=8).classes == (
-        "bus",
-        "train",
-        "tram",
-    )
+    classes = load_dataset(folder, image_size=8).classes
+    assert classes == ("bus", "train", "tram")
     assert "train holds images itself and is a class" in capsys.readouterr().err
 
 

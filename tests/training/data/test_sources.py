@@ -103,6 +103,22 @@ def test_a_failed_download_says_what_to_do(
         load_dataset("cifar100")
 
 
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_without_network_it_says_so_at_once(name, tmp_path, monkeypatch):
+    """TensorFlow Datasets would retry for minutes."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # No server.
+    retried = []
+    monkeypatch.setattr(
+        tfds.core.DatasetBuilder,
+        "download_and_prepare",
+        lambda *args, **kwargs: retried.append(args),
+    )
+    with pytest.raises(ValueError, match=r"cannot be downloaded.*`data_dir`"):
+        load_dataset(name, data_dir=tmp_path)
+    assert not retried
+
+
 def test_names_of_classes(shared_data):
     for names, number in zip(CIFAR_CLASSES.values(), (10, 100)):
         assert len(set(names)) == number and list(names) == sorted(names)

@@ -9,6 +9,7 @@ from nasnet_keras.search import (
     Rounds,
     SharedWeights,
 )
+from nasnet_keras.search.evaluators.shared import evaluator as shared
 from nasnet_keras.training.data import load_dataset
 
 SPACE = NASNetSpace(
@@ -103,3 +104,19 @@ def test_resumed_equals_uninterrupted(
 def test_rounds_out_of_range():
     with pytest.raises(ValueError, match="children=0"):
         Rounds(children=0)
+
+
+def test_its_draws_are_those_of_no_oracle_and_no_feed(digits):
+    """NumPy's `default_rng([s, 2])` and `default_rng([s, 2, 0])` are one."""
+    evaluator = make(digits)
+    own = {
+        evaluator._stream(purpose, number).integers(2**63)
+        for purpose in (shared.GENOTYPES, shared.CHOICES)
+        for number in range(20)
+    }
+    others = {
+        np.random.default_rng([0, *words]).integers(2**63)
+        for n in range(6)
+        for words in ([n], *([n, i] for i in range(20)))
+    }
+    assert len(own) == 40 and not own & others
