@@ -47,8 +47,8 @@ SEARCH = (
     "1 --trials 3 --trials-per-process 0 --filters 2 --no-compare"
 )
 TRAIN = (
-    "train --data digits --image-size 8 --images 100 --batch-size 45 --epochs 2 "
-    "--recipe cifar10_short --drop-path-rate 0 --precision float32"
+    "train --data digits --image-size 8 --images 100 --batch-size 45 "
+    "--epochs 2 --recipe cifar10_short --drop-path-rate 0 --precision float32"
 )
 COMMANDS = {"search": SEARCH.split(), "training": TRAIN.split()}
 
@@ -254,7 +254,9 @@ def main():
     args = parser.parse_args()
     make_tiny()
     found = {}
-    print("| kind | races | failures | kills | failures |\n|---|---|---|---|---|")
+    print(
+        "| kind | races | failures | kills | failures |\n|---|---|---|---|---|"
+    )
     for kind in args.kind or COMMANDS:
         races = races_of(kind, args.rounds)
         kills, failures = kills_of(kind, args.every)

@@ -3,14 +3,16 @@
 A line counts once its newline is on disk. An unfinished line of a killed
 process is cut off before the next line is written.
 
-A line begins with the checksum of its record, `{"crc": "0a1b2c3d", "trial": 0`.
-Those of earlier versions have none: they begin with `"trial"`.
+A line begins with the checksum of what follows,
+`{"crc": "0a1b2c3d", "trial": ...}`. Those of earlier versions have none: they
+begin with `"trial"`.
 """
 
 from __future__ import annotations
 
 import os
 import pathlib
+import re
 import zlib
 from typing import Any
 
@@ -23,6 +25,8 @@ from nasnet_keras.runs.files import (
 from nasnet_keras.runs.lock import FolderInUseError, lock
 
 CHECKSUM = "crc"
+# With the CRC-32 of the bytes that follow.
+HEAD = re.compile(rb'\{"crc": "([0-9a-f]{8})", ')
 FIRST_KEY = "trial"  # Of a line without checksum.
 
 
@@ -92,8 +96,9 @@ class Journal:
 
 def to_line(record: dict[str, Any]) -> bytes:
     """Returns the line of a record, with its newline."""
-    line = json_text({CHECKSUM: _checksum(record), **record})
-    return line.encode() + b"\n"
+    rest = json_text(record).encode()[1:]
+    head = f'{{"{CHECKSUM}": "{zlib.crc32(rest):08x}", '
+    return head.encode() + rest + b"\n"
 
 
 def finished_lines(content: bytes) -> bytes:
@@ -126,18 +131,14 @@ def _parse_line(line, place):
         "their trials are evaluated again."
     )
     record = parse_json(line, place, remedy=remedy)
-    first = next(iter(record), None)
-    if first == CHECKSUM:
-        valid = record.pop(CHECKSUM) == _checksum(record)
+    head = HEAD.match(line)
+    if head:
+        valid = int(head[1], 16) == zlib.crc32(line[head.end() :])
+        del record[CHECKSUM]
     else:
-        valid = first == FIRST_KEY
+        valid = next(iter(record), None) == FIRST_KEY
     if not valid:
         raise DamagedFileError(
             f"{place} is damaged: its content and checksum differ. {remedy}"
         )
     return record
-
-
-def _checksum(record):
-    """Returns the CRC-32 of a record, as eight hexadecimal digits."""
-    return f"{zlib.crc32(json_text(record).encode()):08x}"
