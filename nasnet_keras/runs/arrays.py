@@ -54,7 +54,7 @@ def read_arrays(
         return None
     if known is not None and known != _checksum([*arrays, state]):
         return None
-    return (arrays, state) if state.dtype.kind in "iu" else None
+    return (arrays, state) if arrays and state.dtype.kind in "iu" else None
 
 
 def fit_into(

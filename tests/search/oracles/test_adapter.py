@@ -220,12 +220,17 @@ def test_a_small_space_is_searched_whole(oracle, tmp_path):
     assert len(set(points[:32])) == 32 and points[32] in points[:32]
 
 
-def test_a_damaged_snapshot_is_no_loss(tmp_path):
+def test_a_damaged_snapshot_is_no_loss(tmp_path, capsys):
     whole = search("ppo", tmp_path / "whole", 14)
     search("ppo", tmp_path / "parts", 9)
     snapshot = tmp_path / "parts" / "run" / "controller.npz"
     snapshot.write_bytes(snapshot.read_bytes()[:100])
+    capsys.readouterr()
     assert outcome(search("ppo", tmp_path / "parts", 14)) == outcome(whole)
+    errors = capsys.readouterr().err.splitlines()
+    assert errors == [
+        f"{snapshot} is damaged: the policy is learned anew from trials.jsonl"
+    ]
 
 
 def test_the_policy_learns_through_the_oracle(tmp_path):
