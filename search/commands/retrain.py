@@ -97,9 +97,7 @@ def _retrain(args, recorded, recipe):
     from nasnet_keras.search.results import open_search
     from nasnet_keras.search.retraining import CARD, retrain
 
-    space = make_space(recorded)
-    results = open_search(args.directory, space)
-    _check_space(results, space)
+    results = open_search(args.directory, make_space(recorded))
     if os.path.isabs(recorded.dataset) and not os.path.exists(recorded.dataset):
         raise ValueError(
             f"The data of the search are no longer at {recorded.dataset}. Say "
@@ -118,19 +116,6 @@ def _retrain(args, recorded, recipe):
         verbose=1 if sys.stdout.isatty() else 2,
     )
     print("\n" + (args.directory / CARD).read_text())
-
-
-def _check_space(results, space):
-    from nasnet_keras.runs.folder import differences
-
-    expected = results.configuration.get("space")
-    received = space.to_dict()
-    if expected != received:
-        raise ValueError(
-            f"The search in {results.folder} had another space. --space must "
-            "name its own. They differ in:\n  "
-            + "\n  ".join(differences(expected, received))
-        )
 
 
 def _check_data(results, dataset):
