@@ -4,14 +4,14 @@ Keras has no place for these: they are in an additional member of the archive,
 `about.json`.
 """
 
-import json
 import os
 import pathlib
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from nasnet_keras.presets.types import Preset
-from nasnet_keras.runs.files import replacing
+from nasnet_keras.runs.files import json_text, parse_json, replacing
 
 if TYPE_CHECKING:
     import keras
@@ -35,7 +35,7 @@ def save_model(
         model.save(temporary)
         if about is not None:
             with zipfile.ZipFile(temporary, "a") as archive:
-                archive.writestr(ABOUT, json.dumps(about, indent=1))
+                archive.writestr(ABOUT, json_text(about, indent=1))
 
 
 def load_model(path: PathLike, compile: bool = False) -> "keras.Model":
@@ -106,6 +106,6 @@ def read_about(path: PathLike) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             if ABOUT not in archive.namelist():
                 return {}
-            return json.loads(archive.read(ABOUT))
-    except (OSError, zipfile.BadZipFile) as error:
+            return parse_json(archive.read(ABOUT), f"{ABOUT} in {path}")
+    except (OSError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is not a .keras file: {error}") from error

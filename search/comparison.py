@@ -1,7 +1,6 @@
 """Compares cells: one recipe, about equal numbers of parameters."""
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nasnet_keras.genotypes import Genotype
-from nasnet_keras.runs.files import write_json
+from nasnet_keras.runs.files import read_json, write_json
 from nasnet_keras.search.evaluators.children import (
     ChildRecipe,
     accuracy,
@@ -50,7 +49,8 @@ def compare(
         Dictionary, label -> dictionary with `filters`, `parameters` and
         `test_accuracy`.
     """
-    known = json.loads(path.read_text()) if path.exists() else {}
+    remedy = "Remove it: its networks are trained again."
+    known = read_json(path, remedy=remedy) if path.exists() else {}
     results: dict[str, dict[str, Any]] = {}
     target = None
     longer = dataclasses.replace(recipe, epochs=EPOCHS_FACTOR * recipe.epochs)

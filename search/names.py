@@ -23,6 +23,8 @@ SPACES = (
 )
 # See `nasnet_keras.search.Reward`.
 COSTS = ("parameters", "macs", "latency_ms")
-# Files in a search's folder: the ended trials, and the configuration.
+# Files in a search's folder: the ended trials, the configuration,
 JOURNAL = "trials.jsonl"
 CONFIG = "config.json"
+# and the trials of the earlier search that it started from.
+EARLIER = "warm_start.jsonl"

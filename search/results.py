@@ -1,16 +1,17 @@
 """The results of a search, in memory and in its folder."""
 
 import dataclasses
-import json
 import os
 import pathlib
 from typing import Any
 
 from nasnet_keras.genotypes import Genotype
-from nasnet_keras.runs.files import write_json
+from nasnet_keras.runs.files import read_json, write_json
+from nasnet_keras.runs.folder import differences
 from nasnet_keras.runs.provenance import provenance
 from nasnet_keras.search.evaluators.rewards import pareto_front
 from nasnet_keras.search.names import CONFIG, JOURNAL
+from nasnet_keras.search.oracles.journal import finished_lines, parse_lines
 from nasnet_keras.search.spaces import SearchSpace
 from nasnet_keras.visualize import plot_genotype, plot_rewards
 
@@ -116,18 +117,28 @@ def open_search(
         space: `SearchSpace` of the search.
 
     Raises:
-        ValueError: If the folder holds no search, or one in which no trial
-            was completed.
+        ValueError: If the folder holds no search, one of another space, or
+            one in which no trial was completed; or a file is damaged.
     """
     directory = pathlib.Path(directory)
     try:
-        configuration = json.loads((directory / CONFIG).read_text())
-        lines = (directory / JOURNAL).read_text().splitlines(keepends=True)
+        configuration = read_json(directory / CONFIG)
+        content = (directory / JOURNAL).read_bytes()
     except OSError as error:
         raise ValueError(f"{directory} holds no search: {error}") from error
+    _check_space(directory, configuration, space)
     # A search that is still running may be writing its last line.
-    records = [json.loads(line) for line in lines if line.endswith("\n")]
+    records = parse_lines(finished_lines(content), directory / JOURNAL)
     results = SearchResults(directory, space, records, configuration)
     if not results.best():
         raise ValueError(f"No trial of {directory} has been completed.")
     return results
+
+
+def _check_space(directory, configuration, space):
+    lines = list(differences(configuration.get("space"), space.to_dict()))
+    if lines:
+        raise ValueError(
+            f"{directory} holds a search of another space. Give its own. They "
+            "differ in:\n  " + "\n  ".join(lines[:9])
+        )

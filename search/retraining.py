@@ -12,7 +12,14 @@ from nasnet_keras.inference.evaluate import NotFiniteError, measure
 from nasnet_keras.layers.image_axes import image_shape
 from nasnet_keras.model_files import load_model, save_model
 from nasnet_keras.networks.build import build_network
-from nasnet_keras.runs.files import write_atomically, write_json
+from nasnet_keras.runs.files import (
+    json_text,
+    read_json,
+    write_atomically,
+    write_json,
+)
+from nasnet_keras.runs.folder import without_data_name
+from nasnet_keras.runs.lock import FolderLock
 from nasnet_keras.runs.provenance import provenance
 from nasnet_keras.search.evaluators.children import choose_stem
 from nasnet_keras.search.evaluators.limits import Network
@@ -68,6 +75,7 @@ def retrain(
             images.
         DivergedError: If all trainings diverged. If only some did, the
             ranking says so.
+        FolderInUseError: If another process works in the search's folder.
     """
     if top < 1:
         raise ValueError(f"`top` must be at least 1. Received: top={top}")
@@ -87,18 +95,21 @@ def retrain(
         channels,
     )
     recipe = dataclasses.replace(recipe, image_size=side)
-    rows, failed = [], []
-    for record in found.best(top):
-        try:
-            rows.append(
-                _train(found, record, network, recipe, dataset, seed, verbose)
-            )
-        except (DivergedError, NotFiniteError) as error:  # Others may converge.
-            failed.append({"trial": record["trial"], "failed": str(error)})
-    if not rows:
-        raise DivergedError(failed[0]["failed"])
-    rows.sort(key=lambda row: -row["val_accuracy"])
-    return _save_winner(found, rows, failed, dataset, recipe)
+    with FolderLock(found.folder):
+        rows, failed = [], []
+        for record in found.best(top):
+            try:
+                row = _train(
+                    found, record, network, recipe, dataset, seed, verbose
+                )
+                rows.append(row)
+            except (DivergedError, NotFiniteError) as error:
+                # Others may converge.
+                failed.append({"trial": record["trial"], "failed": str(error)})
+        if not rows:
+            raise DivergedError(failed[0]["failed"])
+        rows.sort(key=lambda row: -row["val_accuracy"])
+        return _save_winner(found, rows, failed, dataset, recipe)
 
 
 def _train(found, record, network, recipe, dataset, seed, verbose):
@@ -152,9 +163,10 @@ def _winner_config(network, genotype, recipe):
 
 def _check_settings(path, about):
     """Writes the settings; refuses a folder with other settings."""
-    before = json.loads(path.read_text()) if path.is_file() else None
-    about = json.loads(json.dumps(about))  # No tuples.
-    if before and _without_name(before) != _without_name(about):
+    remedy = f"Remove {path.parent}: its cell is trained again."
+    before = read_json(path, remedy=remedy) if path.is_file() else None
+    about = json.loads(json_text(about))  # No tuples.
+    if before and _without_names(before) != _without_names(about):
         raise ValueError(
             f"{path.parent} holds a training with other settings (see "
             f"{path.name} there). Nothing was changed. Remove the folder, or "
@@ -173,9 +185,11 @@ def _with_reading(about, dataset):
     }
 
 
-def _without_name(about):
-    """Removes the genotype's name, which changes if the folder is renamed."""
-    return {**about, "genotype": {**about["genotype"], "name": None}}
+def _without_names(about):
+    """Removes the names of genotype and data, which folders determine."""
+    genotype = dict(about.get("genotype") or {})
+    genotype.pop("name", None)
+    return {**without_data_name(about), "genotype": genotype}
 
 
 def _accuracy(model, part, recipe):
@@ -187,8 +201,7 @@ def _save_winner(found, rows, failed, dataset, recipe):
     """Writes the winner's files; returns its model."""
     path: pathlib.Path = found.folder / rows[0]["folder"] / MODEL_FILE
     model = load_model(path)
-    about = json.loads((path.parent / TRAINING).read_text())
-    about = _with_reading(about, dataset)
+    about = _with_reading(read_json(path.parent / TRAINING), dataset)
     about["accuracy"] = {"validation": rows[0]["val_accuracy"]}
     if len(dataset.test[0]):
         about["accuracy"]["test"] = _accuracy(model, dataset.test, recipe)

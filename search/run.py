@@ -80,24 +80,26 @@ def search(
     tuner = CellTuner(
         oracle_instance, evaluator, directory.parent, directory.name
     )
-    oracle_instance.restore()
-    results = SearchResults(
-        directory, space, oracle_instance.records, oracle_instance.describe()
-    )
-    try:
-        with _progress_context(progress, oracle_instance) as display:
-            tuner.after_trial = functools.partial(
-                _after_trial, results, display
-            )
-            tuner.search()
-    finally:
+    with contextlib.ExitStack() as closing:
+        closing.callback(oracle_instance.close)
+        closing.callback(evaluator.close)
+        oracle_instance.restore()
+        results = SearchResults(
+            directory,
+            space,
+            oracle_instance.records,
+            oracle_instance.describe(),
+        )
         try:
+            with _progress_context(progress, oracle_instance) as display:
+                tuner.after_trial = functools.partial(
+                    _after_trial, results, display
+                )
+                tuner.search()
+        finally:
             if results.best():
                 results.write()
                 results.draw()
-        finally:
-            evaluator.close()
-            oracle_instance.close()
     if not results.best():
         raise RuntimeError(
             f"No trial of {directory} was completed; see the messages in its "

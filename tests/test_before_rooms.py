@@ -106,7 +106,7 @@ def test_a_search_goes_on(copy):
     assert call(*words, "--directory", folder) == 0
     after = records(folder / "trials.jsonl")
     assert after[:2] == before and len(after) == 3
-    assert list(after[2]) == list(before[1])
+    assert list(after[2]) == ["crc", *before[1]]
     words = shlex.split("--top 1 --cells-per-stack 1 --filters 2 --epochs 1")
     assert call("retrain", folder, *words, "--batch-size", 60) == 0
     about = read_about(folder / "model.keras")
@@ -134,7 +134,7 @@ def test_a_policy_goes_on(copy):
     expected = records(DATA / "ppo_trials_of_14.jsonl")
     actual = records(folder / "trials.jsonl")
     for one, other in zip(expected, actual, strict=True):
-        assert list(one) == list(other)
+        assert list(one) == [name for name in other if name != "crc"]
         for key in ("trial", "status", "score", "values", "policy"):
             assert other[key] == one[key]
         assert other["log_prob"] == pytest.approx(one["log_prob"], abs=1e-4)

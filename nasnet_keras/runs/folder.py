@@ -2,10 +2,13 @@
 
 import contextlib
 import json
+import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
+from nasnet_keras.runs.files import is_temporary
+from nasnet_keras.runs.lock import LOCK, FolderLock
 from nasnet_keras.runs.log import stderr_to_log
 
 LOG = "log"
@@ -13,9 +16,12 @@ LOG = "log"
 
 @contextlib.contextmanager
 def run_folder(
-    directory: pathlib.Path, marker: str, what: str
+    directory: pathlib.Path,
+    marker: str,
+    what: str,
+    begun: Collection[str] = (),
 ) -> Iterator[None]:
-    """Makes the folder of a run; libraries' messages go to its log.
+    """Makes and locks the folder of a run; libraries' messages go to its log.
 
     If the run ends before it has written a file, the folder is removed.
 
@@ -23,35 +29,65 @@ def run_folder(
         directory: Path, new or of an earlier run.
         marker: String, name of a file that every such folder has.
         what: String, the kind of run: "search" or "training".
+        begun: Names of the files that are written before the marker: a killed
+            run may have left them alone.
 
     Raises:
         ValueError: If `directory` is a file, or a folder with other content.
+        FolderInUseError: If another process works there.
     """
-    _check(directory, marker, what)
-    directory.mkdir(parents=True, exist_ok=True)
+    _check(directory, marker, what, begun)  # Not even a lock is put there.
     try:
-        with stderr_to_log(directory / LOG):
-            yield
+        with FolderLock(directory):
+            _check(directory, marker, what, begun)
+            try:
+                with stderr_to_log(directory / LOG):
+                    yield
+            finally:
+                if _names(directory) <= {LOG}:
+                    (directory / LOG).unlink(missing_ok=True)
     finally:
-        if {path.name for path in directory.iterdir()} <= {LOG}:
-            (directory / LOG).unlink(missing_ok=True)
-            directory.rmdir()
+        # It fails if there is a file: ours, or one of another process that
+        # has come meanwhile.
+        with contextlib.suppress(OSError):
+            os.rmdir(directory)
 
 
-def _check(directory, marker, what):
+def _check(directory, marker, what, begun):
     if directory.exists() and not directory.is_dir():
         raise ValueError(
             f"`directory` is a file, not a folder. Received: {directory}"
         )
-    if directory.is_dir():
-        names = {path.name for path in directory.iterdir()}
-        if names - {LOG} and marker not in names:
-            raise ValueError(
-                f"`directory` holds other files "
-                f"({', '.join(sorted(names)[:3])}, ...) and no {what}. "
-                "Nothing was changed. Give a new folder. "
-                f"Received: {directory}"
-            )
+    names = _names(directory) if directory.is_dir() else set()
+    if names - {LOG, *begun} and marker not in names:
+        raise ValueError(
+            f"`directory` holds other files "
+            f"({', '.join(sorted(names)[:3])}, ...) and no {what}. "
+            "Nothing was changed. Give a new folder. "
+            f"Received: {directory}"
+        )
+
+
+def _names(directory):
+    """The names in a folder, but the lock and temporary files of ours."""
+    return {
+        path.name
+        for path in directory.iterdir()
+        if path.name != LOCK and not is_temporary(path)
+    }
+
+
+def without_data_name(configuration: dict[str, Any]) -> dict[str, Any]:
+    """Returns a configuration without the name of its data.
+
+    Data are known by their hash. The name is the path that the user gave:
+    the same data may have another one now.
+    """
+    data = configuration.get("data")
+    if not isinstance(data, dict) or "sha256" not in data:
+        return configuration
+    data = {key: value for key, value in data.items() if key != "name"}
+    return {**configuration, "data": data}
 
 
 def differences(before: Any, now: Any, place: str = "") -> Iterator[str]:

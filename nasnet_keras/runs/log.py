@@ -42,3 +42,8 @@ def stderr_to_log(path: str | os.PathLike[str]) -> Iterator[None]:
         sys.stderr = python_stderr
         log.close()
         terminal.close()
+
+
+def say(line: str) -> None:
+    """Prints a line on standard error: what the user should know at once."""
+    print(line, file=sys.stderr, flush=True)

@@ -2,12 +2,14 @@
 
 import math
 import pathlib
+import zipfile
 
 import keras
 import numpy as np
 
 from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.model_files import save_model
+from nasnet_keras.runs.log import say
 
 
 class TrainingError(RuntimeError):
@@ -101,8 +103,28 @@ class Checkpoints(keras.callbacks.Callback):
             old.unlink()
 
     def last(self):
-        """Returns the path of the newest checkpoint, or `None`."""
-        return next(reversed(self._all()), None)
+        """Returns the newest checkpoint that is not damaged, or `None`."""
+        return next(filter(_is_intact, reversed(self._all())), None)
+
+    def to_go_on_from(self):
+        """Returns `last()`, and names the newer ones, which are damaged.
+
+        Raises:
+            TrainingError: If there are checkpoints and all are damaged.
+        """
+        last = self.last()
+        names = self._all()
+        damaged = names[names.index(last) + 1 :] if last else names
+        for path in damaged:
+            say(f"{path} is damaged.")
+        if damaged and last is None:
+            raise TrainingError(
+                f"All checkpoints in {self.folder} are damaged. Restore a copy "
+                "of one, or remove the folder to train from the beginning."
+            )
+        if damaged:
+            say(f"The training goes on from {last}.")
+        return last
 
     def describe_last(self):
         """Returns a sentence that names the newest checkpoint."""
@@ -112,9 +134,24 @@ class Checkpoints(keras.callbacks.Callback):
         return f"The last good checkpoint is {last}."
 
     def epoch(self):
-        """Returns the number of epochs up to the newest one; 0 without one."""
-        last = self.last()
-        return int(last.stem.removeprefix("epoch_")) if last else 0
+        """Returns the number of epochs up to `last()`; 0 without one."""
+        return epoch_of(self.last())
 
     def _all(self):
-        return sorted(self.folder.glob("epoch_*.keras"))
+        paths = self.folder.glob("epoch_*.keras")
+        return sorted((p for p in paths if epoch_of(p)), key=epoch_of)
+
+
+def epoch_of(path):
+    """Returns the epoch of a checkpoint; 0 for another file or `None`."""
+    number = path.stem.removeprefix("epoch_") if path else ""
+    return int(number) if number.isdecimal() else 0
+
+
+def _is_intact(path):
+    """Whether a checkpoint has the content that was written to it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None  # It compares checksums.
+    except Exception:  # Damaged files raise many kinds of errors.
+        return False

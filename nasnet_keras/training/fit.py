@@ -13,11 +13,14 @@ from typing import Any
 import keras
 
 from nasnet_keras.model_files import save_model
+from nasnet_keras.runs.files import remove_temporaries
+from nasnet_keras.runs.lock import FolderLock
 from nasnet_keras.training.callbacks import (
     Checkpoints,
     Reseed,
     StopOnNaN,
     TrainingError,
+    epoch_of,
 )
 from nasnet_keras.training.curves import Curves
 from nasnet_keras.training.data import Dataset
@@ -71,7 +74,9 @@ def fit(
 
     Raises:
         TrainingError: If the loss becomes NaN or infinite, or the folder
-            cannot be written; the message names the last good checkpoint.
+            cannot be written; the message names the last good checkpoint. If
+            all checkpoints are damaged.
+        FolderInUseError: If another process trains in the folder.
     """
     folder = pathlib.Path(folder)
     copies = len(model.outputs)
@@ -79,27 +84,43 @@ def fit(
     compile_model(model, recipe, feed.steps_per_epoch)
     trained = model if teacher is None else make_distiller(model, teacher)
     checkpoints = Checkpoints(model, folder / CHECKPOINTS, about)
-    done = checkpoints.epoch()
-    if done:
-        model.load_weights(checkpoints.last())
-    curves = Curves(folder, done)
     validation = _validation(dataset, recipe, copies)
-    callbacks = _callbacks(
-        recipe, feed.steps_per_epoch, seed, curves, checkpoints
-    )
     try:
-        _check_writable(checkpoints.folder)  # Before the first epoch.
-        if done < recipe.epochs:
-            _train(trained, feed, validation, callbacks, done, verbose)
-        elif recipe.ema:  # Killed between the last epoch and the average.
-            model.optimizer.finalize_variable_values(model.trainable_variables)
-        save_model(model, folder / MODEL_FILE, about)
+        with FolderLock(folder):
+            _check_writable(checkpoints.folder)  # Before the first epoch.
+            remove_temporaries(checkpoints.folder)
+            done = _load_last(model, checkpoints)
+            curves = Curves(folder, done)
+            callbacks = _callbacks(
+                recipe, feed.steps_per_epoch, seed, curves, checkpoints
+            )
+            if done < recipe.epochs:
+                _train(trained, feed, validation, callbacks, done, verbose)
+            elif recipe.ema:  # Killed between the last epoch and the average.
+                model.optimizer.finalize_variable_values(
+                    model.trainable_variables
+                )
+            save_model(model, folder / MODEL_FILE, about)
     except OSError as error:
         raise TrainingError(
             f"{folder} cannot be written: {error}. "
             f"{checkpoints.describe_last()}"
         ) from error
     return curves.rows
+
+
+def _load_last(model, checkpoints):
+    """Loads the last checkpoint; returns the number of finished epochs."""
+    path = checkpoints.to_go_on_from()
+    if path is None:
+        return 0
+    try:
+        model.load_weights(path)
+    except Exception as error:  # Keras' errors do not name the file.
+        raise TrainingError(
+            f"{path} is no checkpoint of this training: {error}"
+        ) from error
+    return epoch_of(path)
 
 
 def _train(model, feed, validation, callbacks, done, verbose):
@@ -128,7 +149,8 @@ def _callbacks(recipe, steps, seed, curves, checkpoints):
     if recipe.drop_path_rate and recipe.drop_path_schedule == "linear":
         callbacks.append(ScheduledDropPath(recipe.epochs * steps))
     if recipe.drop_path_rate and recipe.drop_path_schedule == "adaptive":
-        callbacks.append(AdaptiveDropPath(history=curves.rows))
+        known = [row for row in curves.rows if "val_loss" in row]
+        callbacks.append(AdaptiveDropPath(history=known))
     if recipe.ema:
         callbacks.append(keras.callbacks.SwapEMAWeights())
     # A row is written before the checkpoint of its epoch; a resumed training

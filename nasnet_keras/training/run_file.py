@@ -2,16 +2,24 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 from typing import Any
 
-from nasnet_keras.runs.files import write_json
-from nasnet_keras.runs.folder import differences
+from nasnet_keras.runs.files import (
+    DamagedFileError,
+    json_text,
+    read_json,
+    write_json,
+)
+from nasnet_keras.runs.folder import differences, without_data_name
 from nasnet_keras.runs.provenance import provenance
 from nasnet_keras.training.fit import CHECKPOINTS
 from nasnet_keras.training.recipes import Recipe
 
 RUN_FILE = "run.json"
+# Settings that may be paths.
+PATHS = {"network": ("model", "weights"), "fine_tuning": ("teacher",)}
 # Settings that earlier versions did not write, with the values they used.
 NEWER_SETTINGS: dict[str, Any] = {"precision": "float32", "fine_tuning": {}}
 
@@ -31,10 +39,9 @@ def write_run_file(
         ValueError: If the folder holds checkpoints of another configuration.
     """
     path = directory / RUN_FILE
-    configuration = json.loads(json.dumps(configuration))  # No tuples.
+    configuration = json.loads(json_text(_with_places(configuration)))
     if any((directory / CHECKPOINTS).glob("*.keras")):
-        before = json.loads(path.read_text())["configuration"]
-        _check_same(directory, before, configuration)
+        _check_same(directory, _read_configuration(path), configuration)
         return
     content = {
         "command": command,
@@ -42,6 +49,29 @@ def write_run_file(
         "produced_by": provenance(),
     }
     write_json(path, content)
+
+
+def _read_configuration(path: pathlib.Path) -> dict[str, Any]:
+    remedy = "Restore a copy of it, or give a new folder."
+    before = read_json(path, remedy=remedy).get("configuration")
+    if isinstance(before, dict) and isinstance(before.get("recipe"), dict):
+        return _with_places(before)
+    raise DamagedFileError(
+        f"{path} is damaged: it holds no configuration. {remedy}"
+    )
+
+
+def _with_places(configuration: dict[str, Any]) -> dict[str, Any]:
+    """Makes paths absolute: a file may be named by another one next time."""
+    configuration = dict(configuration)
+    for part, names in PATHS.items():
+        values = dict(configuration.get(part) or {})
+        for name in names:
+            if name in values and os.path.exists(values[name]):
+                values[name] = os.path.realpath(values[name])
+        if part in configuration:
+            configuration[part] = values
+    return configuration
 
 
 def _check_same(
@@ -53,7 +83,8 @@ def _check_same(
     before = {**NEWER_SETTINGS, **before}
     defaults = dataclasses.asdict(Recipe(1, 1, 1.0))
     before["recipe"] = {**defaults, **before["recipe"]}
-    lines = list(differences(before, configuration))
+    pair = without_data_name(before), without_data_name(configuration)
+    lines = list(differences(*pair))
     if lines:
         raise ValueError(
             f"`directory` {directory} holds another training. Nothing was "

@@ -14,6 +14,7 @@ from nasnet_keras.layers.drop_path import has_drop_path
 from nasnet_keras.model_files import load_model, read_about
 from nasnet_keras.presets import get_preset
 from nasnet_keras.presets.types import Preset
+from nasnet_keras.runs.lock import FolderLock
 from nasnet_keras.runs.notices import printable
 from nasnet_keras.training.data import Dataset
 from nasnet_keras.training.data.dataset import is_cropped
@@ -110,7 +111,7 @@ def run_training(
     Raises:
         ValueError: If an argument is out of range or does not fit the others,
             or the folder holds another training.
-        TrainingError: See `fit`.
+        TrainingError, FolderInUseError: See `fit`.
     """
     report = report or _print_at_once
     origin = _origin(job)
@@ -124,20 +125,21 @@ def run_training(
         freeze_to(model, job.freeze_to)
     teacher = _teacher(job, dataset)
     configuration = _configuration(job, preset, recipe, dataset)
-    write_run_file(job.directory, job.command, configuration)
     name = str(job.model) if preset is None else preset.name
-    report(_description(name, model, dataset))
     began = time.monotonic()
-    rows = fit(
-        model,
-        recipe,
-        dataset,
-        job.directory,
-        seed=job.seed,
-        teacher=teacher,
-        about=_about(origin, recipe, dataset, configuration),
-        verbose=verbose,
-    )
+    with FolderLock(job.directory):
+        write_run_file(job.directory, job.command, configuration)
+        report(_description(name, model, dataset))
+        rows = fit(
+            model,
+            recipe,
+            dataset,
+            job.directory,
+            seed=job.seed,
+            teacher=teacher,
+            about=_about(origin, recipe, dataset, configuration),
+            verbose=verbose,
+        )
     minutes = (time.monotonic() - began) / 60
     report(
         f"{job.directory / MODEL_FILE}: after {len(rows)} epochs "

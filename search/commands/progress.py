@@ -30,7 +30,7 @@ class Progress:
         self.bar: Any = None
 
     def __enter__(self):
-        self.start = time.time()
+        self.start = time.monotonic()
         if sys.stderr.isatty() and self.initial < self.trials:
             from tqdm import tqdm
 
@@ -59,7 +59,7 @@ class Progress:
             self.bar.update()
             return
         done = len(self.oracle.end_order)
-        seconds_each = (time.time() - self.start) / (done - self.initial)
+        seconds_each = (time.monotonic() - self.start) / (done - self.initial)
         left = round(seconds_each * max(0, self.trials - done))
         print_status(
             f"trial {done}/{self.trials}: {text}, {left // 60}:{left % 60:02d} "

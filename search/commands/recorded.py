@@ -1,10 +1,18 @@
 """The arguments of a search, kept in its folder for `nasnet retrain`."""
 
 import argparse
-import json
+import os
 import pathlib
 
 ARGUMENTS = "arguments.json"
+# The arguments that `nasnet retrain` reads.
+NEEDED = (
+    *("dataset", "data_dir", "image_size", "validation_split", "images"),
+    *("seed", "space", "blocks", "also"),
+)
+# Those that may be paths, and the names that are none.
+PLACES = ("dataset", "data_dir")
+NAMED = ("digits", "cifar10", "cifar100", "imagenet2012")
 
 
 def write_arguments(args: argparse.Namespace) -> None:
@@ -16,6 +24,8 @@ def write_arguments(args: argparse.Namespace) -> None:
         for name, value in vars(args).items()
         if name != "run"
     }
+    for name in PLACES:
+        content[name] = _absolute(content[name])
     write_json(args.directory / ARGUMENTS, content)
 
 
@@ -23,12 +33,28 @@ def read_arguments(directory: pathlib.Path) -> argparse.Namespace:
     """Returns the arguments of the search in a folder.
 
     Raises:
-        ValueError: If the folder holds no search.
+        ValueError: If the folder holds no search, or the file is damaged.
     """
+    from nasnet_keras.runs.files import DamagedFileError, read_json
+
     path = directory / ARGUMENTS
     if not path.is_file():
         raise ValueError(
             f"{directory} is no folder of `nasnet search`: it has no "
             f"{ARGUMENTS}."
         )
-    return argparse.Namespace(**json.loads(path.read_text()))
+    remedy = "Restore a copy of it, or run the search's command again."
+    content = read_json(path, remedy=remedy)
+    missing = [name for name in NEEDED if name not in content]
+    if missing:
+        raise DamagedFileError(
+            f"{path} is damaged: it has no {', '.join(missing)}. {remedy}"
+        )
+    return argparse.Namespace(**content)
+
+
+def _absolute(place):
+    """A path that is found from every folder; a name of data stays."""
+    if place is None or place in NAMED or not os.path.exists(place):
+        return place
+    return os.path.abspath(place)

@@ -28,7 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--top", type=int, default=3, help="cells to train (default: 3)"
     )
     parser.add_argument(
+        "--data",
+        help="where the search's data are now (default: where they were)",
+    )
+    parser.add_argument(
         "--data-dir", help="where TensorFlow Datasets keeps its data"
+    )
+    parser.add_argument(
+        "--space",
+        metavar="MODULE:NAME",
+        help="the search's space, if it is your own: code that a folder names "
+        "is not run unless you name it too",
     )
     parser.add_argument(
         "--cells-per-stack", type=int, default=2, help="N (default: 2)"
@@ -51,13 +61,17 @@ def run(args: argparse.Namespace) -> int:
         )
     recipe = recipe_of(args)
     recorded = read_arguments(args.directory)
+    recorded.space = _space_to_use(args, recorded)
     if args.data_dir is not None:
         recorded.data_dir = args.data_dir
+    if args.data is not None:
+        recorded.dataset = args.data
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     from nasnet_keras.runs.folder import LOG
+    from nasnet_keras.runs.lock import FolderLock
     from nasnet_keras.runs.log import stderr_to_log
 
-    with stderr_to_log(args.directory / LOG):
+    with FolderLock(args.directory), stderr_to_log(args.directory / LOG):
         return run_until_interrupted(
             lambda: _retrain(args, recorded, recipe),
             "The same command resumes after the last finished epoch in "
@@ -65,13 +79,31 @@ def run(args: argparse.Namespace) -> int:
         )
 
 
+def _space_to_use(args, recorded):
+    """Returns the space; its module must have been named by the user."""
+    if args.space is not None:
+        return args.space
+    if ":" in str(recorded.space):
+        raise ValueError(
+            f"The search in {args.directory} has the space {recorded.space!r}, "
+            "which is code. It is run only if you name it: --space "
+            f"{recorded.space!r}"
+        )
+    return recorded.space
+
+
 def _retrain(args, recorded, recipe):
     from nasnet_keras.search.commands.inputs import load_data, make_space
     from nasnet_keras.search.results import open_search
     from nasnet_keras.search.retraining import CARD, retrain
 
-    dataset = load_data(recorded, args.directory)
     results = open_search(args.directory, make_space(recorded))
+    if os.path.isabs(recorded.dataset) and not os.path.exists(recorded.dataset):
+        raise ValueError(
+            f"The data of the search are no longer at {recorded.dataset}. Say "
+            "where they are: --data PATH"
+        )
+    dataset = load_data(recorded, args.directory)
     _check_data(results, dataset)
     retrain(
         results,
@@ -91,6 +123,6 @@ def _check_data(results, dataset):
     if dataset.digest != expected:
         raise ValueError(
             f"The search in {results.folder} used other data (SHA-256 "
-            f"{expected[:12]}...). Received: {dataset.name}, "
-            f"{dataset.digest[:12]}..."
+            f"{expected[:12]}...). Give it by --data. Received: "
+            f"{dataset.name}, {dataset.digest[:12]}..."
         )

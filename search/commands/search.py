@@ -17,7 +17,7 @@ from nasnet_keras.search.commands.search_arguments import (
     add_search_arguments,
     only_defaults,
 )
-from nasnet_keras.search.names import CONFIG
+from nasnet_keras.search.names import CONFIG, EARLIER, JOURNAL
 
 PACKAGES = ("matplotlib", "PIL", "sklearn", "tqdm")
 MINIMUMS = {
@@ -66,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
 
         Session(args).run()
 
-    with run_folder(args.directory, CONFIG, "search"):
+    begun = (JOURNAL, EARLIER)  # The files made before the configuration.
+    with run_folder(args.directory, CONFIG, "search", begun):
         return run_until_interrupted(
             search,
             "Every finished trial is kept: the same command with --directory "

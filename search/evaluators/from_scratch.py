@@ -1,6 +1,7 @@
 """Children trained from scratch, as in the paper."""
 
 import dataclasses
+import math
 import time
 from typing import Any
 
@@ -74,7 +75,7 @@ class TrainFromScratch(Evaluator):
     def measure(self, genotype: Genotype, **settings: Any):
         """Trains the child of a genotype."""
         recipe = dataclasses.replace(self.recipe, **settings)
-        start = time.time()
+        start = time.monotonic()
         curve = _AccuracyCurve(self.dataset.validation, self._should_stop)
         try:
             train_child(genotype, recipe, self.dataset, self.seed, [curve])
@@ -84,14 +85,15 @@ class TrainFromScratch(Evaluator):
         measurements = {
             "val_accuracy": curve.accuracies[-1],
             "epochs": len(curve.accuracies),
-            "train_seconds": round(time.time() - start, 3),
+            "train_seconds": round(time.monotonic() - start, 3),
         }
         return measurements, curve.accuracies
 
     def _should_stop(self, curve):
         if self.stopping is None:
             return False
-        earlier = [r["curve"] for r in self._records if "curve" in r]
+        curves = [r["curve"] for r in self._records if "curve" in r]
+        earlier = [[math.nan if v is None else v for v in c] for c in curves]
         return self.stopping.stops(curve, earlier)
 
     def describe(self):

@@ -102,7 +102,9 @@ def pareto_front(
     measured = [
         record
         for record in records
-        if record["score"] is not None and cost in record["metrics"]
+        if record["score"] is not None
+        and record["metrics"].get(cost) is not None
+        and record["metrics"].get("val_accuracy") is not None
     ]
     measured.sort(
         key=lambda r: (r["metrics"][cost], -r["metrics"]["val_accuracy"])

@@ -32,12 +32,12 @@ from nasnet_keras.search.oracles.algorithm import (
     Record,
 )
 from nasnet_keras.search.oracles.core import Core
-from nasnet_keras.search.oracles.ledger import Ledger
+from nasnet_keras.search.oracles.restoring import Restoring
 from nasnet_keras.search.oracles.trials import Status
 from nasnet_keras.search.spaces.space import SearchSpace
 
 
-class SpaceOracle(keras_tuner.Oracle):
+class SpaceOracle(Restoring, keras_tuner.Oracle):
     """Proposes points of a `SearchSpace`, and resumes after a kill.
 
     A subclass implements `candidates(number)` and may implement
@@ -50,6 +50,10 @@ class SpaceOracle(keras_tuner.Oracle):
     by then); a repeated result counts once; a finished trial is appended to
     a journal, no state file is rewritten; an exception leaves no lock behind;
     failures before a restart do not stop the search again.
+
+    A hypermodel may have further hyperparameters, such as
+    `hp.Float("lr", ...)`. They are not searched: every trial has their
+    default, which is in its record.
 
     Args:
         space: `SearchSpace`.
@@ -71,6 +75,7 @@ class SpaceOracle(keras_tuner.Oracle):
             has a method `describe()` that returns a value for JSON; see
             `Limits`. It applies to enqueued points as well.
         max_retries_per_trial: Integer, how often a crashed trial is repeated.
+            Its record says how often it was (`retries`).
         max_consecutive_failed_trials: Integer; this many failures in a row
             in this process stop the search with the last one's message.
 
@@ -111,6 +116,7 @@ class SpaceOracle(keras_tuner.Oracle):
             or keras_tuner.Objective("val_accuracy", direction="max"),
             max_trials=max_trials,
             hyperparameters=hyperparameters,
+            tune_new_entries=False,  # Those of a hypermodel get defaults.
             seed=seed,
             max_retries_per_trial=max_retries_per_trial,
             max_consecutive_failed_trials=max_consecutive_failed_trials,
@@ -123,10 +129,8 @@ class SpaceOracle(keras_tuner.Oracle):
         # The core calls this oracle, which calls its algorithm: a subclass
         # may override any method.
         self.core = Core(self, enqueue, limits)
-        self._ledger: Ledger | None = None
         self._lock = threading.RLock()
         self._lowest_open = 0  # All lower numbers have a trial.
-        self._restored = 0  # Trials that ended in an earlier process.
         self._notes: dict[str, Notes] = {}
         self._started: dict[str, float] = {}
         self._attempts: collections.Counter[str] = collections.Counter()
@@ -220,7 +224,7 @@ class SpaceOracle(keras_tuner.Oracle):
                 return trial
             self.tuner_ids.add(tuner_id)
             self.ongoing_trials[tuner_id] = trial
-            self._started[trial.trial_id] = time.time()
+            self._started[trial.trial_id] = time.monotonic()
             self._display.on_trial_begin(trial)
             return trial
 
@@ -272,10 +276,13 @@ class SpaceOracle(keras_tuner.Oracle):
                 self._score(ours)
             self._remove_ongoing(trial.trial_id)
             if self._should_retry(ours):
-                ours.metrics = type(ours.metrics)()
-                self._retries.append(ours.trial_id)
+                self._repeat(ours)
                 return
-            self._record(ours)
+            try:
+                self._record(ours)
+            except OSError:  # A full disk: the trial has not ended.
+                self._repeat(ours)
+                raise
             self._display.on_trial_end(ours)
             self._stop_after_failures()
 
@@ -283,8 +290,14 @@ class SpaceOracle(keras_tuner.Oracle):
         problem = trials.why_no_score(trial, self.objective.name)
         if problem is None:
             self.score_trial(trial)
-        else:
+            problem = trials.why_no_number(trial.score, self.objective.name)
+        if problem is not None:
+            trial.score = None
             trial.status, trial.message = Status.INVALID, problem
+
+    def _repeat(self, trial):
+        trial.metrics = type(trial.metrics)()
+        self._retries.append(trial.trial_id)
 
     def _remove_ongoing(self, trial_id):
         for tuner_id, ongoing in list(self.ongoing_trials.items()):
@@ -301,11 +314,14 @@ class SpaceOracle(keras_tuner.Oracle):
         return False
 
     def _record(self, trial):
-        now = time.time()
-        seconds = now - self._started.pop(trial.trial_id, now)
-        notes = self._notes.pop(trial.trial_id, {})
-        record = trials.to_record(trial, notes, seconds)
+        now = time.monotonic()
+        seconds = now - self._started.get(trial.trial_id, now)
+        notes = self._notes.get(trial.trial_id, {})
+        retries = max(0, self._attempts[trial.trial_id] - 1)
+        record = trials.to_record(trial, notes, seconds, retries)
         self._ledger.append(record)
+        self._started.pop(trial.trial_id, None)
+        self._notes.pop(trial.trial_id, None)
         self.end_order.append(trial.trial_id)
         self.core.observe(record)
 
@@ -324,13 +340,13 @@ class SpaceOracle(keras_tuner.Oracle):
     def get_best_trials(self, num_trials=1):
         """Returns the completed trials with the best scores, best first."""
         with self._lock:
-            self.restore()
+            self._restore_once()
             return super().get_best_trials(num_trials)
 
     def remaining_trials(self) -> int:
         """Returns how many trials are still to be proposed."""
         with self._lock:
-            self.restore()
+            self._restore_once()
             return max(0, self.max_trials - len(self.trials))
 
     def save(self):
@@ -353,45 +369,3 @@ class SpaceOracle(keras_tuner.Oracle):
     def folder(self, path: str | os.PathLike[str]) -> None:
         path = pathlib.Path(path)
         self._set_project_dir(path.parent, path.name)
-
-    def restore(self) -> None:
-        """Resumes the search in the project's folder, or begins it.
-
-        The first trial calls it; a second call does nothing.
-
-        Raises:
-            SearchMismatchError: If the folder holds another search.
-            RuntimeError: If another process is searching in it.
-        """
-        with self._lock:
-            if self._ledger is not None:
-                return
-            ledger = Ledger(self.folder, self.space, self.warm_start)
-            config = ledger.read_config()
-            if config is not None:
-                self.adopt(config)
-            ledger.open(self.describe())
-            self._ledger = ledger
-            for record in ledger.read_earlier():
-                self.core.observe_earlier(record)
-            for record in ledger.read_records():
-                self._replay(record)
-            self._restored = len(self.end_order)
-            snapshot = ledger.read_snapshot()
-            if snapshot is not None:
-                self.algorithm.restore(snapshot)
-
-    def _replay(self, record):
-        """Takes the record of a trial that ended in an earlier process."""
-        trial = trials.to_trial(record, self.get_space(), self.objective)
-        if trial.trial_id in self.trials:
-            return
-        self.trials[trial.trial_id] = trial
-        self.start_order.append(trial.trial_id)
-        self.end_order.append(trial.trial_id)
-        self.core.observe(record)
-
-    def close(self) -> None:
-        """Frees the folder for other processes."""
-        if self._ledger is not None:
-            self._ledger.close()

@@ -2,15 +2,32 @@
 
 A line counts once its newline is on disk. An unfinished line of a killed
 process is cut off before the next line is written.
+
+A line begins with the checksum of what follows,
+`{"crc": "0a1b2c3d", "trial": ...}`. Those of earlier versions have none: they
+begin with `"trial"`.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import pathlib
+import re
+import zlib
 from typing import Any
+
+from nasnet_keras.runs.files import (
+    DamagedFileError,
+    json_text,
+    naming,
+    parse_json,
+)
+from nasnet_keras.runs.lock import FolderInUseError, lock
+
+CHECKSUM = "crc"
+# With the CRC-32 of the bytes that follow.
+HEAD = re.compile(rb'\{"crc": "([0-9a-f]{8})", ')
+FIRST_KEY = "trial"  # Of a line without checksum.
 
 
 class Journal:
@@ -20,46 +37,53 @@ class Journal:
         path: Path of the file. It is made, with its folder, if absent.
 
     Raises:
-        RuntimeError: If another process has it open.
-        ValueError: If a finished line is not JSON.
+        FolderInUseError: If another process has it open.
+        DamagedFileError: In `read`, if a finished line is damaged.
+        OSError: If it cannot be written; it names the path.
     """
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = pathlib.Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(self.path, "a+b")  # noqa: SIM115 (held open)
-        try:
-            # The operating system frees the lock when the process ends.
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        # Without a buffer: after an error nothing is left to be written later.
+        self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115
+        # Earlier versions lock this file alone.
+        if not lock(self._file):
             self._file.close()
-            raise RuntimeError(
+            raise FolderInUseError(
                 f"Another process is searching in {self.path.parent}: it has "
                 f"{self.path.name} locked."
-            ) from None
+            )
 
     def read(self) -> list[dict[str, Any]]:
         """Cuts off an unfinished last line and returns the finished ones."""
         self._file.seek(0)
         content = self._file.read()
-        finished = content[: content.rfind(b"\n") + 1]
+        finished = finished_lines(content)
         if len(finished) < len(content):
             self._file.truncate(len(finished))
-        records = []
-        for number, line in enumerate(finished.splitlines(), 1):
-            try:
-                records.append(json.loads(line))
-            except ValueError as error:
-                raise ValueError(
-                    f"{self.path}, line {number} is not JSON: {error}"
-                ) from error
-        return records
+        return parse_lines(finished, self.path)
 
     def append(self, record: dict[str, Any]) -> None:
-        """Writes a record and returns when it is on disk."""
-        self._file.write(json.dumps(record).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        """Writes a record and returns when it is on disk.
+
+        If that fails, for example on a full disk, the file is as before.
+        """
+        line = to_line(record)
+        end = self._file.seek(0, os.SEEK_END)
+        with naming(self.path):
+            try:
+                while line:
+                    line = line[self._file.write(line) :]
+                os.fsync(self._file.fileno())
+            except OSError:
+                self._file.truncate(end)
+                raise
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has been called."""
+        return self._file.closed
 
     def close(self) -> None:
         """Closes the file, which frees its lock."""
@@ -68,3 +92,53 @@ class Journal:
     def __del__(self):
         if hasattr(self, "_file"):
             self.close()
+
+
+def to_line(record: dict[str, Any]) -> bytes:
+    """Returns the line of a record, with its newline."""
+    rest = json_text(record).encode()[1:]
+    head = f'{{"{CHECKSUM}": "{zlib.crc32(rest):08x}", '
+    return head.encode() + rest + b"\n"
+
+
+def finished_lines(content: bytes) -> bytes:
+    """Returns the content of a journal without an unfinished last line."""
+    return content[: content.rfind(b"\n") + 1]
+
+
+def parse_lines(
+    content: bytes, path: str | os.PathLike[str]
+) -> list[dict[str, Any]]:
+    """Returns the records of finished lines.
+
+    Args:
+        content: Bytes.
+        path: Path of their file, for the error message.
+
+    Raises:
+        DamagedFileError: If a line is not what was written.
+    """
+    lines = content.split(b"\n")[:-1]
+    return [
+        _parse_line(line, f"{path}, line {number}")
+        for number, line in enumerate(lines, 1)
+    ]
+
+
+def _parse_line(line, place):
+    remedy = (
+        "Restore a copy of the file, or remove this line and those after it: "
+        "their trials are evaluated again."
+    )
+    record = parse_json(line, place, remedy=remedy)
+    head = HEAD.match(line)
+    if head:
+        valid = int(head[1], 16) == zlib.crc32(line[head.end() :])
+        del record[CHECKSUM]
+    else:
+        valid = next(iter(record), None) == FIRST_KEY
+    if not valid:
+        raise DamagedFileError(
+            f"{place} is damaged: its content and checksum differ. {remedy}"
+        )
+    return record

@@ -1,7 +1,8 @@
 """The folder of a search.
 
 - `trials.jsonl`: one line for each ended trial; locked while a search runs.
-- `config.json`: the configuration of the search.
+- `config.json`: the configuration of the search, the last file that is made
+  when it begins.
 - `warm_start.jsonl`: the trials of an earlier search that this one observed
   before its first.
 - `controller.npz`: a snapshot of the policy; it only saves time.
@@ -15,15 +16,21 @@ import pathlib
 from typing import Any
 
 from nasnet_keras.runs.arrays import read_arrays, write_arrays
-from nasnet_keras.runs.files import write_atomically, write_json
-from nasnet_keras.runs.folder import differences
-from nasnet_keras.search.names import CONFIG, JOURNAL
-from nasnet_keras.search.oracles.journal import Journal
+from nasnet_keras.runs.files import (
+    json_text,
+    read_json,
+    write_atomically,
+    write_json,
+)
+from nasnet_keras.runs.folder import differences, without_data_name
+from nasnet_keras.runs.lock import FolderLock
+from nasnet_keras.runs.log import say
+from nasnet_keras.search.names import CONFIG, EARLIER, JOURNAL
+from nasnet_keras.search.oracles.journal import Journal, parse_lines
 from nasnet_keras.search.oracles.warm_start import read_warm_start
 from nasnet_keras.search.policy.snapshot import Snapshot
 from nasnet_keras.search.spaces.space import SearchSpace
 
-EARLIER = "warm_start.jsonl"
 SNAPSHOT = "controller.npz"
 
 
@@ -32,12 +39,15 @@ class SearchMismatchError(ValueError):
 
 
 class Ledger:
-    """Reads and writes the files of one search.
+    """Reads and writes the files of one search, and locks its folder.
 
     Args:
         folder: Path.
         space: `SearchSpace`.
         warm_start: Optional path of an earlier search.
+
+    Raises:
+        FolderInUseError: If another process is searching in the folder.
     """
 
     def __init__(
@@ -49,43 +59,62 @@ class Ledger:
         self.folder = pathlib.Path(folder)
         self.space = space
         self.warm_start = warm_start
+        self._journal: Journal | None = None
+        self._lock = FolderLock(self.folder)
+        self._lock.acquire()
 
     def read_config(self) -> dict[str, Any] | None:
         """Returns the configuration in the folder; `None` if it is new."""
         path = self.folder / CONFIG
-        return json.loads(path.read_text()) if path.exists() else None
+        remedy = "Restore a copy of it, or give another folder."
+        return read_json(path, remedy=remedy) if path.exists() else None
 
     def open(self, config: dict[str, Any]) -> None:
-        """Begins a search, or checks that the folder's is the same; locks it.
+        """Begins a search, or checks that the folder's is the same.
 
         Args:
             config: Dictionary for JSON, the configuration of the search.
 
         Raises:
-            SearchMismatchError: If the folder holds another search.
+            SearchMismatchError: If the folder holds another search, or a part
+                of one.
             ValueError: If `warm_start` is no search of this space and reward.
-            RuntimeError: If another process is searching in the folder.
+            FolderInUseError: If an earlier version is searching there.
         """
         theirs = self.read_config()
+        journal = self.folder / JOURNAL
         if theirs is not None:
             self._check_same(theirs, config)
-        elif (self.folder / JOURNAL).exists():
+            if not journal.exists():
+                raise SearchMismatchError(
+                    f"{self.folder} has a {CONFIG} but no {JOURNAL}, which "
+                    "holds its trials. Restore a copy of it, or remove "
+                    f"{CONFIG} to begin anew."
+                )
+        elif journal.exists() and journal.stat().st_size:
             raise SearchMismatchError(
                 f"{self.folder} has a {JOURNAL} but no {CONFIG}: it is no "
                 "folder of a search, or an incomplete copy of one."
             )
-        else:
-            self._begin(config)
-        self._journal = Journal(self.folder / JOURNAL)
+        earlier = self._read_warm_start(config)
+        self._journal = Journal(journal)
+        if theirs is None:
+            self._begin(config, earlier)
 
-    def _begin(self, config):
-        lines = read_warm_start(self.warm_start, self.space, config)
-        if lines:
-            write_atomically(self.folder / EARLIER, lines)
+    def _read_warm_start(self, config):
+        return read_warm_start(self.warm_start, self.space, config)
+
+    def _begin(self, config, earlier):
+        # What a process left that was killed here.
+        (self.folder / EARLIER).unlink(missing_ok=True)
+        if earlier:
+            write_atomically(self.folder / EARLIER, earlier)
         write_json(self.folder / CONFIG, config)
 
     def _check_same(self, theirs, config):
-        differing = list(differences(theirs, json.loads(json.dumps(config))))
+        ours = json.loads(json_text(config))
+        pair = without_data_name(theirs), without_data_name(ours)
+        differing = list(differences(*pair))
         if differing:
             raise SearchMismatchError(
                 f"{self.folder} holds another search. It differs in:\n"
@@ -93,7 +122,7 @@ class Ledger:
                 + "\nNothing was changed. Give another folder, or the "
                 "same settings."
             )
-        given = read_warm_start(self.warm_start, self.space, config)
+        given = self._read_warm_start(config)
         earlier = self._earlier_lines()
         if given and not (earlier and given.startswith(earlier)):
             raise SearchMismatchError(
@@ -107,15 +136,20 @@ class Ledger:
 
     def read_earlier(self) -> list[dict[str, Any]]:
         """Returns the records of the earlier search."""
-        return [json.loads(line) for line in self._earlier_lines().splitlines()]
+        return parse_lines(self._earlier_lines(), self.folder / EARLIER)
 
     def read_records(self) -> list[dict[str, Any]]:
         """Returns the records of the trials that ended."""
-        return self._journal.read()
+        return self._opened().read()
 
     def append(self, record: dict[str, Any]) -> None:
         """Writes the record of an ended trial; returns when it is on disk."""
-        self._journal.append(record)
+        self._opened().append(record)
+
+    def _opened(self):
+        if self._journal is None:
+            raise RuntimeError("The ledger must be opened first.")
+        return self._journal
 
     def write_snapshot(self, snapshot: Snapshot | None) -> None:
         """Replaces the snapshot of the policy, if there is one."""
@@ -126,9 +160,22 @@ class Ledger:
 
     def read_snapshot(self) -> Snapshot | None:
         """Returns the snapshot; `None` if it is absent or damaged."""
-        found = read_arrays(self.folder / SNAPSHOT, "updates")
-        return found and Snapshot(int(found[1]), found[0])
+        path = self.folder / SNAPSHOT
+        found = read_arrays(path, "updates")
+        if found is not None and found[1].shape == ():
+            return Snapshot(int(found[1]), found[0])
+        if path.exists():
+            say(f"{path} is damaged: the policy is learned anew from {JOURNAL}")
+        return None
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has been called."""
+        return self._journal is None
 
     def close(self) -> None:
         """Frees the folder for other processes."""
-        self._journal.close()
+        if self._journal is not None:
+            self._journal.close()
+        self._journal = None
+        self._lock.release()

@@ -8,6 +8,8 @@ from typing import Any
 
 from keras_tuner.engine import trial as trial_module
 
+from nasnet_keras.runs.files import finite
+
 # The metric whose value at each step is kept in the record.
 CURVE = "curve"
 Trial = trial_module.Trial
@@ -40,15 +42,26 @@ def why_no_score(trial: Any, name: str) -> str | None:
     return f"{name} is not a finite number: {values}"
 
 
+def why_no_number(score: float, name: str) -> str | None:
+    """Returns why a score, the best of all steps, cannot be used."""
+    if math.isfinite(score):
+        return None
+    return f"{name} is not a finite number: {score}"
+
+
 def to_record(
-    trial: Any, notes: dict[str, Any], seconds: float
+    trial: Any, notes: dict[str, Any], seconds: float, retries: int = 0
 ) -> dict[str, Any]:
     """Returns the record of a trial that has just ended.
+
+    It is what is read back from its line: `None` for NaN.
 
     Args:
         trial: `Trial`.
         notes: Dictionary, the notes of its proposal.
         seconds: Float, how long it took.
+        retries: Integer, how often it was started again after a failure;
+            `message` is then that of the last failure.
     """
     record = {
         "trial": int(trial.trial_id),
@@ -57,6 +70,7 @@ def to_record(
         "metrics": _last_values(trial),
         "seconds": round(seconds, 3),
         "ended": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        **({"retries": retries} if retries else {}),
         **notes,
         "values": trial.hyperparameters.values,
     }
@@ -65,7 +79,7 @@ def to_record(
         record[CURVE] = [entry.value[0] for entry in history]
     if trial.message:
         record["message"] = trial.message
-    return record
+    return finite(record)
 
 
 def _last_values(trial):
@@ -88,11 +102,12 @@ def to_trial(
             values are set.
         objective: Objective of the oracle.
     """
-    hyperparameters.values = record["values"]
+    hyperparameters.values = dict(record["values"])
     identifier = trial_id(record["trial"])
     trial = Trial(hyperparameters, identifier, record["status"])
     trial.score, trial.message = record["score"], record.get("message")
     for name, value in record["metrics"].items():
         trial.metrics.register(name, direction_of(objective, name))
-        trial.metrics.update(name, value, step=0)
+        number = math.nan if value is None else value
+        trial.metrics.update(name, number, step=0)
     return trial

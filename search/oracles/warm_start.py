@@ -7,7 +7,9 @@ import os
 import pathlib
 from typing import Any
 
+from nasnet_keras.runs.files import DamagedFileError, json_text, read_json
 from nasnet_keras.search.names import CONFIG, JOURNAL
+from nasnet_keras.search.oracles.journal import finished_lines, parse_lines
 from nasnet_keras.search.spaces.space import SearchSpace
 
 
@@ -24,7 +26,8 @@ def read_warm_start(
         config: Dictionary, the configuration of this search.
 
     Raises:
-        ValueError: If the folder holds no search of this space and reward.
+        ValueError: If the folder holds no search of this space and reward, or
+            a line is damaged.
     """
     if folder is None:
         return b""
@@ -35,11 +38,15 @@ def read_warm_start(
             f"{folder}, which has no {JOURNAL}"
         )
     _check_reward(folder, config)
-    content = path.read_bytes()
-    content = content[: content.rfind(b"\n") + 1]
-    for line in content.splitlines():
+    content = finished_lines(path.read_bytes())
+    for record in parse_lines(content, path):
+        if not isinstance(record.get("values"), dict):
+            raise DamagedFileError(
+                f"{path} is damaged: trial {record.get('trial')!r} has no "
+                "values. Restore a copy of it."
+            )
         try:
-            space.to_actions(json.loads(line)["values"])
+            space.to_actions(record["values"])
         except ValueError as error:
             raise ValueError(
                 f"{folder} is a search of another space: {error}"
@@ -50,8 +57,8 @@ def read_warm_start(
 def _check_reward(folder, config):
     """Refuses an earlier search whose rewards are on another scale."""
     path = pathlib.Path(folder, CONFIG)
-    theirs = json.loads(path.read_text()) if path.is_file() else {}
-    ours = json.loads(json.dumps(config))
+    theirs = read_json(path) if path.is_file() else {}
+    ours = json.loads(json_text(config))
     for key in ("objective", "evaluator", "reward"):
         if key in theirs and key in ours and theirs[key] != ours[key]:
             raise ValueError(

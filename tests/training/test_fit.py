@@ -5,6 +5,7 @@
 
 import dataclasses
 import resource
+import shutil
 import signal
 
 import keras
@@ -12,11 +13,14 @@ import numpy as np
 import pytest
 
 from nasnet_keras.layers.drop_path import DropPath
-from nasnet_keras.training.callbacks import TrainingError
+from nasnet_keras.model_files import save_model
+from nasnet_keras.runs.lock import FolderInUseError
+from nasnet_keras.training.callbacks import Checkpoints, TrainingError
 from nasnet_keras.training.curves import read_history
 from nasnet_keras.training.data import load_dataset
 from nasnet_keras.training.fit import fit
 from nasnet_keras.training.recipes import Recipe
+from tests.support.locks import another_process_in
 
 RECIPE = Recipe(
     epochs=3,
@@ -198,3 +202,67 @@ def test_without_validation(tmp_path):
     recipe = dataclasses.replace(RECIPE, epochs=1)
     rows = fit(network(), recipe, digits, tmp_path, verbose=0)
     assert not any(name.startswith("val_") for name in rows[0])
+
+
+@pytest.fixture(scope="module")
+def finished(digits, tmp_path_factory):
+    """A finished training: its folder and its curve."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    return folder, fit(network(), RECIPE, digits, folder, verbose=0)
+
+
+def test_a_damaged_checkpoint_is_named_and_left_out(
+    finished, digits, tmp_path, capsys
+):
+    folder = shutil.copytree(finished[0], tmp_path / "run")
+    good, last = (
+        folder / "checkpoints" / f"epoch_000{epoch}.keras" for epoch in (2, 3)
+    )
+    content = bytearray(last.read_bytes())
+    content[len(content) // 2] ^= 1
+    last.write_bytes(content)
+    (folder / "checkpoints" / ".epoch_0003.keras.abcd1234").mkdir()
+    rows = fit(network(seed=9), RECIPE, digits, folder, verbose=0)
+    errors = capsys.readouterr().err
+    assert f"{last} is damaged." in errors
+    assert f"The training goes on from {good}." in errors
+    assert losses(rows) == pytest.approx(losses(finished[1]), rel=1e-5)
+    assert read_history(folder / "history.csv") == rows
+    names = sorted(path.name for path in last.parent.iterdir())
+    assert names == ["epoch_0002.keras", "epoch_0003.keras"]
+    for path in (good, last):
+        path.write_bytes(b"")
+    with pytest.raises(
+        TrainingError, match=r"All checkpoints in .* are damaged"
+    ):
+        fit(network(), RECIPE, digits, folder, verbose=0)
+
+
+def test_damaged_checkpoints_are_recognised(finished, tmp_path):
+    content = (finished[0] / "checkpoints/epoch_0003.keras").read_bytes()
+    path = tmp_path / "epoch_0003.keras"
+    checkpoints = Checkpoints(None, tmp_path)
+    path.write_bytes(content)
+    assert checkpoints.epoch() == 3
+    for size in (0, 10, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:size])
+        assert checkpoints.last() is None
+        assert checkpoints.describe_last() == "There is no checkpoint yet."
+    path.unlink()
+    (tmp_path / "epoch_of_mine.keras").touch()
+    assert checkpoints.to_go_on_from() is None
+
+
+def test_a_checkpoint_of_another_network(digits, tmp_path):
+    folder = tmp_path / "checkpoints"
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    save_model(model, folder / "epoch_0001.keras")
+    with pytest.raises(TrainingError, match="is no checkpoint of this"):
+        fit(network(), RECIPE, digits, tmp_path, verbose=0)
+
+
+def test_one_process_at_a_time(digits, tmp_path):
+    with another_process_in(tmp_path):
+        with pytest.raises(FolderInUseError, match="Another process works in"):
+            fit(network(), RECIPE, digits, tmp_path, verbose=0)
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]

@@ -17,7 +17,8 @@ from keras import ops
 
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.inference.metrics import top_k_accuracy
-from nasnet_keras.runs.arrays import read_arrays, write_arrays
+from nasnet_keras.runs.arrays import fit_into, read_arrays, write_arrays
+from nasnet_keras.runs.log import say
 from nasnet_keras.search.evaluators.children import ChildRecipe, child_network
 from nasnet_keras.search.evaluators.evaluator import Evaluator, describe_data
 from nasnet_keras.search.evaluators.rewards import Reward
@@ -142,7 +143,7 @@ class SharedWeights(Evaluator):
 
     def measure(self, genotype):
         """Evaluates a genotype; before, trains the weights if a round ended."""
-        start = time.time()
+        start = time.monotonic()
         self._train_due_rounds(len(self._genotypes))
         supernet = self.supernet
         scores = [
@@ -155,7 +156,7 @@ class SharedWeights(Evaluator):
             "val_accuracy": top_k_accuracy(
                 np.concatenate(scores), np.concatenate(labels)
             ),
-            "seconds": round(time.time() - start, 3),
+            "seconds": round(time.monotonic() - start, 3),
         }, []
 
     def resume(self, folder, records):
@@ -232,14 +233,16 @@ class SharedWeights(Evaluator):
 
     def _read_snapshot(self):
         """Restores the snapshot unless it is missing, broken or newer."""
-        found = read_arrays(self._path, "state")
-        if found is None:
-            return
-        weights, state = found
-        trained, steps = map(int, state)
-        if trained <= len(self._genotypes):
+        weights, state = read_arrays(self._path, "state") or ([], np.zeros(0))
+        if (
+            state.shape == (2,)
+            and 0 <= state[0] <= len(self._genotypes)
+            and fit_into(weights, self._values())
+        ):
             self._assign(weights)
-            self._trained, self._steps = trained, steps
+            self._trained, self._steps = map(int, state)
+        elif self._path.exists():
+            say(f"{self._path} is damaged or newer: training anew.")
 
     def describe(self) -> dict[str, Any]:
         """Returns what the rewards depend on, as JSON can hold it."""

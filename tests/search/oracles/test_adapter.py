@@ -27,6 +27,7 @@ from nasnet_keras.search import (
     SearchSpace,
     SpaceOracle,
 )
+from nasnet_keras.search.oracles.journal import parse_lines, to_line
 from nasnet_keras.search.policy.settings import SETTINGS
 
 SPACE = NASNetSpace(blocks=2, operations=("identity", "conv_1x1", "conv_3x3"))
@@ -90,8 +91,8 @@ def test_an_ordinary_tuner_searches(kind, tmp_path):
     assert {record["status"] for record in oracle.records} == {"COMPLETED"}
     best = oracle.get_best_trials(1)[0]
     assert best.score == max(record["score"] for record in oracle.records)
-    lines = (tmp_path / "run" / "trials.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == oracle.records
+    journal = tmp_path / "run" / "trials.jsonl"
+    assert parse_lines(journal.read_bytes(), journal) == oracle.records
 
 
 @every
@@ -191,8 +192,8 @@ def test_warm_starts_that_cannot_be(tmp_path):
         )
     journal = tmp_path / "other" / "run" / "trials.jsonl"
     line = json.loads(journal.read_text().splitlines()[0])
-    line["values"] = {"an edge": "none"}
-    journal.write_text(json.dumps(line) + "\n")
+    del line["crc"]
+    journal.write_bytes(to_line({**line, "values": {"an edge": "none"}}))
     with pytest.raises(ValueError, match="another space"):
         search(
             "random",
@@ -219,12 +220,17 @@ def test_a_small_space_is_searched_whole(oracle, tmp_path):
     assert len(set(points[:32])) == 32 and points[32] in points[:32]
 
 
-def test_a_damaged_snapshot_is_no_loss(tmp_path):
+def test_a_damaged_snapshot_is_no_loss(tmp_path, capsys):
     whole = search("ppo", tmp_path / "whole", 14)
     search("ppo", tmp_path / "parts", 9)
     snapshot = tmp_path / "parts" / "run" / "controller.npz"
     snapshot.write_bytes(snapshot.read_bytes()[:100])
+    capsys.readouterr()
     assert outcome(search("ppo", tmp_path / "parts", 14)) == outcome(whole)
+    errors = capsys.readouterr().err.splitlines()
+    assert errors == [
+        f"{snapshot} is damaged: the policy is learned anew from trials.jsonl"
+    ]
 
 
 def test_the_policy_learns_through_the_oracle(tmp_path):
@@ -540,12 +546,12 @@ def test_a_folder_of_an_earlier_version_is_resumed(tmp_path):
             tmp_path / "run" / "trials.jsonl",
         )
     )
-    assert new[:8] == old and new[8:] == [old[7]] * 3
+    assert new[:8] == old and new[8:] == [["crc", *old[7]]] * 3
     with np.load(tmp_path / "run" / "controller.npz") as file:
         assert file["updates"] == 3
         assert set(file.files) == {
-            "updates",
-            *(f"arr_{i}" for i in range(len(file.files) - 1)),
+            *("updates", "crc"),
+            *(f"arr_{i}" for i in range(len(file.files) - 2)),
         }
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from nasnet_keras.search.policy.learner import Learner
 from nasnet_keras.search.policy.settings import SETTINGS
+from nasnet_keras.search.policy.snapshot import Snapshot
 
 SIZES = (2, 3)
 QUICK = dataclasses.replace(
@@ -70,3 +71,29 @@ def test_a_snapshot_of_other_trials_is_ignored():
     second = learner([0.1, 0.4])
     second.restore(first.snapshot())
     assert second.learn() and second.updates == 1
+
+
+def damaged(weights, kind):
+    first, *rest = weights
+    return {
+        "fewer": rest,
+        "shape": [first[:1], *rest],
+        "type": [first.astype("float64"), *rest],
+        "text": [first.astype(str), *rest],
+        "nan": [first * np.nan, *rest],
+    }.get(kind, weights)
+
+
+def test_a_snapshot_that_does_not_fit_is_learned_anew(capsys):
+    one = learner([0.1, 0.4, 0.3, 0.2])
+    weights = one.controller.get_weights()
+    updates = {"later": 3, "negative": -1}
+    for kind in ("fewer", "shape", "type", "text", "nan", *updates):
+        number = updates.get(kind, 2)
+        one.restore(Snapshot(number, damaged(weights, kind)))
+        one._use_snapshot()
+        assert one.updates == 0
+        assert "learning anew" in capsys.readouterr().err
+    while one.learn():
+        pass
+    assert one.updates == 2
