@@ -232,7 +232,8 @@ def test_channels_first(zoo, images, capsys):
 
 def test_grey_images(zoo, images, capsys):
     inputs = keras.Input((8, 8, 1))
-    x = keras.layers.GlobalAveragePooling2D()(inputs)
+    x = keras.layers.Rescaling(1 / 127.5, -1.0)(inputs)
+    x = keras.layers.GlobalAveragePooling2D()(x)
     outputs = keras.layers.Concatenate()([x + 2.0, 0.0 * x, 0.0 * x + 1.0])
     zoo.model = keras.Model(inputs, outputs)
     run(images / "green.png")
