@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from nasnet_keras import checks
+from nasnet_keras.images.files import INTERPOLATIONS
 from nasnet_keras.layers.image_axes import split_shape
 from nasnet_keras.model_graph import (
     RANGES,
@@ -102,10 +103,11 @@ def find_contract(
             number of class names.
     """
     side, channels = square_images(model, source)
+    units = _units(model, source)
     contract = Contract(
         input_range=pixel_range(model, about, source, said),
         outputs=_outputs(model, about, source, said),
-        units=_units(model, source),
+        units=units,
         side=side,
         channels=channels,
         **_stored(about, source),
@@ -135,70 +137,6 @@ def preset_contract(model: keras.Model, source: str) -> Contract:
     units = _units(model, source)
     nothing = _stored({}, source)
     return Contract(PIXELS, "probabilities", units, side, channels, **nothing)
-
-
-def standardized(model: keras.Model, contract: Contract) -> keras.Model:
-    """Returns a model that takes 0 to 255 and gives probabilities.
-
-    Args:
-        model: `keras.Model`.
-        contract: Its `Contract`.
-
-    Returns:
-        `keras.Model` with one output `(batch, classes)`, or the model itself
-        if it is one already. Layers are shared.
-    """
-    from_logits = contract.outputs == "logits"
-    scaled = contract.input_range != PIXELS
-    plain = hasattr(model, "operations") and len(model.outputs) == 1
-    if plain and not scaled and not from_logits and contract.units > 1:
-        return model
-    inputs = keras.Input(input_shape(model)[1:])
-    x = _rescaling(contract.input_range)(inputs) if scaled else inputs
-    y = main_output(model(x))
-    if from_logits:
-        activation = "softmax" if contract.units > 1 else "sigmoid"
-        y = keras.layers.Activation(activation, dtype="float32")(y)
-    if contract.units == 1:
-        y = keras.layers.Concatenate(dtype="float32")([1.0 - y, y])
-    return keras.Model(inputs, y, name=model.name)
-
-
-def with_preprocessing(model: keras.Model, taken: str) -> keras.Model:
-    """Returns a copy of a model that takes 0 to 255, to be trained.
-
-    Its layers stay layers of the model itself, so that cells can be frozen
-    and the head replaced.
-
-    Args:
-        model: `keras.Model`, functional or sequential.
-        taken: One of `RANGES`, which the model takes.
-    """
-    if taken == PIXELS:
-        return model
-    if isinstance(model, keras.Sequential):
-        model = keras.Model(model.inputs, model.outputs[0], name=model.name)
-    inputs = keras.Input(input_shape(model)[1:])
-    scaled = _rescaling(taken)(inputs)
-
-    def call(layer, *args, **kwargs):
-        args, kwargs = keras.tree.map_structure(
-            lambda value: scaled if value is inputs else value, (args, kwargs)
-        )
-        return layer(*args, **kwargs)
-
-    copy = keras.models.clone_model(
-        model, input_tensors=inputs, call_function=call
-    )
-    copy.set_weights(model.get_weights())
-    return copy
-
-
-def _rescaling(taken):
-    """The layer that makes a range of 0 to 255."""
-    least, most = RANGES[taken]
-    scale = (most - least) / 255
-    return keras.layers.Rescaling(scale, least, name="preprocessing")
 
 
 def main_output(outputs: Any) -> Any:
@@ -271,18 +209,25 @@ def pixel_range(
             "none, and its graph begins without preprocessing for one. Give "
             f"{name}: one of {', '.join(RANGES)}."
         )
-    return found or given
+    return str(found or given)
 
 
 def _stored_range(about):
     if about.get("images") == OLD_PIXELS:
         return PIXELS
-    return about.get("input_range")
+    return _one_of("input_range", about, tuple(RANGES))
 
 
 def _stored_outputs(about):
-    old = "probabilities" if about.get("images") == OLD_PIXELS else None
-    return about.get("outputs", old)
+    if about.get("images") == OLD_PIXELS:
+        return OUTPUTS[0]
+    return _one_of("outputs", about, OUTPUTS)
+
+
+def _one_of(name, about, choices):
+    """What `about` says, if it says it."""
+    value = about.get(name)
+    return value if value is None else checks.choice(name, value, choices)
 
 
 def _outputs(model, about, source, said):
@@ -327,8 +272,10 @@ def _no_probabilities(source, ending, name):
 def _units(model, source):
     """The width of the main output."""
     if not model.built:  # A `Sequential` that was never called.
-        model(keras.Input(input_shape(model)[1:]))
-    shape = tuple(main_output(model.output).shape)
+        model(keras.Input((input_shape(model) or ())[1:]))
+    shape = model.output_shape
+    if isinstance(shape, dict) or isinstance(shape[0], tuple):
+        shape = main_output(shape)
     if len(shape) != 2 or shape[1] is None:
         kind = "feature maps" if len(shape) == 4 else "no class scores"
         raise ValueError(
@@ -357,5 +304,5 @@ def _stored(about, source):
         "class_names": names and tuple(names),
         "image_size": size,
         "crop": crop,
-        "interpolation": about.get("interpolation"),
+        "interpolation": _one_of("interpolation", about, INTERPOLATIONS),
     }

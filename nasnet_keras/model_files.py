@@ -16,8 +16,8 @@ from nasnet_keras.model_contract import (
     Said,
     fields,
     find_contract,
-    standardized,
 )
+from nasnet_keras.model_standard import standardized
 from nasnet_keras.presets.types import Preset
 from nasnet_keras.runs.files import replacing
 

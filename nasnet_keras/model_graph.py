@@ -145,7 +145,8 @@ def _histories(nodes: Any) -> list[tuple[str, int]]:
 def _places(outputs: Any) -> list[tuple[str, int]]:
     """The same of `output_layers`: one `[name, node, number]`, or several."""
     if isinstance(outputs, dict):
-        outputs = list(outputs.values())
+        names = sorted(outputs, key=lambda name: name != "predictions")
+        outputs = [outputs[name] for name in names]
     if outputs and isinstance(outputs[0], str):
         outputs = [outputs]
     return [(name, number) for name, _, number in outputs]
@@ -175,8 +176,8 @@ def _range_of(values: np.ndarray) -> str | None:
     linear = np.allclose(values[2], offset + 2 * scale, rtol=1e-3, atol=1e-3)
     if not linear or not scale.all():
         return None
-    if np.allclose(scale, 1, atol=1e-3) and np.allclose(offset, 0, atol=1e-3):
-        return None  # All ranges stay as they are.
+    if np.allclose(scale, 1, atol=1e-3):
+        return None  # All ranges stay as wide as they are.
     for fits in (_is_scaled, _is_standardized):
         found = [name for name in RANGES if fits(*RANGES[name], scale, offset)]
         if found:

@@ -134,7 +134,8 @@ def evaluate(
     """
     if image_size is not None:
         image_size = checks.integer("image_size", image_size, 1)
-    network, recorded = None, {}
+    network: keras.Model | None = None
+    recorded: dict[str, Any] = {}
     said = Said(input_range, from_logits)
     if model is not None:
         check_for_model(weights)
