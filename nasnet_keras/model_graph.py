@@ -56,8 +56,8 @@ def input_shape(model: keras.Model) -> tuple | None:
 def input_range(model: keras.Model) -> str | None:
     """Returns the pixels that a model's own preprocessing takes.
 
-    All operations before the first weights are applied to images of one
-    colour. Preprocessing shows by what it makes of each of `RANGES`.
+    The operations before the first weights are applied to images of one
+    colour, until it shows for which of `RANGES` they are.
 
     Args:
         model: `keras.Model` with one input.
@@ -81,7 +81,9 @@ def input_range(model: keras.Model) -> str | None:
         if not _is_preprocessing(operation):
             break
         values = _applied(operation, values)
-    return _range_of(values.reshape(3, -1).astype("float64"))
+        if found := _range_of(values.reshape(3, -1).astype("float64")):
+            return found
+    return None
 
 
 def _first_operations(model: Any) -> Iterator[Any]:

@@ -70,7 +70,9 @@ def test_other_classes(split, data, model):
 
 def test_other_numbers_of_classes(model):
     """Ten classes of data, two of the network; none of them has names."""
-    with pytest.raises(ValueError, match=r"tells 2 classes .* has 10: 0, 1, 2,"):
+    with pytest.raises(
+        ValueError, match=r"tells 2 classes .* has 10: 0, 1, 2,"
+    ):
         evaluate(model=model(), data="digits")
 
 
