@@ -10,13 +10,28 @@ import zipfile
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from nasnet_keras import checks
+from nasnet_keras.model_contract import (
+    NOTHING,
+    Said,
+    fields,
+    find_contract,
+)
+from nasnet_keras.model_standard import standardized
 from nasnet_keras.presets.types import Preset
-from nasnet_keras.runs.files import json_text, parse_json, replacing
+from nasnet_keras.runs.files import (
+    DamagedFileError,
+    json_text,
+    parse_json,
+    replacing,
+)
 
 if TYPE_CHECKING:
     import keras
 
 ABOUT = "about.json"
+LARGEST_ABOUT = 16 * 1024**2  # Bytes.
+REMEDY = "Save the model again."
 PathLike = str | os.PathLike[str]
 
 
@@ -29,13 +44,18 @@ def save_model(
         model: `keras.Model`.
         path: Path that ends in `.keras`.
         about: Optional dictionary that JSON can hold: `class_names` (list by
-            label), `image_size` (side in pixels), and anything else.
+            label), `image_size` (side in pixels), `input_range` (`"0..255"`,
+            `"0..1"` or `"-1..1"`), `outputs` (`"probabilities"` or
+            `"logits"`), `crop` and `interpolation` (with which images were
+            read), and anything else. Of `input_range` and `outputs`, what the
+            model's graph shows is added.
     """
     with replacing(path) as temporary:
         model.save(temporary)
         if about is not None:
+            text = json_text(fields(model, about), indent=1)
             with zipfile.ZipFile(temporary, "a") as archive:
-                archive.writestr(ABOUT, json_text(about, indent=1))
+                archive.writestr(ABOUT, text)
 
 
 def load_model(path: PathLike, compile: bool = False) -> "keras.Model":
@@ -66,46 +86,68 @@ def load_model(path: PathLike, compile: bool = False) -> "keras.Model":
 
 
 def load_with_preset(
-    path: PathLike, image_size: int | None = None
+    path: PathLike, image_size: int | None = None, said: Said = NOTHING
 ) -> tuple["keras.Model", Preset]:
-    """Loads a whole model, and its class names and image size as a preset.
+    """Loads a classifier, and its class names and image size as a preset.
 
     Args:
-        path: Path of a `.keras` file.
+        path: Path of a `.keras` file, of any `keras.Model`.
         image_size: Optional integer, height and width of its images. Defaults
             to the size for which the model was trained.
+        said: What the caller says about a model that does not say it itself.
 
     Returns:
-        Pair: the model, which takes images of 0 to 255; a
-        `nasnet_keras.Preset` with its class names and image size.
+        Pair: the model, which takes images of 0 to 255 and gives
+        probabilities; a `nasnet_keras.Preset` with its class names, image
+        size, crop and interpolation.
 
     Raises:
-        ValueError: As `load_model`; or if the size of the images is unknown.
+        ValueError: As `load_model` and `find_contract`; or if the size of the
+            images is unknown, or another than the model takes.
     """
     about, model = read_about(path), load_model(path)
-    side = image_size or about.get("image_size") or model.input_shape[1]
+    contract = find_contract(model, about, path, said)
+    if image_size is not None:
+        image_size = checks.integer("image_size", image_size, 1)
+    side = image_size or contract.side or contract.image_size
     if side is None:
         raise ValueError(
             f"{path} does not say for which size of images it was trained. "
-            "Give `image_size`."
+            "Give `image_size` (--image-size)."
         )
-    names = about.get("class_names")
-    return model, Preset(
-        str(path), {}, side, class_names=names and tuple(names)
+    if contract.side not in (None, side):
+        raise ValueError(
+            f"{path} takes images of {contract.side} pixels alone. "
+            f"Received: image_size={image_size}"
+        )
+    preset = Preset(
+        str(path),
+        {},
+        side,
+        class_names=contract.class_names,
+        crop=contract.crop,
+        interpolation=contract.interpolation,
     )
+    return standardized(model, contract), preset
 
 
 def read_about(path: PathLike) -> dict[str, Any]:
     """Returns what `save_model` stored with a model; `{}` if nothing.
 
     Raises:
-        ValueError: If the file is not a `.keras` file.
+        ValueError: If the file is not a `.keras` file, or what is stored is
+            damaged.
     """
     path = pathlib.Path(path)
     try:
         with zipfile.ZipFile(path) as archive:
             if ABOUT not in archive.namelist():
                 return {}
-            return parse_json(archive.read(ABOUT), f"{ABOUT} in {path}")
+            source = f"{ABOUT} in {path}"
+            if archive.getinfo(ABOUT).file_size > LARGEST_ABOUT:
+                raise DamagedFileError(
+                    f"{source} has more than {LARGEST_ABOUT} bytes. {REMEDY}"
+                )
+            return parse_json(archive.read(ABOUT), source, remedy=REMEDY)
     except (OSError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is not a .keras file: {error}") from error

@@ -97,6 +97,38 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_range_argument(
+    parser: argparse.ArgumentParser, group: Any, model: str, prefix: str = ""
+) -> None:
+    """Adds the range of pixels that a `.keras` file takes.
+
+    Args:
+        parser: The parser.
+        group: Its group of arguments, or the parser itself.
+        model: String, what the file is called in the help.
+        prefix: String before the name of the argument: `"teacher-"`.
+    """
+    # By default argparse takes `-1..1` for the name of an option.
+    parser._negative_number_matcher = re.compile(r"-\d")
+    group.add_argument(
+        f"--{prefix}input-range",
+        metavar="RANGE",
+        help=f"values of the images that {model} takes, where it does not say "
+        "it itself: 0..255, 0..1 or -1..1",
+    )
+
+
+def add_logits_argument(group: Any, model: str, prefix: str = "") -> None:
+    """Adds whether a `.keras` file gives logits; see `add_range_argument`."""
+    group.add_argument(
+        f"--{prefix}from-logits",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help=f"whether {model} gives logits, where its last layer does not "
+        "say it",
+    )
+
+
 def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the choice of a recipe, and an argument for each setting."""
     group = parser.add_argument_group(

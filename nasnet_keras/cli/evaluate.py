@@ -1,6 +1,8 @@
 """Measure a network on images that it was not trained on.
 
 Prints its accuracy; `--output` also writes it as JSON, with what produced it.
+By default the data are those of the model's training, split as then, and
+CIFAR-10 for presets of CIFAR-10.
 
 For ImageNet, --data is a folder with one folder of validation images per
 class, named by WordNet id (n01440764), or imagenet2012 as TensorFlow Datasets
@@ -15,6 +17,8 @@ from typing import Any
 
 from nasnet_keras.cli.arguments import (
     add_data_arguments,
+    add_logits_argument,
+    add_range_argument,
     check_crop,
     check_least,
 )
@@ -34,7 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     network.add_argument(
         "--model", help="a .keras file, as `nasnet train` writes it"
     )
+    add_range_argument(parser, network, "--model")
+    add_logits_argument(network, "--model")
     add_data_arguments(parser)
+    # `evaluate` finds the data of the network, and how they were split.
+    parser.set_defaults(data=None, validation_split=None)
     _add_measurement_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -44,7 +52,7 @@ def _add_measurement_arguments(parser: argparse.ArgumentParser) -> None:
     measure.add_argument(
         "--split",
         choices=("test", "validation", "all"),
-        help="which part of the data; all: every image of a folder whose "
+        help="which part of the data; all: every image of a folder, whose "
         "folders are named by the network's classes, or by WordNet id for "
         "ImageNet (default: all for a preset of ImageNet and a folder that is "
         "not split into train and test; else test)",
@@ -54,12 +62,12 @@ def _add_measurement_arguments(parser: argparse.ArgumentParser) -> None:
         "--crop",
         type=float,
         help="of image files: fraction of the shorter side that is kept "
-        "(default: 0.875)",
+        "(default: the network's, else 0.875)",
     )
     measure.add_argument(
         "--interpolation",
         choices=("bilinear", "bicubic"),
-        help="of image files (default: bicubic)",
+        help="of image files (default: the network's, else bicubic)",
     )
     measure.add_argument(
         "--limit", type=int, help="number of images to use, of all classes"
@@ -94,6 +102,8 @@ def run(args: argparse.Namespace) -> None:
         crop=args.crop,
         interpolation=args.interpolation,
         limit=args.limit,
+        input_range=args.input_range,
+        from_logits=args.from_logits,
         data_dir=args.data_dir,
         validation_split=args.validation_split,
         images=args.images,
@@ -112,12 +122,17 @@ def _report(args: argparse.Namespace, evaluation: Any) -> None:
         f"loss {result['loss']:.4f}"
     )
     side, crop = result["image_size"], result["crop"]
-    reading = f", crop {crop}, {result['interpolation']}" if crop else ""
+    reading = f"crop {crop}, {result['interpolation']}" if crop else "no crop"
     weights = f"weights {evaluation.weights}, " if evaluation.weights else ""
     print(
-        f"  {weights}image size {side}{reading}, "
+        f"  {weights}image size {side}, {reading}, "
         f"pooling semantics {result['pooling_semantics']}"
     )
+    if data.whole is not None:
+        print(
+            f"  {result['images']:,} of the {data.whole:,} images of "
+            f"{data.name} were measured; --split all measures all."
+        )
 
 
 def _write(args: argparse.Namespace, evaluation: Any) -> None:
@@ -141,6 +156,7 @@ def _configuration(
 ) -> dict[str, int | float | str]:
     """The arguments, with the defaults that depend on others."""
     chosen = {
+        "data": evaluation.data.name,
         "split": evaluation.data.split,
         "crop": evaluation.result["crop"],
         "interpolation": evaluation.result["interpolation"],

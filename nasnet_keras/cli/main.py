@@ -6,6 +6,7 @@ backend.
 
 import argparse
 import faulthandler
+import io
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -111,6 +112,10 @@ def main(words: Sequence[str] | None = None) -> int:
 def run() -> None:
     """The entry point of the command."""
     faulthandler.enable()  # A crash of a library prints Python's stack.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal cannot show stops no command.
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(main())
 
 

@@ -5,12 +5,18 @@ nasnet_keras/images/files.py. A folder means all image files in it.
 """
 
 import argparse
+import dataclasses
 import pathlib
 import sys
 from collections.abc import Iterator
 from typing import Any
 
-from nasnet_keras.cli.arguments import check_crop, check_least
+from nasnet_keras.cli.arguments import (
+    add_logits_argument,
+    add_range_argument,
+    check_crop,
+    check_least,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         help="a .keras file, as `nasnet train` and `retrain` write it",
     )
+    add_range_argument(parser, parser, "--model")
+    add_logits_argument(parser, "--model")
     parser.add_argument(
         "--image-size",
         type=int,
@@ -51,8 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--crop",
         type=float,
-        default=0.875,
-        help="fraction of the shorter side that is kept (default: 0.875)",
+        help="fraction of the shorter side that is kept (default: the "
+        "network's, else 0.875)",
     )
     parser.set_defaults(run=run)
 
@@ -65,15 +73,11 @@ def run(args: argparse.Namespace) -> int:
     from nasnet_keras.runs.progress import Progress
 
     files = _files(args.images)
-    preset, model, preprocess = _network(args)
+    preset, model = _network(args)
     unreadable: list[pathlib.Path] = []
     with Progress(len(files)) as progress:
-        images = _readable(
-            files, preset, model, args.crop, unreadable, progress
-        )
-        for paths, scores in predictions(
-            model, images, args.batch_size, preprocess
-        ):
+        images = _readable(files, preset, model, unreadable, progress)
+        for paths, scores in predictions(model, images, args.batch_size):
             names = class_names(preset, scores)
             for path, row in zip(paths, scores):
                 progress.print(_report(path, row, names, args.top), sys.stdout)
@@ -87,27 +91,40 @@ def run(args: argparse.Namespace) -> int:
     return 1 if unreadable else 0
 
 
-def _network(args: argparse.Namespace) -> tuple[Any, Any, Any]:
-    """The preset, its network, and the function that scales images for it."""
-    from nasnet_keras.images.imagenet import preprocess_input
-    from nasnet_keras.inference.predict import load_network
+def _network(args: argparse.Namespace) -> tuple[Any, Any]:
+    """The preset, with the crop to use, and its network."""
+    from nasnet_keras.images.files import CROP
+    from nasnet_keras.inference.predict import (
+        check_for_model,
+        check_for_preset,
+        load_network,
+    )
+    from nasnet_keras.model_contract import Said
     from nasnet_keras.model_files import load_with_preset
     from nasnet_keras.presets import get_preset
 
+    said = Said(args.input_range, args.from_logits)
     if args.model is not None:
-        if args.weights is not None:
-            raise ValueError(
-                "--model has its weights: --weights is for presets."
+        check_for_model(args.weights)
+        model, preset = load_with_preset(args.model, args.image_size, said)
+        if args.crop is None and preset.crop is None:
+            print(
+                f"nasnet predict: {args.model} stores no crop. Of each image "
+                f"{CROP} is kept; --crop changes this.",
+                file=sys.stderr,
             )
-        model, preset = load_with_preset(args.model, args.image_size)
-        return preset, model, None
-    if args.image_size is not None:
-        raise ValueError(
-            "--image-size is for --model: a preset has its own. Received: "
-            f"--image-size {args.image_size}"
-        )
-    preset = get_preset(args.preset)
-    return preset, load_network(preset, args.weights), preprocess_input
+    else:
+        check_for_preset(said)
+        if args.image_size is not None:
+            raise ValueError(
+                "--image-size is for --model: a preset has its own. Received: "
+                f"--image-size {args.image_size}"
+            )
+        preset = get_preset(args.preset)
+        model = load_network(preset, args.weights)
+    crop = preset.crop if args.crop is None else args.crop
+    crop = CROP if crop is None else crop
+    return dataclasses.replace(preset, crop=crop), model
 
 
 def _files(paths: list[pathlib.Path]) -> list[pathlib.Path]:
@@ -130,18 +147,18 @@ def _readable(
     files: list[pathlib.Path],
     preset: Any,
     model: Any,
-    crop: float,
     unreadable: list[pathlib.Path],
     progress: Any,
 ) -> Iterator[tuple[pathlib.Path, Any]]:
     """Yields path and image; reports and lists the unreadable files."""
-    from nasnet_keras.images.files import load_image
+    from nasnet_keras.images.files import INTERPOLATION, load_image
     from nasnet_keras.inference.predict import input_channels
 
-    channels = input_channels(model)
+    interpolation = preset.interpolation or INTERPOLATION
+    how = (preset.image_size, preset.crop, interpolation, input_channels(model))
     for path in files:
         try:
-            image = load_image(path, preset.image_size, crop, channels=channels)
+            image = load_image(path, *how)
         except ValueError as error:
             unreadable.append(path)
             progress.print(f"nasnet predict: {error}", sys.stderr)

@@ -13,6 +13,8 @@ import sys
 from nasnet_keras.cli.arguments import (
     add_crop_argument,
     add_data_arguments,
+    add_logits_argument,
+    add_range_argument,
     add_recipe_arguments,
     recipe_of,
     recipe_settings,
@@ -54,6 +56,7 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
         help="a .keras file to start from, in place of the arguments above; it "
         "gets a new classifier if the data have other classes",
     )
+    add_range_argument(parser, network, "--model")
 
 
 def _add_fine_tuning_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +70,8 @@ def _add_fine_tuning_arguments(parser: argparse.ArgumentParser) -> None:
     fine_tuning.add_argument(
         "--teacher", metavar="MODEL", help="a .keras file to learn from as well"
     )
+    add_range_argument(parser, fine_tuning, "--teacher", "teacher-")
+    add_logits_argument(fine_tuning, "--teacher", "teacher-")
 
 
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -129,6 +134,9 @@ def _train(args: argparse.Namespace) -> None:
         crop=args.crop,
         freeze_to=args.freeze_to,
         teacher=args.teacher,
+        input_range=args.input_range,
+        teacher_input_range=args.teacher_input_range,
+        teacher_from_logits=args.teacher_from_logits,
         seed=args.seed,
         precision=args.precision,
         distribute=args.distribute,

@@ -8,12 +8,15 @@ from typing import Any
 import keras
 import numpy as np
 
+from nasnet_keras import checks
 from nasnet_keras.images.files import CROP, INTERPOLATION
 from nasnet_keras.inference.labelled_images import (
     LabelledImages,
+    default_data,
     default_split,
-    folder_classes,
+    first,
     open_images,
+    recorded_split,
 )
 from nasnet_keras.inference.metrics import cross_entropies, ranks
 from nasnet_keras.inference.network_facts import (
@@ -23,15 +26,20 @@ from nasnet_keras.inference.network_facts import (
 )
 from nasnet_keras.inference.predict import (
     check_classes,
+    check_for_model,
+    check_for_preset,
     input_channels,
     load_network,
     predict_scores,
     required_weights,
+    with_channels,
 )
-from nasnet_keras.model_files import load_with_preset
+from nasnet_keras.model_contract import Said, main_output
+from nasnet_keras.model_files import load_with_preset, read_about
 from nasnet_keras.presets import get_preset
 from nasnet_keras.presets.types import Preset
 from nasnet_keras.runs.progress import Progress
+from nasnet_keras.training.data.tfrecords import Records
 from nasnet_keras.training.feeds.evaluation import (
     EvaluationFeed,
     evaluation_batches,
@@ -52,8 +60,8 @@ class Evaluation:
         model: Path of the `.keras` file; `None` for a preset.
         data: `LabelledImages`.
         result: Dictionary: what `measure` returned, `image_size`, `crop`,
-            `interpolation` (both `None` for images in memory, which are not
-            cropped) and `pooling_semantics`.
+            `interpolation` (both `None` for images that are no files, which
+            are not cropped) and `pooling_semantics`.
     """
 
     preset: Preset
@@ -79,13 +87,15 @@ def evaluate(
     preset: Any = None,
     weights: Any = None,
     model: str | None = None,
-    data: str = "cifar10",
+    data: str | None = None,
     split: str | None = None,
     image_size: int | None = None,
     batch_size: int = 64,
-    crop: float | None = None,
+    crop: float | str | None = None,
     interpolation: str | None = None,
     limit: int | None = None,
+    input_range: str | None = None,
+    from_logits: bool | None = None,
     **data_options: Any,
 ) -> Evaluation:
     """Measures a network on images that it was not trained on.
@@ -94,46 +104,60 @@ def evaluate(
         preset: A preset's name, folder or `Preset`; or `None` with `model`.
         weights: The preset's weights, by name or path. Defaults to its own.
         model: Path of a `.keras` file, in place of a preset.
-        data: See `nasnet_keras.training.data.load_dataset`.
+        data: See `nasnet_keras.training.data.load_dataset`. By default see
+            `default_data`.
         split: `"test"`, `"validation"`, or `"all"`: every image of a folder
             whose folders are named by the classes of the network (WordNet ids
             for ImageNet). By default see `default_split`.
         image_size: Integer, the side of the images; the network's by default.
         batch_size: Integer, images predicted at a time.
         crop: Float, the fraction of the shorter side of image files that is
-            kept, 0.875 by default.
-        interpolation: `"bicubic"` (the default) or `"bilinear"`, of image
-            files.
+            kept, or `"squash"`; by default the network's, else 0.875.
+        interpolation: `"bicubic"` or `"bilinear"`, of image files; by default
+            the network's, else `"bicubic"`.
         limit: Optional integer, the number of images to use.
+        input_range: `"0..255"`, `"0..1"` or `"-1..1"`: the values that a
+            `model` takes which does not say it itself.
+        from_logits: Whether the outputs of such a model are logits.
         data_options: `data_dir`, `validation_split`, `images`: see
-            `load_dataset`.
+            `load_dataset`. By default the last two are those with which the
+            model was trained, if it was trained on the same data.
 
     Returns:
         `Evaluation`.
 
     Raises:
-        ValueError: If an argument is out of range, there are no weights, or
-            the data cannot be read or have other classes.
+        ValueError: If an argument is out of range, there are no weights, the
+            data cannot be read or have other classes, or the model does not
+            say what it takes and gives.
         NotFiniteError: If a score is not finite.
     """
-    network, data = None, str(data)
+    if image_size is not None:
+        image_size = checks.integer("image_size", image_size, 1)
+    network: keras.Model | None = None
+    recorded: dict[str, Any] = {}
+    said = Said(input_range, from_logits)
     if model is not None:
-        network, preset = load_with_preset(model, image_size)
-        split = split or "test"
+        check_for_model(weights)
+        network, preset = load_with_preset(model, image_size, said)
+        recorded = read_about(model).get("data") or {}
     else:
+        check_for_preset(said)
         preset = get_preset(preset)
-        split = split or default_split(preset, data)
-        if split == "all":
-            folder_classes(preset)  # Raises before weights are looked for.
         weights = required_weights(preset, weights)
+    data = str(data) if data is not None else default_data(preset, recorded)
+    if split is None:
+        split = "test" if model is not None else default_split(preset, data)
     side = image_size or preset.image_size
-    images = open_images(preset, data, split, side, **data_options)
+    given = {k: v for k, v in data_options.items() if v is not None}
+    if split != "all":
+        given = {**recorded_split(recorded, data), **given}
+    images = open_images(preset, data, split, side, **given)
     images = images.limited(limit)
+    reading = _reading_options(images, preset, crop, interpolation)
     if network is None:
-        network = load_network(preset, weights, include_preprocessing=True)
-    if preset.class_names is not None:
-        _check_output(network, preset)
-    reading = _reading_options(images, crop, interpolation)
+        network = load_network(preset, weights, image_size)
+    _check_output(network, preset, images)
     batches = _batches(network, images, side, batch_size, reading)
     with Progress(len(images)) as progress:
         result = measure(network, batches, progress.update)
@@ -142,20 +166,34 @@ def evaluate(
     return Evaluation(preset, weights, model, images, result)
 
 
-def _check_output(model: keras.Model, preset: Preset) -> None:
-    shape = model.output_shape
-    shape = shape[0] if isinstance(shape, list) else shape
-    check_classes(preset, len(folder_classes(preset)), shape)
+def _check_output(
+    network: keras.Model, preset: Preset, images: LabelledImages
+) -> None:
+    """Raises ValueError unless network and labels have as many classes."""
+    shape = tuple(main_output(network.output).shape)
+    if preset.class_names is not None:
+        check_classes(preset, len(images.classes), shape)
+    elif shape[-1] != len(images.classes):
+        raise ValueError(
+            f"{preset.name} tells {shape[-1]} classes apart. {images.name} "
+            f"has {len(images.classes)}: {first(images.classes)}."
+        )
 
 
 def _reading_options(
-    images: LabelledImages, crop: float | None, interpolation: str | None
+    images: LabelledImages,
+    preset: Preset,
+    crop: float | str | None,
+    interpolation: str | None,
 ) -> dict[str, Any]:
     """The options with their defaults; `None` where they have no effect."""
     if images.in_files:
+        own = preset.crop if crop is None else crop
         return {
-            "crop": CROP if crop is None else crop,
-            "interpolation": interpolation or INTERPOLATION,
+            "crop": CROP if own is None else own,
+            "interpolation": interpolation
+            or preset.interpolation
+            or INTERPOLATION,
         }
     if crop is not None or interpolation is not None:
         raise ValueError(
@@ -174,15 +212,16 @@ def _batches(
     batch_size: int,
     reading: dict[str, Any],
 ) -> Any:
-    part = (images.images, images.labels)
+    pixels, channels = images.images, input_channels(model)
     if not images.in_files:
+        part = with_channels(pixels, channels), images.labels
         return evaluation_batches(part, side, batch_size)
-    options = {**reading, "channels": input_channels(model)}
-    if images.split == "all":
-        # A folder of any size: one batch in memory at a time.
-        feed = EvaluationFeed(part, side, batch_size, **options)
-        return feed.numpy_batches()
-    return evaluation_batches(part, side, batch_size, **options)
+    part, options = (pixels, images.labels), {**reading, "channels": channels}
+    if isinstance(pixels, Records):
+        return evaluation_batches(part, side, batch_size, **options)
+    # A folder of any size: one batch in memory at a time.
+    feed = EvaluationFeed(part, side, batch_size, **options)
+    return feed.numpy_batches()
 
 
 def measure(

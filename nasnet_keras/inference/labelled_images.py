@@ -3,12 +3,13 @@
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from nasnet_keras.images.imagenet import class_index
+from nasnet_keras.presets.registry import CIFAR10
 from nasnet_keras.presets.types import Preset
 from nasnet_keras.training.data.dataset import (
     DEFAULT_SIZES,
@@ -33,6 +34,9 @@ class LabelledImages:
         images: uint8 array, `ImageFiles` or `Records`.
         labels: Integer array `(number,)`; `None` for `Records`.
         dataset: The `Dataset` that was split, if any.
+        classes: Sequence of class names, by label.
+        whole: Integer, the number of images of a folder of which these are a
+            part, drawn here; `None` if nothing was left out.
     """
 
     name: str
@@ -40,6 +44,8 @@ class LabelledImages:
     images: Any
     labels: Any
     dataset: Dataset | None = None
+    classes: Sequence[str] = ()
+    whole: int | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -79,17 +85,64 @@ class LabelledImages:
         return dataclasses.replace(self, images=images, labels=labels)
 
 
+def default_data(preset: Preset, recorded: Mapping[str, Any]) -> str:
+    """Returns the data on which a network is measured by default.
+
+    Those of its training, and CIFAR-10 for networks of its classes.
+
+    Args:
+        preset: `Preset`.
+        recorded: The data of the training as stored with a model, or `{}`.
+
+    Raises:
+        ValueError: If the network does not say for which data it is.
+    """
+    if recorded.get("name"):
+        return str(recorded["name"])
+    if preset.class_names == CIFAR10:
+        return "cifar10"
+    hint = "a folder with one folder of images per class, or a dataset's name"
+    if preset.class_names == "imagenet":
+        hint = (
+            "ImageNet's validation images, in folders named by WordNet id; or "
+            "imagenet2012 as TensorFlow Datasets prepared it"
+        )
+    raise ValueError(
+        f"{preset.name} does not say on which data to measure it. Give `data` "
+        f"(--data): {hint}."
+    )
+
+
+def recorded_split(recorded: Mapping[str, Any], data: str) -> dict[str, Any]:
+    """Returns how the data of a training were split, to split them alike.
+
+    Args:
+        recorded: The data of the training as stored with a model, or `{}`.
+        data: Name or path of the data to measure on. Of other data than those
+            of the training nothing is known.
+    """
+    name = recorded.get("name")
+    if name is None or not _is_same(str(name), data):
+        return {}
+    keys = ("validation_split", "images")
+    return {key: recorded[key] for key in keys if recorded.get(key) is not None}
+
+
+def _is_same(one: str, other: str) -> bool:
+    paths = pathlib.Path(one), pathlib.Path(other)
+    return one == other or paths[0].resolve() == paths[1].resolve()
+
+
 def default_split(preset: Preset, data: str) -> str:
-    """Returns the split on which a preset is measured by default.
+    """Returns the split on which a network is measured by default.
 
     `"all"` for a network of ImageNet and a folder, which nobody trains on
     here; `"test"` for all other networks and data, and for a folder that is
     already split into `train` and `test`.
     """
-    folder = pathlib.Path(data)
     imagenet = preset.class_names == "imagenet"
-    is_split = all((folder / part).is_dir() for part in ("train", "test"))
-    return "all" if imagenet and is_folder(data) and not is_split else "test"
+    folder = is_folder(data) and not is_split(data)
+    return "all" if imagenet and folder else "test"
 
 
 def is_folder(data: str) -> bool:
@@ -97,17 +150,17 @@ def is_folder(data: str) -> bool:
     return data not in DEFAULT_SIZES and not data.endswith(".npz")
 
 
-def folder_classes(preset: Preset) -> Sequence[str]:
+def is_split(data: str) -> bool:
+    """Whether a folder holds the folders `train` and `test`."""
+    parts = (pathlib.Path(data) / part for part in ("train", "test"))
+    return all(part.is_dir() for part in parts)
+
+
+def folder_classes(preset: Preset) -> Sequence[str] | None:
     """Returns the names of class folders by label: WordNet ids for ImageNet.
 
-    Raises:
-        ValueError: If the preset does not name its classes.
+    `None` if the network does not name its classes.
     """
-    if preset.class_names is None:
-        raise ValueError(
-            f"The preset {preset.name!r} does not name its classes, so "
-            "folders cannot be labelled by name. Save it with class names."
-        )
     if preset.class_names == "imagenet":
         return [wnid for wnid, _ in class_index()]
     return preset.class_names
@@ -122,15 +175,17 @@ def open_images(
     validation_split: float = 0.1,
     images: int | None = None,
 ) -> LabelledImages:
-    """Opens the images on which the network of a preset is measured.
+    """Opens the images on which a network is measured.
+
+    Labels are those of the network: where it names its classes, the data may
+    have them in another order, or some of them only.
 
     Args:
-        preset: `Preset`, whose class names the data must have. A preset
-            without names takes any data.
-        data: See `load_dataset`.
-        split: `"all"` for all images of a folder, labelled by
-            `folder_classes(preset)`; `"test"` or `"validation"` for a part of
-            `load_dataset(data)`.
+        preset: `Preset` of the network. Without class names it takes data of
+            any, in the order of their names.
+        data: See `load_dataset`. Folders are decoded on access.
+        split: `"all"` for all images of a folder; `"test"` or `"validation"`
+            for a part of `load_dataset(data)`.
         side: Integer, of the images in pixels.
         data_dir, validation_split, images: See `load_dataset`.
 
@@ -138,54 +193,87 @@ def open_images(
         ValueError: If the data cannot be read, or have other classes.
     """
     if split == "all":
-        classes = folder_classes(preset)
-        if not is_folder(data):
-            raise ValueError(
-                "`split` must be 'test' or 'validation' unless `data` is a "
-                f"folder. Received: split='all', data={data!r}"
-            )
-        if images is not None:
-            raise ValueError(
-                "`images` is for data that are split into training and test "
-                "images; `limit` takes some of all images. "
-                f"Received: images={images}, split='all'"
-            )
-        files, labels = read_named_folder(data, classes, side)
-        return LabelledImages(data, split, files, labels)
-    if data in STREAMED:
-        _check_imagenet(preset, data)
-        if split == "test":
-            records = open_test_records(data, data_dir, side)
-            return LabelledImages(data, split, records, None)
+        return _open_all(preset, data, side, images)
+    if data in STREAMED and split == "test":
+        wnids = [wnid for wnid, _ in class_index()]
+        _labels_of(preset, data, wnids)
+        records = open_test_records(data, data_dir, side)
+        return LabelledImages(data, split, records, None, classes=wnids)
     dataset = load_dataset(
         data,
         data_dir=data_dir,
         image_size=side,
         validation_split=validation_split,
         images=images,
+        in_memory=False,  # Folders: read as `split="all"` reads them.
     )
-    _check_names(preset, dataset)
     part, labels = getattr(dataset, split)
+    numbers = _labels_of(preset, dataset.name, dataset.classes)
+    if labels is not None:  # Streamed ones are those of ImageNet.
+        labels = numbers[labels]
     if not len(part):
         raise ValueError(f"The {split} part of {dataset.name} is empty.")
-    return LabelledImages(dataset.name, split, part, labels, dataset)
-
-
-def _check_imagenet(preset: Preset, data: str) -> None:
-    names = preset.class_names
-    wnids = [wnid for wnid, _ in class_index()]
-    if names not in (None, "imagenet") and list(names) != wnids:
-        raise ValueError(
-            f"{data} holds the classes of ImageNet; {preset.name!r} knows "
-            f"others: {', '.join(names[:3])}, ... Give a folder of those."
-        )
-
-
-def _check_names(preset: Preset, dataset: Dataset) -> None:
-    names = preset.class_names
-    if names in (None, "imagenet") or list(names) == list(dataset.classes):
-        return
-    raise ValueError(
-        f"The network knows {', '.join(names)}. The classes of "
-        f"{dataset.name} are others: {', '.join(dataset.classes)}."
+    drawn = is_folder(data) and not (split == "test" and is_split(data))
+    parts = (dataset.train, dataset.validation, dataset.test)
+    return LabelledImages(
+        *(dataset.name, split, part, labels, dataset),
+        classes=folder_classes(preset) or dataset.classes,
+        whole=sum(len(each[0]) for each in parts) if drawn else None,
     )
+
+
+def _open_all(
+    preset: Preset, data: str, side: int, images: int | None
+) -> LabelledImages:
+    """Opens all images of a folder."""
+    if not is_folder(data):
+        raise ValueError(
+            "`split` must be 'test' or 'validation' unless `data` is a "
+            f"folder. Received: split='all', data={data!r}"
+        )
+    if images is not None:
+        raise ValueError(
+            "`images` is for data that are split into training and test "
+            "images; `limit` takes some of all images. "
+            f"Received: images={images}, split='all'"
+        )
+    if is_split(data):
+        raise ValueError(
+            f"`data` {data} holds the folders train and test. Give one of "
+            "them to measure all of its images."
+        )
+    classes = folder_classes(preset) or _folder_names(data)
+    files, labels = read_named_folder(data, classes, side)
+    return LabelledImages(data, "all", files, labels, classes=classes)
+
+
+def _folder_names(data: str) -> list[str]:
+    """The names of the class folders, in order: labels without names."""
+    folder = pathlib.Path(data)
+    if not folder.is_dir():
+        return []  # `read_named_folder` says so.
+    inner = (path for path in folder.iterdir() if path.is_dir())
+    return sorted(p.name for p in inner if not p.name.startswith("."))
+
+
+def _labels_of(preset: Preset, name: str, classes: Sequence[str]) -> np.ndarray:
+    """The network's label of each class of the data.
+
+    Raises:
+        ValueError: If the network does not know a class.
+    """
+    names = folder_classes(preset)
+    if names is None:
+        return np.arange(len(classes))
+    label_of = {each: label for label, each in enumerate(names)}
+    if unknown := [each for each in classes if each not in label_of]:
+        raise ValueError(
+            f"{preset.name} knows the {len(names)} classes {first(names)}. "
+            f"The classes of {name} are others: {first(unknown)}."
+        )
+    return np.array([label_of[each] for each in classes])
+
+
+def first(names: Sequence[str]) -> str:
+    """Returns the first three names, as text."""
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

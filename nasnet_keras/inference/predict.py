@@ -1,7 +1,7 @@
 """Predictions of a network for image files, a batch in memory at a time."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -9,7 +9,11 @@ import numpy as np
 
 import nasnet_keras
 from nasnet_keras.images.imagenet import class_index
-from nasnet_keras.layers.image_axes import split_shape
+from nasnet_keras.layers.image_axes import image_shape, split_shape
+from nasnet_keras.model_contract import Said, main_output, preset_contract
+from nasnet_keras.model_graph import image_format
+from nasnet_keras.model_standard import standardized
+from nasnet_keras.presets import find_weights
 from nasnet_keras.presets.types import Preset
 
 
@@ -33,38 +37,91 @@ def required_weights(preset: Preset, weights: Any = None) -> Any:
     return weights
 
 
+def check_for_model(weights: Any) -> None:
+    """Raises ValueError if weights are given for a model that has its own."""
+    if weights is not None:
+        raise ValueError(
+            "--model has its weights: --weights is for presets. "
+            f"Received: weights={str(weights)!r}"
+        )
+
+
+def check_for_preset(said: Said) -> None:
+    """Raises ValueError if it is said what a preset takes and gives."""
+    if said.input_range is not None or said.from_logits is not None:
+        raise ValueError(
+            f"{said.name('input_range')} and {said.name('from_logits')} are "
+            "for a model: a preset says itself what it takes and gives. "
+            f"Received: input_range={said.input_range!r}, "
+            f"from_logits={said.from_logits!r}"
+        )
+
+
 def load_network(
-    preset: Preset, weights: Any = None, include_preprocessing: bool = False
+    preset: Preset, weights: Any = None, image_size: int | None = None
 ) -> keras.Model:
     """Builds the network of a preset, with trained weights.
 
     Args:
-        preset: `Preset`.
+        preset: `Preset`. Preprocessing of its own (`"whiten"`) is kept.
         weights: See `required_weights`.
-        include_preprocessing: Whether the network takes values of 0 to 255.
+        image_size: Optional integer, side of the images in place of its own.
 
     Returns:
-        A `keras.Model` that takes images from -1 to 1, or from 0 to 255.
+        A `keras.Model` that takes images of 0 to 255 and gives probabilities.
 
     Raises:
-        ValueError: If there are no weights.
+        ValueError: If there are no weights, or it has no classifier.
     """
     weights = required_weights(preset, weights)
-    activation = preset.configuration.get("classifier_activation", "softmax")
-    if activation in (None, "linear"):  # Probabilities, not logits.
-        activation = "softmax"
-    return nasnet_keras.from_preset(
+    found = find_weights(preset, weights)
+    own = {**preset.configuration, **(found.configuration if found else {})}
+    overrides: dict[str, Any] = {}
+    activation = own.get("classifier_activation", "softmax")
+    # Probabilities, not logits; a single output is a sigmoid's.
+    linear = "sigmoid" if own.get("classes") == 1 else "softmax"
+    if activation in (None, "linear"):
+        activation = linear
+    if image_size not in (None, preset.image_size):
+        overrides["input_shape"] = _shape(own, image_size)
+    model = nasnet_keras.from_preset(
         preset,
         weights=weights,
         classifier_activation=activation,
-        include_preprocessing=include_preprocessing,
+        include_preprocessing=own.get("include_preprocessing") or True,
+        **overrides,
     )
+    contract = preset_contract(model, f"The preset {preset.name!r}")
+    return standardized(model, contract)
+
+
+def _shape(configuration: dict[str, Any], side: int | None) -> tuple:
+    """The shape of other images, with the channels of the preset's."""
+    data_format = keras.config.image_data_format()
+    given = configuration.get("input_shape")
+    channels = split_shape((None, *given), data_format)[3] if given else 3
+    return image_shape(side, data_format, channels)
 
 
 def input_channels(model: keras.Model) -> int:
     """Returns the number of channels of a model's images."""
-    data_format = keras.config.image_data_format()
-    return split_shape(model.input_shape, data_format)[-1]
+    return split_shape(model.input_shape, image_format(model))[-1]
+
+
+def with_channels(images: np.ndarray, channels: int) -> np.ndarray:
+    """Returns images in memory as colour or grey images.
+
+    Args:
+        images: uint8 `(number, height, width, 3 or 1)`.
+        channels: 3 or 1. Grey is computed as Pillow does (ITU-R 601-2).
+    """
+    if images.shape[-1] == channels:
+        return images
+    if channels == 3:
+        return np.repeat(images, 3, axis=-1)
+    weights = np.array([19595, 38470, 7471], "uint32")
+    grey = (images.astype("uint32") @ weights + 0x8000) >> 16
+    return grey.astype("uint8")[..., None]
 
 
 def class_names(preset: Preset, scores: np.ndarray) -> list[str]:
@@ -115,29 +172,23 @@ def predict_scores(model: keras.Model, images: np.ndarray) -> np.ndarray:
             first is taken.
         images: Array `(batch, height, width, channels)`.
     """
-    if keras.config.image_data_format() == "channels_first":
+    if image_format(model) == "channels_first":
         images = np.moveaxis(images, -1, 1)
-    outputs = model.predict_on_batch(images)
-    if isinstance(outputs, (list, tuple)):
-        outputs = outputs[0]
-    return np.asarray(outputs)
+    return np.asarray(main_output(model.predict_on_batch(images)))
 
 
 def predictions(
     model: keras.Model,
     examples: Iterable[tuple[Any, np.ndarray]],
     batch_size: int,
-    preprocess: Callable | None = None,
 ) -> Iterator[tuple[list, np.ndarray]]:
     """Predicts images one batch after the other.
 
     Args:
-        model: See `predict_scores`.
+        model: See `predict_scores`; it takes values of 0 to 255.
         examples: Iterable of pairs: a key, an image as an array of values
             from 0 to 255, channels last.
         batch_size: Positive integer.
-        preprocess: Optional function that scales a batch for a model that
-            does not take 0 to 255.
 
     Yields:
         Pairs for each batch: the list of keys, the array `(images, classes)`
@@ -146,6 +197,4 @@ def predictions(
     examples = iter(examples)
     while batch := list(itertools.islice(examples, batch_size)):
         keys, images = zip(*batch)
-        x = np.stack(images)
-        x = x if preprocess is None else preprocess(x)
-        yield list(keys), predict_scores(model, x)
+        yield list(keys), predict_scores(model, np.stack(images))

@@ -115,6 +115,8 @@ class Preset:
         class_names: `"imagenet"`, a tuple of strings, or `None`.
         folder: Path of the folder from which it was read, or `None`.
         test_sized: Whether it is a tiny network for tests.
+        crop, interpolation: How image files are read for it, see
+            `nasnet_keras.images.files`; `None` for the defaults there.
     """
 
     name: str
@@ -126,6 +128,8 @@ class Preset:
     class_names: tuple[str, ...] | str | None = None
     folder: pathlib.Path | None = None
     test_sized: bool = False
+    crop: float | str | None = None
+    interpolation: str | None = None
 
     @property
     def own_weights(self) -> pathlib.Path | str | None:
@@ -177,11 +181,13 @@ class Preset:
         configuration = dict(self.configuration)
         genotype = configuration.get("genotype", NASNET_A)
         configuration["genotype"] = genotype.to_dict()
+        reading = {"crop": self.crop, "interpolation": self.interpolation}
         return {
             "name": self.name,
             "title": self.title,
             "image_size": self.image_size,
             "class_names": self.class_names,
+            **{k: v for k, v in reading.items() if v is not None},
             "configuration": configuration,
         }
 
@@ -202,5 +208,7 @@ class Preset:
             image_size=data["image_size"],
             title=data.get("title", ""),
             class_names=tuple(names) if isinstance(names, list) else names,
+            crop=data.get("crop"),
+            interpolation=data.get("interpolation"),
             folder=folder,
         )

@@ -11,7 +11,14 @@ import keras
 
 import nasnet_keras
 from nasnet_keras.layers.drop_path import has_drop_path
-from nasnet_keras.model_files import load_model, read_about
+from nasnet_keras.model_contract import Said, pixel_range
+from nasnet_keras.model_files import (
+    load_model,
+    load_with_preset,
+    read_about,
+)
+from nasnet_keras.model_graph import final_activation
+from nasnet_keras.model_standard import with_preprocessing
 from nasnet_keras.presets import get_preset
 from nasnet_keras.presets.types import Preset
 from nasnet_keras.runs.lock import FolderLock
@@ -25,11 +32,23 @@ from nasnet_keras.training.data.recorded import (
 from nasnet_keras.training.feeds.augmentation import check_batch_size
 from nasnet_keras.training.fine_tuning import freeze_to, replace_head
 from nasnet_keras.training.fit import MODEL_FILE, fit
-from nasnet_keras.training.network import build_for_recipe
+from nasnet_keras.training.network import (
+    build_for_recipe,
+    check_channels_last,
+    check_images,
+)
 from nasnet_keras.training.recipes import Recipe
 from nasnet_keras.training.run_file import RUN_FILE, write_run_file
 
 PRESET = "nasnet_cifar"
+# Arguments of a job that `run.json` records under `fine_tuning`.
+FINE_TUNING = (
+    "teacher",
+    "teacher_input_range",
+    "teacher_from_logits",
+    "input_range",
+    "freeze_to",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +71,10 @@ class TrainingJob:
         crop: The same. Defaults to the recipe's.
         freeze_to: Name of a cell, see `fine_tuning.freeze_to`.
         teacher: Path of a `.keras` file to learn from as well.
+        input_range: `"0..255"`, `"0..1"` or `"-1..1"`: the values that a
+            `model` takes which does not say it itself.
+        teacher_input_range, teacher_from_logits: The same of the teacher, and
+            whether it gives logits.
         seed: Integer, of all randomness.
         precision: Keras' dtype policy.
         distribute: Whether to share each batch among all devices (JAX).
@@ -74,6 +97,9 @@ class TrainingJob:
     crop: float | str | None = None
     freeze_to: str | None = None
     teacher: str | None = None
+    input_range: str | None = None
+    teacher_input_range: str | None = None
+    teacher_from_logits: bool | None = None
     seed: int = 0
     precision: str = "float32"
     distribute: bool = False
@@ -123,7 +149,7 @@ def run_training(
     model, recipe = _network(job, preset, origin, recipe, dataset)
     if job.freeze_to is not None:
         freeze_to(model, job.freeze_to)
-    teacher = _teacher(job, dataset)
+    teacher = _teacher(job, recipe, dataset)
     configuration = _configuration(job, preset, recipe, dataset)
     name = str(job.model) if preset is None else preset.name
     began = time.monotonic()
@@ -207,16 +233,20 @@ def _network(
     dataset: Dataset,
 ) -> tuple[keras.Model, Recipe]:
     """The network, and the recipe: without drop path if it has none."""
+    check_channels_last()
     if preset is not None:
         options = job.network_options()
         return build_for_recipe(preset, recipe, dataset, **options), recipe
-    model = load_model(str(job.model))
+    source, model = str(job.model), load_model(str(job.model))
+    taken = pixel_range(model, origin, source, Said(job.input_range))
+    check_images(source, model, recipe, dataset)
     if "drop_path_rate" not in job.settings and not has_drop_path(model):
         recipe = dataclasses.replace(recipe, drop_path_rate=0.0)
     classes = list(dataset.classes)
-    if origin.get("class_names") != classes:
+    same = origin.get("class_names") == classes
+    if not same or final_activation(model) != "softmax":
         model = replace_head(model, len(classes))
-    return model, recipe
+    return with_preprocessing(model, taken), recipe
 
 
 def _set_up_keras(job: TrainingJob) -> None:
@@ -232,15 +262,31 @@ def _set_up_keras(job: TrainingJob) -> None:
     keras.distribution.set_distribution(keras.distribution.DataParallel())
 
 
-def _teacher(job: TrainingJob, dataset: Dataset) -> keras.Model | None:
+def _teacher(
+    job: TrainingJob, recipe: Recipe, dataset: Dataset
+) -> keras.Model | None:
+    """The teacher, which takes 0 to 255 and gives probabilities."""
     if job.teacher is None:
         return None
-    teacher = load_model(job.teacher)
-    classes = read_about(job.teacher).get("class_names")
-    if classes and classes != list(dataset.classes):
+    said = Said(job.teacher_input_range, job.teacher_from_logits, "teacher_")
+    teacher, preset = load_with_preset(job.teacher, recipe.image_size, said)
+    check_images(job.teacher, teacher, recipe, dataset)
+    classes, number = preset.class_names, teacher.output_shape[-1]
+    if classes not in (None, tuple(dataset.classes)):
         raise ValueError(
             "`teacher` must have the classes of the data. Received: "
             f"{job.teacher}, which knows {', '.join(classes)}"
+        )
+    if number != len(dataset.classes):
+        raise ValueError(
+            f"`teacher` must have the {len(dataset.classes)} classes of the "
+            f"data. Received: {job.teacher}, which tells {number} apart"
+        )
+    if final_activation(teacher) == "sigmoid":
+        raise ValueError(
+            "`teacher` must end in softmax: distillation compares "
+            f"distributions over the classes. Received: {job.teacher}, which "
+            "ends in a sigmoid for each class"
         )
     return teacher
 
@@ -251,7 +297,7 @@ def _configuration(
     """All that the curve depends on."""
     fine_tuning = {
         name: str(getattr(job, name))
-        for name in ("teacher", "freeze_to")
+        for name in FINE_TUNING
         if getattr(job, name) is not None
     }
     options = job.network_options()

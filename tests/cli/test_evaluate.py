@@ -14,7 +14,7 @@ def model(tmp_path_factory):
     x = keras.layers.GlobalAveragePooling2D()(inputs)
     outputs = keras.layers.Dense(10, activation="softmax")(x)
     names = [str(digit) for digit in range(10)]
-    about = {"class_names": names, "image_size": 8}
+    about = {"class_names": names, "image_size": 8, "input_range": "0..255"}
     save_model(keras.Model(inputs, outputs), path, about)
     return path
 

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import io
+import os
 import pathlib
 import re
 import subprocess
@@ -16,6 +17,7 @@ from PIL import Image
 import nasnet_keras
 from nasnet_keras import presets
 from nasnet_keras.cli import predict
+from nasnet_keras.model_files import save_model
 from tests.support.colours import (
     CLASSES,
     COLOURS,
@@ -23,6 +25,7 @@ from tests.support.colours import (
     colour_network,
     probabilities,
 )
+from tests.support.commands import call, nasnet
 
 
 @pytest.fixture
@@ -110,6 +113,32 @@ def test_the_unreadable_are_named_and_the_others_predicted(zoo, images, capsys):
     assert "2 of 6 images" in last
 
 
+def test_names_that_a_terminal_cannot_print(images, tmp_path):
+    """Neither the name of a file nor that of a class stops a prediction."""
+    names = ["r\u00f6d", "\u7eff", "blue"]
+    about = {"class_names": names, "image_size": 8, "crop": 1.0}
+    save_model(colour_network(), tmp_path / "model.keras", about)
+    latin1 = os.fsencode(images) + b"/caf\xe9.png"
+    os.rename(images / "red.png", latin1)
+    os.rename(images / "blue.png", images / "bl\u00e5.png")
+    damaged = images / "cut.png"
+    damaged.write_bytes((images / "grey.png").read_bytes()[:60])
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    words = ["predict", images, "--model", tmp_path / "model.keras", "--top", 1]
+    done = nasnet(*words, env=environment)
+    assert done.returncode == 1
+    found = read(done.stdout)
+    assert {
+        path.split("/")[-1]: rows[0][1] for path, rows in found.items()
+    } == {
+        "bl\\xe5.png": "blue",
+        "caf\\udce9.png": "r\\xf6d",
+        "green.png": "\\u7eff",
+        "grey.png": "blue",
+    }
+    assert f"{damaged} cannot be read" in done.stderr
+
+
 def test_no_image_can_be_read(zoo, tmp_path, capsys):
     assert run(tmp_path / "missing.png") == 1
     out, err = capsys.readouterr()
@@ -151,6 +180,22 @@ def test_crop(zoo, tmp_path, capsys):
     run(path, "--crop", 1)
     (rows,) = read(capsys.readouterr().out).values()
     assert rows[0][1] == "red thing"
+
+
+def test_the_crop_of_the_network(zoo, tmp_path, capsys):
+    """A stored crop is used unless another is asked for."""
+    pixels = np.full((16, 16, 3), COLOURS["red"], "uint8")
+    pixels[4:12, 4:12] = COLOURS["blue"]
+    Image.fromarray(pixels).save(path := tmp_path / "framed.png")
+    model = tmp_path / "model.keras"
+    about = {"class_names": CLASSES, "image_size": 8, "crop": 0.5}
+    save_model(colour_network(), model, about)
+    for more, expected in ((), "blue thing"), (("--crop", 1), "red thing"):
+        assert call("predict", path, "--model", model, *more) == 0
+        output = capsys.readouterr()
+        (rows,) = read(output.out).values()
+        assert rows[0][1] == expected
+        assert output.err == ""
 
 
 def test_published_weights_are_the_default(zoo, images):
@@ -232,7 +277,8 @@ def test_channels_first(zoo, images, capsys):
 
 def test_grey_images(zoo, images, capsys):
     inputs = keras.Input((8, 8, 1))
-    x = keras.layers.GlobalAveragePooling2D()(inputs)
+    x = keras.layers.Rescaling(1 / 127.5, -1.0)(inputs)
+    x = keras.layers.GlobalAveragePooling2D()(x)
     outputs = keras.layers.Concatenate()([x + 2.0, 0.0 * x, 0.0 * x + 1.0])
     zoo.model = keras.Model(inputs, outputs)
     run(images / "green.png")

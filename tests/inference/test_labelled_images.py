@@ -57,6 +57,7 @@ def test_a_crop_of_images_in_memory_is_refused(tmp_path):
     inputs = keras.Input((8, 8, 3))
     outputs = keras.layers.GlobalAveragePooling2D()(inputs)
     path = tmp_path / "model.keras"
-    save_model(keras.Model(inputs, outputs), path)
+    about = {"input_range": "0..255", "outputs": "probabilities"}
+    save_model(keras.Model(inputs, outputs), path, about)
     with pytest.raises(ValueError, match=r"in memory.*crop=0\.5"):
         evaluate(model=str(path), data="digits", crop=0.5)

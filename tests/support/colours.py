@@ -18,12 +18,13 @@ SHARPNESS = 3.0
 
 
 def colour_network(channels_last=True):
-    """The mean of each channel is the logit of a class."""
+    """The mean of each channel, from -1 to 1, is the logit of a class."""
     shape = (8, 8, 3) if channels_last else (3, 8, 8)
     inputs = keras.Input(shape)
+    x = keras.layers.Rescaling(1 / 127.5, -1.0)(inputs)
     x = keras.layers.GlobalAveragePooling2D(
         data_format="channels_last" if channels_last else "channels_first"
-    )(inputs)
+    )(x)
     outputs = keras.layers.Activation("softmax")(SHARPNESS * x)
     return keras.Model(inputs, outputs)
 
