@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from nasnet_keras.layers.image_axes import image_shape
+from nasnet_keras.layers.precision import check_policy
 from nasnet_keras.layers.whitening import Whitening
 from nasnet_keras.networks.config import NetworkConfig
 from nasnet_keras.networks.heads import (
@@ -139,6 +140,7 @@ def build_network(
         ValueError: If `input_tensor` is no Keras tensor, or the images are
             too small for an auxiliary head.
     """
+    check_policy(keras.config.dtype_policy())
     inputs = x = _input(config, input_tensor)
     end_points = build_backbone(config, _preprocessed(config, x))
     outputs = top(config, list(end_points.values())[-1].tensor)
