@@ -11,6 +11,10 @@ INIT = (HERE / "nasnet_keras" / "__init__.py").read_text()
 PLOTS = ["matplotlib>=3.8"]
 SEARCH = [*PLOTS, "scikit-learn>=1.4", "tqdm>=4.66"]
 HUB = ["keras-hub>=0.32"]
+# ONNX and OpenVINO; with TensorFlow come its own format and LiteRT.
+EXPORT = ["tf2onnx>=1.17", "onnx>=1.19", "openvino>=2025.4"]
+# What runs an exported model, each format by its own runtime.
+RUNTIMES = ["onnxruntime>=1.23", "ai-edge-litert>=2.1"]
 BACKENDS = {"jax": ["jax>=0.4.38"], "torch": ["torch>=2.6"]}
 
 setup(
@@ -76,11 +80,14 @@ setup(
         "search": SEARCH,
         "train": SEARCH,
         "hub": HUB,
+        "export": EXPORT,
         "cuda": ["tensorflow[and-cuda]>=2.21"],
         **BACKENDS,
         "test": [
             *SEARCH,
             *HUB,
+            *EXPORT,
+            *RUNTIMES,
             *BACKENDS["jax"],
             *BACKENDS["torch"],
             "pytest>=8",

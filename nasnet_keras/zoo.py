@@ -77,7 +77,7 @@ def build_preset(
     config = preset.config(**overrides)
     if published is None:
         model, end_points = build_network(config, input_tensor)
-        load_weights(model, weights)
+        load_weights(model, weights, adapt=True)
         return model, end_points
     # Downloaded before the network is built, so that a failure is quick.
     same_classes = config.classes == published.classes

@@ -44,6 +44,15 @@ def test_the_way_without_tensorflow_lists_the_rest():
 
 
 def test_every_requirement_has_a_lower_bound():
-    for extra in ("search", "plot", "hub", "cuda", "jax", "torch", "test"):
+    for extra in (
+        "search",
+        "plot",
+        "hub",
+        "export",
+        "cuda",
+        "jax",
+        "torch",
+        "test",
+    ):
         for name, bound in declared(extra):
             assert bound.startswith(">="), (extra, name)

@@ -15,6 +15,7 @@ from nasnet_keras.genotypes import Cell
 from nasnet_keras.layers.checks import check_filters, check_rate
 from nasnet_keras.layers.drop_path import DropPath
 from nasnet_keras.layers.image_axes import divided, join_shape, split_shape
+from nasnet_keras.layers.precision import policy_of
 from nasnet_keras.layers.walk import all_layers
 
 # Drop path is never applied to identities, not even strided ones.
@@ -39,6 +40,8 @@ class _CellLayer(keras.Layer):
             train, by name (see `nasnet_keras.cells.frozen`). `get_config`
             has them, so that they stay frozen when a cell is loaded or
             cloned. Integers, as in older files, are positions.
+        dtype: Dtype policy of the cell and of every layer inside it.
+            Defaults to Keras' global one.
 
     Call arguments:
         inputs: List of tensors, batches of images: current state, previous
@@ -85,7 +88,10 @@ class _CellLayer(keras.Layer):
         self.input_strides = input_strides
         self.drop_path_rate = drop_path_rate
         self.conventions = conventions
-        self.drop_path = DropPath(drop_path_rate) if drop_path_rate else None
+        with policy_of(self):
+            self.drop_path = (
+                DropPath(drop_path_rate) if drop_path_rate else None
+            )
         self.frozen = tuple(frozen)
 
     def _factorizes(self, cell, input_strides):
@@ -124,6 +130,14 @@ class _CellLayer(keras.Layer):
             self.input_strides,
             self.conventions,
         )
+        with policy_of(self):
+            self._build_layers(plan)
+        if not self.trainable:  # Frozen before it had layers.
+            for layer in all_layers(self, include_self=False):
+                layer.trainable = False
+        freeze(self, self.frozen)
+
+    def _build_layers(self, plan):
         # The attributes `fits`, `paths`, `merges` and `outs`, like those of
         # the layers inside, are keys in every weights file that Keras wrote:
         # they cannot be renamed.
@@ -138,10 +152,6 @@ class _CellLayer(keras.Layer):
             self._make(parts, plan.state_channels[state], f"out_{state}")
             for state, parts in zip(self.cell.concat, plan.output_adjustments)
         ]
-        if not self.trainable:  # Frozen before it had layers.
-            for layer in all_layers(self, include_self=False):
-                layer.trainable = False
-        freeze(self, self.frozen)
 
     def _build_blocks(self, plan):
         self.paths, self.merges = [], []

@@ -17,6 +17,7 @@ from keras import ops
 
 from nasnet_keras.cells.conventions import Conventions, Slot
 from nasnet_keras.layers.image_axes import divided, paddings, take
+from nasnet_keras.layers.precision import policy_of
 
 Operation = Callable[[Slot], list[keras.Layer]]
 
@@ -95,9 +96,10 @@ class FactorizedReduction(keras.Layer):
         self.conventions = conventions
         half = filters // 2
         # The attributes' names are keys in saved weights files.
-        self.path_1 = conventions.conv(half, 1)
-        self.path_2 = conventions.conv(filters - half, 1)
-        self.norm = conventions.batch_norm()
+        with policy_of(self):
+            self.path_1 = conventions.conv(half, 1)
+            self.path_2 = conventions.conv(filters - half, 1)
+            self.norm = conventions.batch_norm()
 
     def build(self, input_shape):
         self.path_1.build(input_shape)

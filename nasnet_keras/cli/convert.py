@@ -1,8 +1,9 @@
 """Rewrite published weights as one file that loads on every backend.
 
-SOURCE is an h5 file of keras.applications or the prefix of a TF-slim
-checkpoint, which only TensorFlow can read. Every variable is accounted for,
-and the file is read back and compared before it appears at --output.
+SOURCE is a file of keras.applications (.h5, .weights.h5, .keras) or a TF-slim
+checkpoint (its prefix or one of its files), which only TensorFlow can read.
+Every variable is accounted for, and the file is read back and compared before
+it appears at --output.
 """
 
 import argparse

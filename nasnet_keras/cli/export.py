@@ -1,13 +1,14 @@
 """Write a model for other programs: a server, a phone, another framework.
 
-Keras' own export, of the model in a .keras file. It takes images of 0 to 255;
-its class names are written beside it.
+Keras' own export, of the model in a .keras file, in single precision. Its
+class names are written beside it. OpenVINO's file ends in .xml, LiteRT's in
+.tflite. ONNX and OpenVINO need pip install 'nasnet-keras[export]'.
 """
 
 import argparse
 import pathlib
 
-FORMATS = ("tf_saved_model", "onnx", "openvino", "litert")
+from nasnet_keras.deploy.formats import FORMATS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -24,8 +24,9 @@ def convert_weights(
     before it appears at `path`.
 
     Args:
-        source: Path of an h5 file of keras.applications, or the prefix of a
-            TF-slim checkpoint, which only TensorFlow can read.
+        source: Path of a file that `load_weights` reads: of
+            keras.applications, or a TF-slim checkpoint, which only TensorFlow
+            can read.
         preset: Name or folder of the network's preset.
         path: Path of the file to write: `.weights.h5`, or `.keras` for the
             whole network.
@@ -40,10 +41,7 @@ def convert_weights(
             does not read back as it was written.
     """
     model = nasnet_keras.from_preset(preset, weights=None, **overrides)
-    if os.path.isfile(f"{source}.index"):
-        loaded = nasnet_keras.load_tf_slim(model, source, moving_average)
-    else:
-        loaded = load_weights(model, source)
+    loaded = load_weights(model, source, moving_average=moving_average)
     _save_checked(model, pathlib.Path(path))
     return loaded
 

@@ -30,13 +30,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
             return super().call(inputs, training=training, mask=mask)
         kept = self.moving_variance * self.momentum
         outputs = super().call(inputs, training=training, mask=mask)
-        count = ops.cast(
-            ops.size(inputs) / inputs.shape[self.axis],
-            self.moving_variance.dtype,
-        )
+        # In half precision the count would overflow.
+        count = ops.cast(ops.size(inputs) / inputs.shape[self.axis], "float32")
         bessel = count / ops.maximum(count - 1.0, 1.0)
         added = self.moving_variance - kept
-        self.moving_variance.assign(kept + added * bessel)
+        self.moving_variance.assign(
+            kept + added * ops.cast(bessel, added.dtype)
+        )
         return outputs
 
     def _fusible(self, inputs, mask):
@@ -92,11 +92,21 @@ class BatchStatisticsNormalization(keras.Layer):
 
     def build(self, input_shape):
         shape = (input_shape[self.axis],)
-        self.gamma = self.add_weight(shape, "ones", name="gamma")
-        self.beta = self.add_weight(shape, "zeros", name="beta")
+        self.gamma = self.add_weight(
+            shape, "ones", name="gamma", autocast=False
+        )
+        self.beta = self.add_weight(shape, "zeros", name="beta", autocast=False)
+
+    def _fusible(self, inputs):
+        return (
+            keras.backend.backend() == "tensorflow"
+            and self.axis in (-1, 3)
+            and inputs.dtype in ("float32", "float16", "bfloat16")
+            and self.variable_dtype == "float32"
+        )
 
     def call(self, inputs):
-        if keras.backend.backend() == "tensorflow" and self.axis in (-1, 3):
+        if self._fusible(inputs):
             import tensorflow as tf
 
             return tf.raw_ops.FusedBatchNormV3(
@@ -109,16 +119,20 @@ class BatchStatisticsNormalization(keras.Layer):
                 is_training=True,
             ).y
         axes = [axis for axis in range(4) if axis != self.axis % 4]
-        mean, variance = ops.moments(inputs, axes)
-        return ops.batch_normalization(
-            inputs,
+        # As in Keras: sums would overflow in half precision.
+        dtype = keras.backend.result_type(inputs.dtype, "float32")
+        x = ops.cast(inputs, dtype)
+        mean, variance = ops.moments(x, axes)
+        outputs = ops.batch_normalization(
+            x,
             mean,
             variance,
             self.axis,
-            self.beta,
-            self.gamma,
+            ops.cast(self.beta, dtype),
+            ops.cast(self.gamma, dtype),
             self.epsilon,
         )
+        return ops.cast(outputs, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         return input_shape

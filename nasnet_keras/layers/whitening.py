@@ -19,11 +19,15 @@ class Whitening(keras.Layer):
 
     def call(self, inputs):
         axes = tuple(range(1, len(inputs.shape)))
-        values = ops.prod(ops.shape(inputs)[1:])
-        least = 1.0 / ops.sqrt(ops.cast(values, inputs.dtype))
-        mean = ops.mean(inputs, axes, keepdims=True)
-        deviation = ops.std(inputs, axes, keepdims=True)
-        return (inputs - mean) / ops.maximum(deviation, least)
+        # In half precision the number of values would overflow.
+        dtype = keras.backend.result_type(inputs.dtype, "float32")
+        x = ops.cast(inputs, dtype)
+        values = ops.prod(ops.shape(x)[1:])
+        least = 1.0 / ops.sqrt(ops.cast(values, dtype))
+        mean = ops.mean(x, axes, keepdims=True)
+        deviation = ops.std(x, axes, keepdims=True)
+        whitened = (x - mean) / ops.maximum(deviation, least)
+        return ops.cast(whitened, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         return input_shape

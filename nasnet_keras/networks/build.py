@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from nasnet_keras.layers.image_axes import image_shape
+from nasnet_keras.layers.precision import check_policy
 from nasnet_keras.layers.whitening import Whitening
 from nasnet_keras.networks.config import NetworkConfig
 from nasnet_keras.networks.heads import (
@@ -53,8 +54,12 @@ def NASNet(*args: Any, **kwargs: Any) -> keras.Model:
             `ScheduledDropPath`, without which it is constant from the start.
         dropout_rate: Float from 0 to below 1, before the classifier.
         include_top: Whether to add the classifier.
-        weights: `None` (random), or a path: of a Keras weights file, of an h5
-            file of keras.applications, or the prefix of a TF-slim checkpoint.
+        weights: `None` (random), or a path: of a file that Keras wrote of
+            such a network (`.weights.h5`, `.keras`, `.h5`), of one of
+            keras.applications, or of a TF-slim checkpoint (its prefix or one
+            of its files). With other classes than the file's the classifier
+            is random, with other channels the stem is adapted; both are
+            logged.
         classes: Integer, the number of classes. Defaults to 1000.
         input_shape: Tuple `(height, width, channels)`; height and width may
             be `None`. Defaults to `(None, None, 3)`. With Keras' image data
@@ -92,7 +97,7 @@ def NASNet(*args: Any, **kwargs: Any) -> keras.Model:
     if input_tensor is not None:  # It has a shape of its own.
         arguments.pop("input_shape", None)
     model, _ = build_network(NetworkConfig(**arguments), input_tensor)
-    load_weights(model, weights)
+    load_weights(model, weights, adapt=True)
     return model
 
 
@@ -139,6 +144,7 @@ def build_network(
         ValueError: If `input_tensor` is no Keras tensor, or the images are
             too small for an auxiliary head.
     """
+    check_policy(keras.config.dtype_policy())
     inputs = x = _input(config, input_tensor)
     end_points = build_backbone(config, _preprocessed(config, x))
     outputs = top(config, list(end_points.values())[-1].tensor)

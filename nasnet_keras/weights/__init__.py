@@ -8,7 +8,7 @@ Every loader accounts for each variable of the network and of the source, see
 from nasnet_keras.weights.accounts import HEADS, Loaded, WeightsError
 from nasnet_keras.weights.keras_applications import load_keras_applications
 from nasnet_keras.weights.load import load_weights
-from nasnet_keras.weights.own import load_shipped
+from nasnet_keras.weights.own import load_own
 from nasnet_keras.weights.published import load_published
 from nasnet_keras.weights.stem import adapt_kernel
 from nasnet_keras.weights.tf_slim import load_tf_slim
@@ -19,8 +19,8 @@ __all__ = [
     "WeightsError",
     "adapt_kernel",
     "load_keras_applications",
+    "load_own",
     "load_published",
-    "load_shipped",
     "load_tf_slim",
     "load_weights",
 ]

@@ -6,6 +6,8 @@ If one is missing, left over or of another shape, nothing is loaded.
 from __future__ import annotations
 
 import dataclasses
+import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +16,14 @@ import numpy as np
 if TYPE_CHECKING:
     import keras
 
+logger = logging.getLogger("nasnet_keras")
+
 # The layers that a network may have or lack, whatever its weights file holds.
 HEADS = ("predictions", "auxiliary_predictions")
 # Prefix of the layers between a cell and `auxiliary_predictions`.
 AUXILIARY_LAYERS = "aux"
+# The layers of our networks that hold weights, by the start of their names.
+OWN = re.compile("(stem|cell|reduction_cell|aux|predictions$)")
 # The weights of a batch normalization, named alike in every kind of file.
 NORMALIZATION = ("gamma", "beta", "moving_mean", "moving_variance")
 
@@ -59,13 +65,23 @@ class Loaded:
         averages: Integer, how many of them took a moving average.
         fresh: Tuple of the names of the layers that keep their values.
         passed_over: Tuple of the names in the source that were ignored: of a
-            classifier or auxiliary head that the network lacks.
+            classifier or auxiliary head that the network lacks, or of layers
+            that its user added.
     """
 
     variables: int
     averages: int = 0
     fresh: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
+
+    def warn_of_fresh(self, name: str) -> None:
+        """Logs which layers of the model of that name are still random."""
+        if self.fresh:
+            logger.warning(
+                "%s: not loaded, still random and to be trained: %s.",
+                name,
+                ", ".join(self.fresh),
+            )
 
 
 def has_layer(model: keras.Model, name: str) -> bool:
@@ -78,12 +94,73 @@ def is_head(layer: str) -> bool:
     return layer in HEADS or layer.startswith(AUXILIARY_LAYERS)
 
 
+def is_own(layer: str) -> bool:
+    """Whether a layer, by its name, is one that our networks have."""
+    return bool(OWN.match(layer))
+
+
 def select_layers(
     model: keras.Model, condition: Callable[[str], bool]
 ) -> Layers:
     """Returns the layers with weights whose names meet a condition."""
     layers = (layer for layer in model.layers if condition(layer.name))
     return tuple(layer for layer in layers if layer.weights)
+
+
+def fresh_heads(
+    model: keras.Model,
+    variables: NamedVariables,
+    values: Values,
+    classifier: bool,
+    adapt: bool,
+) -> Layers:
+    """Returns the layers of heads that keep their values.
+
+    Args:
+        model: The model.
+        variables: List of pairs: variable, name in the source.
+        values: Dictionary, name -> array.
+        classifier: Whether to load the classifiers.
+        adapt: Whether heads that the source does not fill keep their values.
+            It lacks their variables, or has them in another shape: the
+            classifier of other classes, the auxiliary head's convolution for
+            another size of images.
+    """
+    given = {
+        id(variable): values[name].shape
+        for variable, name in variables
+        if name in values
+    }
+
+    def keeps(layer):
+        if layer.name in HEADS and not classifier:
+            return True
+        unmatched = (given.get(id(w)) != tuple(w.shape) for w in layer.weights)
+        return adapt and any(unmatched)
+
+    return tuple(x for x in select_layers(model, is_head) if keeps(x))
+
+
+def without_foreign(values: Values, ours: Callable[[str], bool]) -> Values:
+    """Leaves out the layers that the user of a network added; warns of them.
+
+    Args:
+        values: Dictionary, name -> array.
+        ours: Function of a layer's name, the first part of such a name:
+            whether networks of this kind have such layers.
+
+    Returns:
+        The remaining values.
+    """
+    foreign = {name for name in values if not ours(name.split("/")[0])}
+    if foreign and len(foreign) < len(values):
+        layers = sorted({name.split("/")[0] for name in foreign})
+        logger.warning(
+            "Passed over, layers that are not of a NASNet: %s.",
+            ", ".join(layers),
+        )
+        return {n: v for n, v in values.items() if n not in foreign}
+    return values
 
 
 def layer_names(layers: Layers) -> tuple[str, ...]:

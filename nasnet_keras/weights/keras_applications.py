@@ -1,15 +1,14 @@
-"""Loads the NASNets of keras.applications: legacy h5 files.
+"""Loads the NASNets of keras.applications, from every file that Keras writes.
 
 Layers are found by name. Those that Keras named automatically hold no weights.
 """
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
 from nasnet_keras.genotypes.published import NASNET_A
@@ -17,17 +16,22 @@ from nasnet_keras.weights.accounts import (
     AUXILIARY_LAYERS,
     NORMALIZATION,
     Loaded,
+    Values,
     assign,
+    fresh_heads,
     layer_names,
     leave_out,
     select_layers,
+    without_foreign,
 )
+from nasnet_keras.weights.h5 import Datasets, Path, datasets_of, open_h5
 from nasnet_keras.weights.stem import with_adapted_stem
 
 if TYPE_CHECKING:
     import keras
 
 CLASSIFIER = "predictions/"  # Prefix of the classifier's names.
+LAYERS = re.compile("(stem|normal|reduction|adjust|separable)_|predictions$")
 
 # Names of the separable convolutions in the file, by block and side.
 TAGS = {
@@ -50,18 +54,21 @@ TAGS = {
 
 def load_keras_applications(
     model: keras.Model,
-    path: str | os.PathLike[str],
+    path: Path,
     classifier: bool = True,
     adapt: bool = False,
 ) -> Loaded:
-    """Loads a file of keras.applications (legacy h5), by layer names.
+    """Loads a file of keras.applications, by layer names.
 
     Args:
         model: `keras.Model` of this package with NASNet-A's cells.
-        path: Path of the file, with or without top.
+        path: Path of the file, with or without top: a published h5 file, or
+            what `save` or `save_weights` wrote of such a network, which may
+            be a layer of a model of yours.
         classifier: Whether to load the classifier, if the model has one.
         adapt: Whether to adapt the stem's kernel to other numbers of channels
-            than the file's, see `adapt_kernel`.
+            than the file's, see `adapt_kernel`; to leave a classifier of
+            another size as it is; and to pass over layers that its user added.
 
     Returns:
         `Loaded`. An auxiliary head, which such files do not hold, and a
@@ -72,13 +79,16 @@ def load_keras_applications(
             model keeps the values that it had.
         ValueError: If the file cannot be read or holds something else.
     """
-    with _open_h5(path) as file:
-        values = {n: np.asarray(v) for n, v in _datasets(file).items()}
+    with open_h5(path) as file:
+        values = _values(datasets_of(file, path))
+    variables = list(named_variables(model))
+    if adapt:
+        values = without_foreign(values, lambda name: bool(LAYERS.match(name)))
     fresh = select_layers(model, lambda name: name.startswith(AUXILIARY_LAYERS))
-    if not classifier:
-        fresh += select_layers(model, lambda name: name == "predictions")
+    heads = fresh_heads(model, variables, values, classifier, adapt)
+    fresh += tuple(layer for layer in heads if layer not in fresh)
     variables, values, passed_over = leave_out(
-        list(named_variables(model)),
+        variables,
         values,
         fresh,
         model,
@@ -92,50 +102,39 @@ def load_keras_applications(
     )
 
 
-def is_legacy_h5(path: str | os.PathLike[str]) -> bool:
-    """Whether an h5 file is of the kind that keras.applications publishes."""
-    with _open_h5(path) as file:
-        return "model_weights" in file or bool(_names(file, "layer_names"))
+def is_keras_applications(datasets: Datasets) -> bool:
+    """Whether an h5 file holds a network of keras.applications."""
+    return any("stem_conv1" in "/".join(place).split("/") for place in datasets)
 
 
-def _open_h5(path):
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise ValueError(
-            f"`{path}` cannot be read as an h5 file: {error}. If it was "
-            "downloaded, it may be cut short."
-        ) from error
+def _values(datasets: Datasets) -> Values:
+    """Returns "layer/variable" -> array."""
+    inner: dict[str, set[str]] = {}
+    for group, name in datasets:
+        inner.setdefault(group, set()).add(name.rpartition("/")[0])
+    layers: dict[str, dict[str, np.ndarray]] = {}
+    for (group, name), dataset in datasets.items():
+        scope, _, variable = name.rpartition("/")
+        # In a model that is a layer, only a variable's path tells the layer.
+        layer = scope.split("/")[-1] if len(inner[group]) > 1 else group
+        layers.setdefault(layer, {})[variable] = np.asarray(dataset)
+    return {
+        f"{layer}/{name}": value
+        for layer, arrays in layers.items()
+        for name, value in _named(arrays).items()
+    }
 
 
-def _datasets(file):
-    """Returns "layer/variable" -> dataset of a legacy Keras h5 file."""
-    path = file.filename
-    if "model_weights" in file:
-        file = file["model_weights"]
-    layers = _names(file, "layer_names")
-    if not layers:
-        raise ValueError(
-            f"`{path}` is no h5 file of keras.applications: it names no layers."
-        )
-    datasets = {}
-    try:
-        for layer in layers:
-            for name in _names(file[layer], "weight_names"):
-                variable = name.rsplit("/", 1)[-1].split(":")[0]
-                datasets[f"{layer}/{variable}"] = file[layer][name]
-    except KeyError as error:
-        raise ValueError(
-            f"`{path}` names a layer or variable that it does not hold: {error}"
-        ) from error
-    return datasets
-
-
-def _names(group, key):
-    """Returns a list of names in an attribute, which Keras may have split."""
-    parts = [key, *(f"{key}{number}" for number in range(len(group.attrs)))]
-    names = [n for part in parts for n in group.attrs.get(part, ())]
-    return [n.decode() if isinstance(n, bytes) else str(n) for n in names]
+def _named(arrays):
+    """Names the variables of a layer; Keras 3 only numbers them."""
+    if not set(arrays) <= {"0", "1", "2", "3"}:
+        return arrays
+    first = arrays.get("0")
+    names = {1: ("kernel",), 2: ("kernel", "bias"), 4: NORMALIZATION}
+    if len(arrays) == 2 and first is not None and first.ndim == 4:
+        names[2] = ("depthwise_kernel", "pointwise_kernel")
+    known = names.get(len(arrays), tuple(arrays))
+    return {known[int(number)]: arrays[number] for number in sorted(arrays)}
 
 
 def named_variables(

@@ -9,10 +9,10 @@ import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nasnet_keras.weights.accounts import Loaded, WeightsError, has_layer
+from nasnet_keras.weights.accounts import Loaded, has_layer
 from nasnet_keras.weights.keras_applications import load_keras_applications
-from nasnet_keras.weights.own import load_shipped
-from nasnet_keras.weights.tf_slim import load_tf_slim, prefix_of
+from nasnet_keras.weights.own import load_own
+from nasnet_keras.weights.tf_slim import UnreadableError, load_tf_slim
 
 if TYPE_CHECKING:
     import keras
@@ -44,31 +44,22 @@ def load_published(
     load = LOADERS[published.format]
     try:
         loaded = load(model, path, classifier=classifier, adapt=True)
-    except WeightsError:
-        raise
-    except ValueError as error:
-        if published.format != "tf_slim":
-            raise
+    except UnreadableError as error:
         # The archive was verified, the folder extracted from it was not.
         logger.warning("%s Extracting the archive again.", error)
         shutil.rmtree(path)
         path = published.fetch()
         loaded = load(model, path, classifier=classifier, adapt=True)
-    if loaded.fresh:
-        logger.warning(
-            "%s: not loaded, still random and to be trained: %s.",
-            model.name,
-            ", ".join(loaded.fresh),
-        )
+    loaded.warn_of_fresh(model.name)
     return loaded
 
 
 def _load_archive(model, folder, **options):
     """Loads the one checkpoint in a folder."""
     indices = pathlib.Path(folder).rglob("*.index")
-    prefixes = [prefix_of(str(path)) for path in indices]
+    prefixes = [str(path.with_suffix("")) for path in indices]
     if len(prefixes) != 1:
-        raise ValueError(
+        raise UnreadableError(
             f"`{folder}` should hold one TF-slim checkpoint. Found: {prefixes}"
         )
     return load_tf_slim(model, prefixes[0], **options)
@@ -77,5 +68,5 @@ def _load_archive(model, folder, **options):
 LOADERS: dict[str, Callable[..., Loaded]] = {
     "keras_applications": load_keras_applications,
     "tf_slim": _load_archive,
-    "shipped": load_shipped,
+    "shipped": load_own,
 }

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("nasnet_keras")
 
+# The first convolution, which reads the image; DARTS has three on ImageNet.
+STEMS = ("stem_conv", "stem_0_conv")
+
 
 def adapt_kernel(kernel: np.ndarray, channels: int) -> np.ndarray:
     """Adapts a kernel for RGB images to another number of channels.
@@ -50,9 +53,11 @@ def with_adapted_stem(
     model: keras.Model, variables: NamedVariables, values: Values
 ) -> Values:
     """Returns the values, the stem's kernel adapted to the model's channels."""
-    stem = model.get_layer("stem_conv").kernel
-    (name,) = (name for variable, name in variables if variable is stem)
-    kernel, channels = values.get(name), stem.shape[2]
-    if kernel is None or kernel.shape[2] == channels:
+    (stem,) = (layer for layer in model.layers if layer.name in STEMS)
+    (name,) = (name for variable, name in variables if variable is stem.kernel)
+    kernel, channels = values.get(name), stem.kernel.shape[2]
+    if kernel is None or kernel.ndim != 4 or kernel.shape[2] == channels:
         return values
+    # In half precision the sum over channels would be rounded again.
+    kernel = kernel.astype("float32")
     return {**values, name: adapt_stem(kernel, channels)}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
@@ -16,10 +15,10 @@ from nasnet_keras.weights.accounts import (
     NORMALIZATION,
     Loaded,
     assign,
+    fresh_heads,
     has_layer,
     layer_names,
     leave_out,
-    select_layers,
 )
 from nasnet_keras.weights.stem import with_adapted_stem
 
@@ -44,9 +43,8 @@ CLASSIFIER = "final_layer/"
 FULLY_CONNECTED = ("FC", "fully_connected")
 
 
-def prefix_of(path: str) -> str:
-    """Returns the prefix of a checkpoint, given it or one of its files."""
-    return re.sub(r"\.(index|data-\d+-of-\d+)$", "", path)
+class UnreadableError(ValueError):
+    """The files of a checkpoint are damaged or missing."""
 
 
 def load_tf_slim(
@@ -69,9 +67,10 @@ def load_tf_slim(
             `False` takes the raw variables.
         classifier: Whether to load the classifiers that the model has.
         adapt: Whether to adapt the stem's kernel to other numbers of channels
-            than the file's, see `adapt_kernel`, and not to load the auxiliary
-            head's second convolution if its size, which follows from the
-            image size, differs.
+            than the file's, see `adapt_kernel`, and not to load classifiers
+            of another number of classes, nor the auxiliary head's second
+            convolution if its size, which follows from the image size,
+            differs.
 
     Returns:
         `Loaded`, which says how many averages were taken.
@@ -79,17 +78,15 @@ def load_tf_slim(
     Raises:
         WeightsError: If a variable is missing, left over or misshapen. The
             model keeps the values that it had.
-        ValueError: If the checkpoint cannot be read, or `moving_average=True`
-            and it holds none.
+        UnreadableError: If the checkpoint cannot be read.
+        ValueError: If `moving_average=True` and it holds none.
         ImportError: If TensorFlow, which reads it, is not installed.
     """
     values, averaged = _read(checkpoint_prefix, moving_average)
     variables = list(named_variables(model, values))
-    fresh = (
-        () if classifier else select_layers(model, lambda name: name in HEADS)
-    )
-    if adapt:
-        fresh += _misshapen_auxiliary(model, variables, values)
+    if has_layer(model, "cell_stem_0"):  # An ImageNet network.
+        values = _without_background(variables, values, model)
+    fresh = fresh_heads(model, variables, values, classifier, adapt)
     variables, values, passed_over = leave_out(
         variables,
         values,
@@ -97,8 +94,6 @@ def load_tf_slim(
         model,
         scopes={"predictions": CLASSIFIER, "auxiliary_predictions": AUXILIARY},
     )
-    if has_layer(model, "cell_stem_0"):  # An ImageNet network.
-        values = _without_background(variables, values, model)
     if adapt:
         values = with_adapted_stem(model, variables, values)
     assign(model, variables, values, fresh, checkpoint_prefix)
@@ -162,23 +157,8 @@ def _checkpoint_reader(prefix):
 
 
 def _unreadable(prefix, error):
-    return ValueError(f"`{prefix}` cannot be read as a checkpoint: {error}")
-
-
-def _misshapen_auxiliary(model, variables, values):
-    """Returns the auxiliary convolution if the checkpoint's has another size.
-
-    It covers a whole feature map, whose size follows from the image's.
-    """
-    shapes = {
-        id(variable): values[name].shape
-        for variable, name in variables
-        if name in values
-    }
-    return tuple(
-        layer
-        for layer in select_layers(model, lambda name: name == "aux_conv")
-        if shapes.get(id(layer.kernel)) != tuple(layer.kernel.shape)
+    return UnreadableError(
+        f"`{prefix}` cannot be read as a checkpoint: {error}"
     )
 
 

@@ -86,7 +86,7 @@ class Network:
         """
         config = self.config(genotype, **arguments)
         model, _ = build_network(config, input_tensor)
-        load_weights(model, weights)
+        load_weights(model, weights, adapt=True)
         return model
 
     def latency(self, genotype: Genotype) -> float:

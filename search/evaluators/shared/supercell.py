@@ -15,6 +15,7 @@ from nasnet_keras.cells.plan import MERGES, CellPlan, Part, make_chain
 from nasnet_keras.genotypes import Block, Cell
 from nasnet_keras.layers.batch_norm import BatchStatisticsNormalization
 from nasnet_keras.layers.image_axes import divided, join_shape
+from nasnet_keras.layers.precision import policy_of
 
 
 class BatchStatistics(Conventions):
@@ -73,6 +74,10 @@ class SuperCell(keras.Layer):
         axis = self.conventions.channel_axis
         channels = [shape[axis] for shape in input_shape[:-1]]
         plan = self._projection_plan(channels)
+        with policy_of(self):
+            self._build_layers(plan, channels)
+
+    def _build_layers(self, plan, channels):
         # A snapshot holds the variables in the order of these assignments.
         self.projections = [
             self._build_chain(

@@ -11,6 +11,7 @@ from nasnet_keras.genotypes import Block, Cell, Genotype
 from nasnet_keras.layers.image_axes import image_shape
 from nasnet_keras.networks.build import build_network
 from nasnet_keras.networks.config import NetworkConfig
+from nasnet_keras.networks.heads import output_dtype
 from nasnet_keras.networks.stacks import (
     Stacker,
     add_stacks,
@@ -140,19 +141,28 @@ class Supernet:
         architecture = keras.Input(
             (self.candidates.length,), dtype="int32", name="architecture"
         )
-        scaled = keras.layers.Rescaling(1 / 127.5, -1.0, name="preprocessing")
+        dtype = output_dtype()
+        scaled = keras.layers.Rescaling(
+            1 / 127.5, -1.0, dtype=dtype, name="preprocessing"
+        )
         stack = _SuperStacker(
             self.config, scaled(images), architecture, self.candidates
         )
         add_stem(stack)
         add_stacks(stack)
         self._sources = {**stack.sources, "predictions": [stack.last_name()]}
-        x = keras.layers.ReLU(name="top_relu")(stack.states[-1].tensor)
+        x = stack.states[-1].tensor
+        x = keras.layers.ReLU(dtype=dtype, name="top_relu")(x)
         x = keras.layers.GlobalAveragePooling2D(
-            data_format=stack.conventions.data_format, name="global_pool"
+            data_format=stack.conventions.data_format,
+            dtype=dtype,
+            name="global_pool",
         )(x)
         outputs = keras.layers.Dense(
-            self.config.classes, activation="softmax", name="predictions"
+            self.config.classes,
+            activation="softmax",
+            dtype=dtype,
+            name="predictions",
         )(x)
         return keras.Model([images, architecture], outputs, name="supernet")
 

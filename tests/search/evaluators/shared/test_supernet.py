@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.search import NASNetSpace, find_space
 from nasnet_keras.search.evaluators.shared.candidates import Candidates
 from nasnet_keras.search.evaluators.shared.supernet import Supernet
@@ -94,3 +95,23 @@ def test_a_genotype_outside_the_space(images):
     space = NASNetSpace(blocks=2, operations=("identity",))
     with pytest.raises(ValueError, match="Not a cell of this space"):
         net.child(space.to_genotype((0,) * 20))
+
+
+def test_mixed_precision(images):
+    """The supercells compute in it, and about what they compute without."""
+    space = NASNetSpace(blocks=1, operations=("identity", "conv_1x1"))
+    genotype = space.to_genotype((0, 1, 1, 0, 0, 0, 0, 1, 1, 0))
+    expected = make(space, 1).predict(genotype, images)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        net = make(space, 1)
+    finally:
+        keras.config.set_dtype_policy(before)
+    inner = all_layers(net.model.get_layer("cell_0"))
+    assert {x.compute_dtype for x in inner} == {"bfloat16"}
+    assert {w.dtype for w in net.model.weights} == {"float32"}
+    found = net.predict(genotype, images)
+    assert found.dtype == "float32"
+    np.testing.assert_allclose(found, expected, atol=0.03)
+    assert np.abs(found - expected).max() > 1e-6
