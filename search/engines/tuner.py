@@ -9,7 +9,7 @@ from typing import Any
 import keras_tuner
 
 from nasnet_keras.genotypes import Genotype
-from nasnet_keras.search.evaluators.evaluator import Evaluator
+from nasnet_keras.search.evaluators.evaluator import Evaluator, EvaluatorError
 from nasnet_keras.search.oracles.adapter import SpaceOracle
 from nasnet_keras.search.oracles.trials import CURVE
 
@@ -56,9 +56,16 @@ class CellTuner(keras_tuner.Tuner):
         Args:
             trial: The `Trial`.
             verbose: The argument of `search`, which the oracle uses.
+
+        Raises:
+            keras_tuner.errors.FatalError: If no genotype can be evaluated.
+                KerasTuner then stops, and no trial counts as failed.
         """
         settings = self.oracle.space.to_settings(trial.hyperparameters.values)
-        evaluation = self.evaluator(self._genotype(trial), **settings)
+        try:
+            evaluation = self.evaluator(self._genotype(trial), **settings)
+        except EvaluatorError as error:
+            raise keras_tuner.errors.FatalRuntimeError(str(error)) from error
         for epoch, accuracy in enumerate(evaluation.curve):
             self.oracle.update_trial(
                 trial.trial_id, {CURVE: accuracy}, step=epoch

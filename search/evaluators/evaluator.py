@@ -14,6 +14,13 @@ from nasnet_keras.search.spaces import SearchSpace
 from nasnet_keras.training.data.dataset import Dataset
 
 
+class EvaluatorError(RuntimeError):
+    """No genotype can be evaluated: the search must stop.
+
+    Any other error of an evaluator fails the trial of its genotype alone.
+    """
+
+
 class Evaluation(NamedTuple):
     """What an evaluator returns for a genotype.
 
