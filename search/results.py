@@ -6,6 +6,7 @@ import os
 import pathlib
 from typing import Any
 
+from nasnet_keras import checks
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.runs.files import write_json
 from nasnet_keras.runs.provenance import provenance
@@ -43,7 +44,11 @@ class SearchResults:
 
         Args:
             number: Integer, the largest number of records.
+
+        Raises:
+            ValueError: If `number` is below 1.
         """
+        number = checks.integer("number", number, 1)
         completed = [r for r in self.records if r["score"] is not None]
         completed.sort(key=lambda record: -record["score"])
         unique: dict[Genotype, dict[str, Any]] = {}

@@ -26,7 +26,8 @@ class CellTuner(keras_tuner.Tuner):
         after_trial: Optional function of the `Trial`, called when it ended.
 
     Raises:
-        ValueError: If the evaluator does not take all settings of the space.
+        ValueError: If an argument is of another kind, or the evaluator
+            cannot evaluate the points of the space.
 
     Example:
 
@@ -45,6 +46,15 @@ class CellTuner(keras_tuner.Tuner):
         project_name: str | None = None,
         after_trial: Callable[[Any], None] | None = None,
     ):
+        for name, value, kind in (
+            ("oracle", oracle, SpaceOracle),
+            ("evaluator", evaluator, Evaluator),
+        ):
+            if not isinstance(value, kind):
+                raise ValueError(
+                    f"`{name}` must be a {kind.__name__}. Received: "
+                    f"{name}={value!r}"
+                )
         evaluator.check(oracle.space)
         self.evaluator = evaluator
         self.after_trial = after_trial

@@ -50,6 +50,11 @@ class Isolated(Evaluator):
 
     def __init__(self, evaluator: Evaluator, children_per_process: int = 10):
         _refuse_in_unguarded_script()
+        if not isinstance(evaluator, Evaluator):
+            raise ValueError(
+                "`evaluator` must be an Evaluator. Received: "
+                f"evaluator={evaluator!r}"
+            )
         super().__init__(evaluator.network, evaluator.reward)
         _check_can_be_sent(evaluator)
         self.evaluator = evaluator

@@ -126,7 +126,7 @@ def test_a_folder_of_other_things_is_refused(tmp_path, capfd):
         ("--enqueue nowhere.json", "nowhere.json"),
         ("--enqueue NASNET_A", "blocks"),
         ("--warm-start nowhere", "must be the folder of a search"),
-        ("--cost macs", "`cost` and `target` go together"),
+        ("--cost macs", "--cost and --target go together"),
         ("--max-parameters 10", "is within the limits"),
         ("--population-size 0", "population_size=0"),
         ("--evaluator shared --also epochs=2,3", "It takes: none"),
