@@ -32,8 +32,10 @@ def naming_flags(args: argparse.Namespace, **flags: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def about_flag(flag: str) -> Iterator[None]:
-    """Begins the message of a ValueError with the flag that it is about."""
+    """Begins a ValueError with the flag that it is about, if with no flag."""
     try:
         yield
     except ValueError as error:
+        if str(error).startswith("--"):
+            raise
         raise ValueError(f"{flag}: {error}") from error

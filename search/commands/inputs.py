@@ -58,7 +58,7 @@ def _print_data(dataset):
 
 def make_space(args: argparse.Namespace) -> SearchSpace:
     """Returns the search space, with the searched settings."""
-    with naming_flags(args):
+    with about_flag("--space"), naming_flags(args):
         space = find_space(args.space, args.blocks)
     with about_flag("--also"):
         return space.with_settings(**dict(args.also or ()))

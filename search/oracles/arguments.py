@@ -24,18 +24,17 @@ def check_context(context: Any) -> dict[str, Any]:
     Raises:
         ValueError: If it is no dictionary that JSON can hold.
     """
-    if context is not None and not isinstance(context, dict):
-        raise ValueError(
-            f"`context` must be a dictionary. Received: context={context!r}"
-        )
+    context = {} if context is None else context
     try:
+        if not isinstance(context, dict):
+            raise TypeError("It is no dictionary")
         json.dumps(context)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            "`context` must hold strings, plain numbers, lists and "
-            f"dictionaries. {error}. Received: context={context!r}"
+            "`context` must be a dictionary of strings, plain numbers, lists "
+            f"and dictionaries. {error}. Received: context={context!r}"
         ) from error
-    return context or {}
+    return context
 
 
 def check_failures(retries: Any, failures: Any) -> dict[str, int]:

@@ -165,7 +165,7 @@ class SearchSpace:
             if _sorted(given) != _sorted(made):
                 raise ValueError(
                     f"The {role} cell is no point of this space. The nearest: "
-                    f"{made!r}\nReceived: {given!r}"
+                    f"{made!r}. Received: {given!r}"
                 )
         return actions
 
