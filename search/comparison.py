@@ -30,6 +30,7 @@ def compare(
     seed: int,
     path: pathlib.Path,
     report: Callable[[str], None] | None = None,
+    settings: dict[str, dict[str, Any]] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Trains a network of each cell, longer and wider than in the search.
 
@@ -44,6 +45,8 @@ def compare(
         path: Path of a JSON file of the results. A cell whose result for the
             same settings is in it is not trained again.
         report: Optional function that gets a line before each training.
+        settings: Optional dictionary, label -> the settings that were
+            searched with the cell. They replace those of the recipe.
 
     Returns:
         Dictionary, label -> dictionary with `filters`, `parameters` and
@@ -53,26 +56,27 @@ def compare(
     known = read_json(path, remedy=remedy) if path.exists() else {}
     results: dict[str, dict[str, Any]] = {}
     target = None
-    longer = dataclasses.replace(recipe, epochs=EPOCHS_FACTOR * recipe.epochs)
     for label, genotype in cells.items():
-        filters = FILTERS_FACTOR * recipe.filters
+        own = dataclasses.replace(recipe, **(settings or {}).get(label, {}))
+        longer = dataclasses.replace(own, epochs=EPOCHS_FACTOR * own.epochs)
+        filters = FILTERS_FACTOR * own.filters
         if target is not None:
             network = child_network(longer, dataset)
             filters = choose_filters(genotype, network, target)
         wider = dataclasses.replace(longer, filters=filters)
-        settings = {
+        training = {
             "genotype": genotype.to_dict(),
             "recipe": dataclasses.asdict(wider),
             "seed": seed,
         }
         result = known.get(label, {})
-        if {key: result.get(key) for key in settings} != settings:
+        if {key: result.get(key) for key in training} != training:
             if report is not None:
                 report(
                     f"training  {label} cell, {filters} filters, "
                     f"{wider.epochs} epochs"
                 )
-            result = {**settings, **_train(genotype, wider, dataset, seed)}
+            result = {**training, **_train(genotype, wider, dataset, seed)}
         results[label] = result
         target = target or result["parameters"]
         write_json(path, {**known, **results})
@@ -118,11 +122,9 @@ def choose_filters(
 
 def table(results: dict[str, dict[str, Any]]) -> str:
     """Returns the results of `compare` as text."""
-    first = next(iter(results.values()))
-    lines = [
-        f"Test accuracy after {first['recipe']['epochs']} epochs on the same "
-        "data:"
-    ]
+    epochs = {result["recipe"]["epochs"] for result in results.values()}
+    after = " or ".join(str(number) for number in sorted(epochs))
+    lines = [f"Test accuracy after {after} epochs on the same data:"]
     for label, result in results.items():
         lines.append(
             f"  {label + ' cell':14} {result['test_accuracy']:7.2%}  "

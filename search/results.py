@@ -5,6 +5,7 @@ import os
 import pathlib
 from typing import Any
 
+from nasnet_keras import checks
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.runs.files import read_json, write_json
 from nasnet_keras.runs.folder import differences
@@ -44,7 +45,11 @@ class SearchResults:
 
         Args:
             number: Integer, the largest number of records.
+
+        Raises:
+            ValueError: If `number` is below 1.
         """
+        number = checks.integer("number", number, 1)
         completed = [r for r in self.records if r["score"] is not None]
         completed.sort(key=lambda record: -record["score"])
         unique: dict[Genotype, dict[str, Any]] = {}

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from nasnet_keras import checks
 from nasnet_keras.inference.evaluate import NotFiniteError, measure
 from nasnet_keras.layers.image_axes import image_shape
 from nasnet_keras.model_files import load_model, save_model
@@ -77,8 +78,7 @@ def retrain(
             ranking says so.
         FolderInUseError: If another process works in the search's folder.
     """
-    if top < 1:
-        raise ValueError(f"`top` must be at least 1. Received: top={top}")
+    top, seed = checks.integer("top", top, 1), checks.seed(seed)
     if not len(dataset.validation[0]):
         raise ValueError(
             "`dataset` must have validation images: the cells are ranked by "
@@ -95,6 +95,9 @@ def retrain(
         channels,
     )
     recipe = dataclasses.replace(recipe, image_size=side)
+    # Before anything is written.
+    _winner_config(network, found.genotype(found.best(1)[0]), recipe)
+    checks.integer("batch_size", recipe.batch_size, 1, len(dataset.train[0]))
     with FolderLock(found.folder):
         rows, failed = [], []
         for record in found.best(top):

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras_tuner
 
+from nasnet_keras import checks
 from nasnet_keras.runs.optional import require
 from nasnet_keras.search.engines.tuner import CellTuner
 from nasnet_keras.search.evaluators.evaluator import Evaluator
@@ -54,6 +55,7 @@ def search(
         `SearchResults`.
 
     Raises:
+        ValueError: If an argument is out of range.
         SearchMismatchError: If the folder holds another search.
         RuntimeError: If no trial was completed.
         ImportError: If a package that the search needs is missing.
@@ -65,7 +67,8 @@ def search(
     """
     require("The search", ["matplotlib"], "search")
     directory = pathlib.Path(directory)
-    space = space or NASNetSpace()
+    trials, seed = checks.integer("trials", trials, 1), checks.seed(seed)
+    space = NASNetSpace() if space is None else space
     evaluator = evaluator or _default_evaluator(dataset, seed)
     oracle_class = find_oracle(oracle)
     oracle_instance = oracle_class(

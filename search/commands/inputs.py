@@ -5,6 +5,7 @@ import pathlib
 
 import numpy as np
 
+from nasnet_keras.search.commands.flags import about_flag, naming_flags
 from nasnet_keras.search.commands.progress import print_result
 from nasnet_keras.search.evaluators.children import choose_stem
 from nasnet_keras.search.names import CONFIG
@@ -76,5 +77,7 @@ def _print_data(dataset):
 
 def make_space(args: argparse.Namespace) -> SearchSpace:
     """Returns the search space, with the searched settings."""
-    space = find_space(args.space, args.blocks)
-    return space.with_settings(**dict(args.also or ()))
+    with about_flag("--space"), naming_flags(args):
+        space = find_space(args.space, args.blocks)
+    with about_flag("--also"):
+        return space.with_settings(**dict(args.also or ()))

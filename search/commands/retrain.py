@@ -10,12 +10,14 @@ import os
 import pathlib
 import sys
 
+from nasnet_keras import checks
 from nasnet_keras.cli.arguments import (
     add_recipe_arguments,
     check_least,
     recipe_of,
 )
 from nasnet_keras.runs.interrupts import run_until_interrupted
+from nasnet_keras.search.commands.flags import naming_flags
 from nasnet_keras.search.commands.recorded import read_arguments
 
 
@@ -59,7 +61,9 @@ def run(args: argparse.Namespace) -> int:
             "--image-size is that of the search. Received: --image-size "
             f"{args.image_size}"
         )
-    recipe = recipe_of(args)
+    with naming_flags(args):
+        checks.seed(args.seed)
+        recipe = recipe_of(args)
     recorded = read_arguments(args.directory)
     recorded.space = _space_to_use(args, recorded)
     if args.data_dir is not None:
@@ -105,16 +109,17 @@ def _retrain(args, recorded, recipe):
         )
     dataset = load_data(recorded, args.directory)
     _check_data(results, dataset)
-    retrain(
-        results,
-        dataset,
-        recipe,
-        args.top,
-        args.cells_per_stack,
-        args.filters,
-        args.seed,
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
+    with naming_flags(args):
+        retrain(
+            results,
+            dataset,
+            recipe,
+            args.top,
+            args.cells_per_stack,
+            args.filters,
+            args.seed,
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
     print("\n" + (args.directory / CARD).read_text())
 
 

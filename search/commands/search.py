@@ -9,10 +9,12 @@ import datetime
 import os
 import pathlib
 
+from nasnet_keras import checks
 from nasnet_keras.cli.arguments import check_least
 from nasnet_keras.runs.interrupts import run_until_interrupted
 from nasnet_keras.runs.optional import require
 from nasnet_keras.search.commands.defaults import defaults_for
+from nasnet_keras.search.commands.flags import naming_flags
 from nasnet_keras.search.commands.search_arguments import (
     add_search_arguments,
     only_defaults,
@@ -21,6 +23,8 @@ from nasnet_keras.search.names import CONFIG, EARLIER, JOURNAL
 
 PACKAGES = ("matplotlib", "PIL", "sklearn", "tqdm")
 MINIMUMS = {
+    "image_size": 1,
+    "images": 1,
     "trials": 1,
     "epochs": 1,
     "filters": 1,
@@ -33,6 +37,13 @@ MINIMUMS = {
     "max_parameters": 1,
     "max_macs": 1,
     "update_every": 2,
+}
+# Limits of numbers, see `checks.number`. All images are held in memory.
+NUMBERS: dict[str, dict[str, float]] = {
+    "image_size": {"most": 1024},
+    "validation_split": {"above": 0, "below": 1},
+    "learning_rate": {"above": 0},
+    "target": {"above": 0},
 }
 
 
@@ -86,7 +97,24 @@ def _complete(args):
 
 
 def _check(args):
+    if not args.dataset:
+        raise ValueError(
+            "--data must be the name or the path of a dataset. Received: "
+            f"{args.dataset!r}"
+        )
     check_least(args, MINIMUMS)
+    with naming_flags(args):
+        checks.seed(args.seed)
+        checks.integer("population_size", args.population_size, 2)
+        checks.integer("sample_size", args.sample_size, 1)
+        for name, limits in NUMBERS.items():
+            if getattr(args, name) is not None:
+                checks.number(name, getattr(args, name), **limits)
+    if (args.cost is None) != (args.target is None):
+        raise ValueError(
+            "--cost and --target go together. Received: "
+            f"--cost {args.cost} --target {args.target}"
+        )
     if args.stop_early and args.evaluator == "shared":
         raise ValueError(
             "--stop-early is for children trained from scratch: with shared "

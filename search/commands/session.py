@@ -11,6 +11,7 @@ from nasnet_keras.networks.counting import count
 from nasnet_keras.presets import get_preset
 from nasnet_keras.search import comparison
 from nasnet_keras.search.commands.defaults import CHILDREN_PER_ROUND
+from nasnet_keras.search.commands.flags import about_flag, naming_flags
 from nasnet_keras.search.commands.inputs import load_data, make_space
 from nasnet_keras.search.commands.progress import (
     Progress,
@@ -47,21 +48,23 @@ class Session:
     def __init__(self, args: argparse.Namespace):
         self.args = args
         recipe = SHARED_RECIPE if args.evaluator == "shared" else ChildRecipe()
-        self.recipe = dataclasses.replace(
-            recipe,
-            cells_per_stack=args.cells_per_stack,
-            filters=args.filters,
-            epochs=args.epochs,
-            batch_size=args.batch_size,
-            learning_rate=args.learning_rate or recipe.learning_rate,
-            augmentation=args.augmentation,
-        )
+        if args.learning_rate is not None:
+            recipe = dataclasses.replace(
+                recipe, learning_rate=args.learning_rate
+            )
+        with naming_flags(args):
+            self.recipe = dataclasses.replace(
+                recipe,
+                cells_per_stack=args.cells_per_stack,
+                filters=args.filters,
+                epochs=args.epochs,
+                batch_size=args.batch_size,
+                augmentation=args.augmentation,
+            )
 
     def run(self) -> None:
         """Searches, compares and assembles; prints the results."""
-        self.dataset = load_data(self.args)
-        self.space = make_space(self.args)
-        self.evaluator = self._make_evaluator()
+        self._prepare()
         results = self._search(self.args.oracle, self.args.directory)
         (best,) = results.best()
         genotype = results.genotype(best)
@@ -74,6 +77,18 @@ class Session:
             self._compare(results)
         _print_imagenet_networks(genotype)
         self._print_next_commands()
+
+    def _prepare(self):
+        """Makes the space, the data and the evaluator, and checks them."""
+        self.space = make_space(self.args)
+        with naming_flags(
+            self.args, children="--update-every", steps="--round-steps"
+        ):
+            self.dataset = load_data(self.args)
+            self.evaluator = self._make_evaluator()
+            self.evaluator.network.config(NASNET_A)
+        with about_flag("--also"):
+            self.evaluator.check(self.space)
 
     def _make_evaluator(self):
         args = self.args
@@ -96,7 +111,9 @@ class Session:
         )
         rounds = Rounds(
             args.warm_up_steps,
-            children=args.update_every or CHILDREN_PER_ROUND,
+            children=CHILDREN_PER_ROUND
+            if args.update_every is None
+            else args.update_every,
             steps=args.round_steps,
         )
         return SharedWeights(
@@ -121,27 +138,29 @@ class Session:
             print_status(f"{oracle_name:9} {folder}: {status}")
             return Progress(oracle, trials)
 
-        return search(
-            self.dataset,
-            folder,
-            trials,
-            self.space,
-            oracle_name,
-            self.evaluator,
-            self.args.seed,
-            progress,
-            **self._oracle_options(oracle_name),
-        )
+        with naming_flags(self.args, batch_size="--update-every"):
+            return search(
+                self.dataset,
+                folder,
+                trials,
+                self.space,
+                oracle_name,
+                self.evaluator,
+                self.args.seed,
+                progress,
+                **self._oracle_options(oracle_name),
+            )
 
     def _oracle_options(self, oracle_name):
         args = self.args
         options: dict[str, Any] = {"limits": self._limits()}
         if oracle_name == args.oracle:  # Not the random search to compare.
             options["warm_start"] = args.warm_start
-            options["enqueue"] = [
-                self.space.from_genotype(load_genotype(source))
-                for source in args.enqueue
-            ]
+            with about_flag("--enqueue"):
+                options["enqueue"] = [
+                    self.space.from_genotype(load_genotype(source))
+                    for source in args.enqueue
+                ]
         if oracle_name in ("ppo", "reinforce"):
             # `None`: the batch size of the oracle's setting.
             options["batch_size"] = args.update_every
@@ -175,15 +194,20 @@ class Session:
 
     def _compare(self, results):
         """Trains the best cells and NASNet-A; prints their test accuracies."""
-        cells = {"searched": results.genotypes()[0]}
+        found = {"searched": results}
         if self.args.oracle != "random":
             print_status(
                 f"\nFor comparison: {self.args.trials} random cells, evaluated "
                 "in the same way."
             )
             random = self._search("random", self.args.directory / "random")
-            cells["random"] = random.genotypes()[0]
+            found["random"] = random
             results.draw(baseline=random)
+        cells, settings = {}, {}
+        for label, one in found.items():
+            (best,) = one.best()
+            cells[label] = one.genotype(best)
+            settings[label] = self.space.to_settings(best["values"])
         cells["nasnet_a"] = NASNET_A
         rows = comparison.compare(
             cells,
@@ -192,6 +216,7 @@ class Session:
             self.args.seed,
             self.args.directory / "comparison.json",
             print_status,
+            settings,
         )
         print_result("\n" + comparison.table(rows))
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras_tuner
 
 from nasnet_keras.genotypes import Genotype
-from nasnet_keras.search.evaluators.evaluator import Evaluator
+from nasnet_keras.search.evaluators.evaluator import Evaluator, EvaluatorError
 from nasnet_keras.search.oracles.adapter import SpaceOracle
 from nasnet_keras.search.oracles.trials import CURVE
 
@@ -26,7 +26,8 @@ class CellTuner(keras_tuner.Tuner):
         after_trial: Optional function of the `Trial`, called when it ended.
 
     Raises:
-        ValueError: If the evaluator does not take all settings of the space.
+        ValueError: If an argument is of another kind, or the evaluator
+            cannot evaluate the points of the space.
 
     Example:
 
@@ -45,6 +46,15 @@ class CellTuner(keras_tuner.Tuner):
         project_name: str | None = None,
         after_trial: Callable[[Any], None] | None = None,
     ):
+        for name, value, kind in (
+            ("oracle", oracle, SpaceOracle),
+            ("evaluator", evaluator, Evaluator),
+        ):
+            if not isinstance(value, kind):
+                raise ValueError(
+                    f"`{name}` must be a {kind.__name__}. Received: "
+                    f"{name}={value!r}"
+                )
         evaluator.check(oracle.space)
         self.evaluator = evaluator
         self.after_trial = after_trial
@@ -56,9 +66,16 @@ class CellTuner(keras_tuner.Tuner):
         Args:
             trial: The `Trial`.
             verbose: The argument of `search`, which the oracle uses.
+
+        Raises:
+            keras_tuner.errors.FatalError: If no genotype can be evaluated.
+                KerasTuner then stops, and no trial counts as failed.
         """
         settings = self.oracle.space.to_settings(trial.hyperparameters.values)
-        evaluation = self.evaluator(self._genotype(trial), **settings)
+        try:
+            evaluation = self.evaluator(self._genotype(trial), **settings)
+        except EvaluatorError as error:
+            raise keras_tuner.errors.FatalRuntimeError(str(error)) from error
         for epoch, accuracy in enumerate(evaluation.curve):
             self.oracle.update_trial(
                 trial.trial_id, {CURVE: accuracy}, step=epoch

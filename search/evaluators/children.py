@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from nasnet_keras import checks
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.inference.metrics import top_k_accuracy
 from nasnet_keras.search.evaluators.limits import Network
@@ -21,6 +22,8 @@ from nasnet_keras.training.recipes import Recipe
 IMAGENET_STEM_FROM = 64  # pixels
 # Fields of a recipe that children do not support.
 UNSUPPORTED = ("auxiliary_weight", "ema", "growing_sizes")
+# The published networks have up to 7 cells a stack.
+MOST_CELLS = 100
 # Children train for few steps: moving statistics must follow faster than
 # ImageNet's.
 BATCH_NORM_MOMENTUM = 0.9
@@ -53,8 +56,9 @@ class ChildRecipe(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("cells_per_stack", "filters"):
-            self._check(name, getattr(self, name) > 0, "positive")
+        for name, most in (("cells_per_stack", MOST_CELLS), ("filters", None)):
+            value = checks.integer(name, getattr(self, name), 1, most)
+            object.__setattr__(self, name, value)
         for name in UNSUPPORTED:
             absent = not getattr(self, name)
             self._check(name, absent, "left out: children are trained without")
@@ -77,6 +81,21 @@ def child_network(recipe: ChildRecipe, dataset: Dataset) -> Network:
         stem=choose_stem(side),
         channels=channels,
     )
+
+
+def check_child_data(recipe: ChildRecipe, dataset: Dataset) -> None:
+    """Refuses data that children of a recipe cannot learn from.
+
+    Raises:
+        ValueError: If there are no validation images, or fewer training
+            images than in a batch.
+    """
+    if not len(dataset.validation[0]):
+        raise ValueError(
+            "`dataset` must have validation images, of which the reward is "
+            "the accuracy. Load it with a `validation_split` above 0."
+        )
+    checks.integer("batch_size", recipe.batch_size, 1, len(dataset.train[0]))
 
 
 def build_child(

@@ -14,6 +14,13 @@ from nasnet_keras.search.spaces import SearchSpace
 from nasnet_keras.training.data.dataset import Dataset
 
 
+class EvaluatorError(RuntimeError):
+    """No genotype can be evaluated: the search must stop.
+
+    Any other error of an evaluator fails the trial of its genotype alone.
+    """
+
+
 class Evaluation(NamedTuple):
     """What an evaluator returns for a genotype.
 
@@ -86,10 +93,11 @@ class Evaluator:
         )
 
     def check(self, space: SearchSpace) -> None:
-        """Refuses a space with settings that the evaluator does not accept.
+        """Refuses a space whose points the evaluator cannot evaluate.
 
         Raises:
-            ValueError: If a searched setting is not among `settings`.
+            ValueError: If a searched setting is not among `settings`, or the
+                network cannot be made of the space's cells.
         """
         for name in space.settings:
             if name not in self.settings:
@@ -98,6 +106,23 @@ class Evaluator:
                     f"The space decides on {name!r} as well, which "
                     f"{type(self).__name__} does not take. It takes: {known}"
                 )
+        if self.network is not None:
+            self._check_networks(self.network, space)
+
+    @staticmethod
+    def _check_networks(network, space):
+        """Configures, without building, a network with each setting."""
+        first = [0] * len(space.decisions)
+        try:
+            genotype = space.to_genotype(first)
+        except NotImplementedError as error:
+            raise ValueError(str(error)) from error
+        network.config(genotype)
+        for decision in space.decisions:
+            if decision.name in space.settings:
+                for option in decision.options:
+                    changed = {decision.name: option}
+                    network.with_settings(changed).config(genotype)
 
     def resume(
         self, folder: pathlib.Path | None, records: Sequence[dict[str, Any]]

@@ -7,11 +7,13 @@ from typing import Any
 
 import keras
 
+from nasnet_keras import checks
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.search.evaluators.children import (
     UNSUPPORTED,
     ChildRecipe,
     accuracy,
+    check_child_data,
     child_network,
     train_child,
 )
@@ -36,6 +38,10 @@ class TrainFromScratch(Evaluator):
 
     Measurements: `val_accuracy` (0 to 1, after the last epoch), `parameters`,
     `macs`, `epochs` trained, `train_seconds`.
+
+    Raises:
+        ValueError: If the dataset has no validation images, or fewer training
+            images than a batch.
     """
 
     settings = tuple(
@@ -53,9 +59,10 @@ class TrainFromScratch(Evaluator):
         reward: Reward = Reward(),
     ):
         super().__init__(child_network(recipe, dataset), reward)
+        check_child_data(recipe, dataset)
         self.dataset = dataset
         self.recipe = recipe
-        self.seed = seed
+        self.seed = checks.seed(seed)
         self.stopping = stopping
         self._records: Any = []
 
@@ -66,7 +73,8 @@ class TrainFromScratch(Evaluator):
             if decision.name in space.settings:
                 for option in decision.options:
                     changed = {decision.name: option}
-                    dataclasses.replace(self.recipe, **changed)
+                    recipe = dataclasses.replace(self.recipe, **changed)
+                    check_child_data(recipe, self.dataset)
 
     def resume(self, folder, records):
         """Keeps the records; `stopping` compares a child with their curves."""

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from nasnet_keras import checks
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.layers.image_axes import image_shape
 from nasnet_keras.networks.build import build_network
@@ -38,6 +39,11 @@ class Network:
     classes: int
     stem: str = "cifar"
     channels: int = 3
+
+    def __post_init__(self) -> None:
+        for name in ("cells_per_stack", "filters", "side", "classes"):
+            value = checks.integer(name, getattr(self, name), 1)
+            object.__setattr__(self, name, value)
 
     def with_settings(self, settings: dict[str, Any]) -> "Network":
         """Returns this network with the searched settings that change it.
@@ -124,7 +130,7 @@ class Limits:
         Whether the network is within both limits.
 
     Raises:
-        ValueError: If a limit is not positive.
+        ValueError: If a limit is no positive integer.
     """
 
     network: Network
@@ -134,10 +140,8 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("max_parameters", "max_macs"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(
-                    f"`{name}` must be positive. Received: {name}={value!r}"
-                )
+            if value is not None:
+                object.__setattr__(self, name, checks.integer(name, value, 1))
 
     def __call__(self, genotype: Genotype, **settings: Any) -> bool:
         costs = self.network.with_settings(settings).count(genotype)

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
+from nasnet_keras import checks
 from nasnet_keras.search.names import COSTS
 
 
@@ -41,25 +42,19 @@ class Reward:
     hard: bool = False
 
     def __post_init__(self) -> None:
-        if self.cost is not None and self.cost not in COSTS:
-            raise ValueError(
-                f"`cost` must be one of {', '.join(COSTS)}, or None. "
-                f"Received: cost={self.cost!r}"
-            )
+        checks.choice("cost", self.cost, (None, *COSTS))
         if (self.cost is None) != (self.target is None):
             raise ValueError(
                 "`cost` and `target` go together. Received: "
                 f"cost={self.cost!r}, target={self.target!r}"
             )
-        if self.target is not None and not self.target > 0:
-            raise ValueError(
-                f"`target` must be positive. Received: target={self.target!r}"
-            )
-        if self.exponent > 0:
-            raise ValueError(
-                "`exponent` must be 0 or below. Received: "
-                f"exponent={self.exponent!r}"
-            )
+        if self.target is not None:
+            target = checks.number("target", self.target, above=0)
+            object.__setattr__(self, "target", target)
+        exponent = checks.number("exponent", self.exponent, most=0)
+        object.__setattr__(self, "exponent", exponent)
+        hard = bool(checks.choice("hard", self.hard, (False, True)))
+        object.__setattr__(self, "hard", hard)
 
     @property
     def measures_latency(self) -> bool:

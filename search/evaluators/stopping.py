@@ -4,6 +4,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from nasnet_keras import checks
+
 
 class MedianStopping:
     """Stops a child that is worse than the median of earlier children.
@@ -21,16 +23,10 @@ class MedianStopping:
     """
 
     def __init__(self, least_children: int = 5, least_epochs: int = 1):
-        for name, value in (
-            ("least_children", least_children),
-            ("least_epochs", least_epochs),
-        ):
-            if value < 1:
-                raise ValueError(
-                    f"`{name}` must be at least 1. Received: {name}={value!r}"
-                )
-        self.least_children = least_children
-        self.least_epochs = least_epochs
+        self.least_children = checks.integer(
+            "least_children", least_children, 1
+        )
+        self.least_epochs = checks.integer("least_epochs", least_epochs, 1)
 
     def stops(
         self, curve: Sequence[float], earlier: Iterable[Sequence[float]]

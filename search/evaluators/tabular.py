@@ -13,10 +13,18 @@ class Tabular(Evaluator):
         table: Dictionary: tuple of a point's options, in the order of the
             space's decisions -> accuracy. See `read_table`.
         space: `SearchSpace` that reads genotypes.
+
+    Raises:
+        ValueError: If the table is no dictionary.
     """
 
     def __init__(self, table: dict[tuple, float], space: SearchSpace):
         super().__init__()
+        if not isinstance(table, dict):
+            raise ValueError(
+                "`table` must be a dictionary, see `read_table`. Received: "
+                f"table={table!r}"
+            )
         self.table = table
         self.space = space
 

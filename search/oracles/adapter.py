@@ -23,8 +23,9 @@ from typing import Any
 
 import keras_tuner
 
+from nasnet_keras import checks
 from nasnet_keras.runs.interrupts import uninterrupted
-from nasnet_keras.search.oracles import trials
+from nasnet_keras.search.oracles import arguments, trials
 from nasnet_keras.search.oracles.algorithm import (
     Actions,
     Algorithm,
@@ -57,8 +58,8 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
 
     Args:
         space: `SearchSpace`.
-        objective: String, `keras_tuner.Objective` or list, as for
-            `keras_tuner.Oracle`.
+        objective: String, `keras_tuner.Objective` or a list of them, whose
+            signed sum is minimized, as for `keras_tuner.Oracle`.
         max_trials: Integer, the total number of trials. It may change when a
             search is resumed.
         seed: Integer; 0 is a seed as well.
@@ -103,11 +104,12 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
         max_retries_per_trial: int = 0,
         max_consecutive_failed_trials: int = 3,
     ):
-        if not isinstance(max_trials, int) or max_trials < 1:
-            raise ValueError(
-                "`max_trials` must be a positive integer. "
-                f"Received: max_trials={max_trials!r}"
-            )
+        arguments.check_space(space)
+        max_trials = checks.integer("max_trials", max_trials, 1)
+        seed = checks.seed(seed)
+        failures = arguments.check_failures(
+            max_retries_per_trial, max_consecutive_failed_trials
+        )
         hyperparameters = keras_tuner.HyperParameters()
         for decision in space.decisions:
             hyperparameters.Choice(decision.name, list(decision.options))
@@ -118,12 +120,11 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
             hyperparameters=hyperparameters,
             tune_new_entries=False,  # Those of a hypermodel get defaults.
             seed=seed,
-            max_retries_per_trial=max_retries_per_trial,
-            max_consecutive_failed_trials=max_consecutive_failed_trials,
+            **failures,
         )
         self.space = space
         self.seed = seed  # The base class takes 0 for "no seed".
-        self.context = context or {}
+        self.context = arguments.check_context(context)
         self.warm_start = warm_start
         self.algorithm = Algorithm(space, seed, self.reward)
         # The core calls this oracle, which calls its algorithm: a subclass
@@ -171,7 +172,7 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
         return {
             "oracle": type(self).__name__,
             "seed": self.seed,
-            "objective": getattr(self.objective, "name", str(self.objective)),
+            "objective": trials.name_of(self.objective),
             **self.core.describe(),
             **self.context,
             **self.algorithm.describe(),
@@ -256,6 +257,7 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
             trial = self.trials[trial_id]
             if set(metrics) != {trials.CURVE}:  # Reported before the objective.
                 self._check_objective_found(metrics)
+            metrics = trials.with_objective(metrics, self.objective)
             for name, value in metrics.items():
                 if not trial.metrics.exists(name):
                     direction = trials.direction_of(self.objective, name)

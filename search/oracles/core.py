@@ -51,6 +51,17 @@ class Core:
         self.space: SearchSpace = algorithm.space
         self.seed: int = algorithm.seed
         self.limits: Any = limits
+        if limits is not None and not callable(limits):
+            raise ValueError(
+                "`limits` must be a function of a genotype, see `Limits`. "
+                f"Received: limits={limits!r}"
+            )
+        if not isinstance(enqueue, Iterable) or isinstance(enqueue, str | dict):
+            raise ValueError(
+                "`enqueue` must be a sequence of points, each a tuple of "
+                "actions or a dictionary of values. Received: "
+                f"enqueue={enqueue!r}"
+            )
         self.enqueued = [self._check_point(point) for point in enqueue]
         self.records: list[Record] = []
         self.earlier: list[Record] = []

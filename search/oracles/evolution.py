@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nasnet_keras import checks
 from nasnet_keras.search.oracles.algorithm import (
     Actions,
     Algorithm,
@@ -36,22 +37,15 @@ class RegularizedEvolution(Algorithm):
         **kwargs: Any,
     ):
         super().__init__(space, **kwargs)
-        for name, value, least in (
-            ("population_size", population_size, 2),
-            ("sample_size", sample_size, 1),
-        ):
-            if not isinstance(value, int) or value < least:
-                raise ValueError(
-                    f"`{name}` must be an integer of at least {least}. "
-                    f"Received: {name}={value!r}"
-                )
+        self.population_size = checks.integer(
+            "population_size", population_size, 2
+        )
+        self.sample_size = checks.integer("sample_size", sample_size, 1)
         if sample_size > population_size:
             raise ValueError(
                 "`sample_size` must be at most `population_size`. Received: "
                 f"sample_size={sample_size}, population_size={population_size}"
             )
-        self.population_size = population_size
-        self.sample_size = sample_size
         self.population: list[tuple[float, Actions]] = []
 
     def describe(self) -> dict[str, Any]:
@@ -82,7 +76,9 @@ class RegularizedEvolution(Algorithm):
         chosen = rng.choice(
             len(self.population), self.sample_size, replace=False
         )
-        return max(self.population[i] for i in chosen)[1]
+        # Of equal rewards the first in the random order of the sample.
+        best = max(chosen, key=lambda place: self.population[place][0])
+        return self.population[best][1]
 
 
 def mutate(

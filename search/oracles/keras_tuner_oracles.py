@@ -62,8 +62,8 @@ class EvolutionOracle(SpaceOracle):
             seed=self.seed,
             reward=self.reward,
         )
-        self.population_size = population_size
-        self.sample_size = sample_size
+        self.population_size = self.algorithm.population_size
+        self.sample_size = self.algorithm.sample_size
         self.population = self.algorithm.population
 
 
@@ -133,7 +133,7 @@ class PPOOracle(SpaceOracle):
         **kwargs: Arguments of `SpaceOracle`.
 
     Raises:
-        ValueError: If `settings` is an unknown name.
+        ValueError: If an argument is out of range, or an unknown name.
     """
 
     # The names that `settings` may have.
@@ -161,7 +161,7 @@ class PPOOracle(SpaceOracle):
             seed=self.seed,
             reward=self.reward,
         )
-        self.units = units
+        self.units = self.algorithm.units
         self.loss = loss
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nasnet_keras import checks
 from nasnet_keras.search.oracles.algorithm import (
     Actions,
     Algorithm,
@@ -15,7 +16,7 @@ from nasnet_keras.search.oracles.algorithm import (
     Record,
 )
 from nasnet_keras.search.policy.learner import Learner
-from nasnet_keras.search.policy.settings import Settings
+from nasnet_keras.search.policy.settings import LOSSES, Settings
 from nasnet_keras.search.policy.snapshot import Snapshot
 from nasnet_keras.search.spaces.space import SearchSpace
 
@@ -39,7 +40,7 @@ class PolicySearch(Algorithm):
         **kwargs: Arguments of `Algorithm`.
 
     Raises:
-        ValueError: If `settings` is an unknown name.
+        ValueError: If an argument is out of range, or an unknown name.
 
     Attributes:
         learner: `nasnet_keras.search.policy.learner.Learner`, which trains
@@ -63,8 +64,8 @@ class PolicySearch(Algorithm):
         if settings is None:
             settings = "small" if max_trials < PAPER_TRIALS else "paper"
         self.batch_size = batch_size
-        self.units = units
-        self.loss = loss
+        self.units = checks.integer("units", units, 1)
+        self.loss = checks.choice("loss", loss, LOSSES)
         self.limited = limited
         self.learner = self._make_learner(
             _find_settings(settings, known_settings)
@@ -166,7 +167,7 @@ class PolicySearch(Algorithm):
 def _find_settings(settings, known):
     if isinstance(settings, Settings):
         return settings
-    if settings not in known:
+    if not isinstance(settings, str) or settings not in known:
         raise ValueError(
             f"`settings` must be one of {sorted(known)} or a Settings. "
             f"Received: settings={settings!r}"

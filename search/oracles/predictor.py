@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nasnet_keras import checks
 from nasnet_keras.runs.optional import require
 from nasnet_keras.search.oracles.algorithm import (
     Actions,
@@ -55,20 +56,13 @@ class PredictorSearch(Algorithm):
         require("The predictor", ["sklearn"], "search")
         super().__init__(space, **kwargs)
         self.options = {
-            "first": first,
-            "trees": trees,
-            "exploration": exploration,
-            "parents": parents,
-            "mutations": mutations,
-            "samples": samples,
+            "first": checks.integer("first", first, 1),
+            "trees": checks.integer("trees", trees, 1),
+            "exploration": checks.number("exploration", exploration, 0),
+            "parents": checks.integer("parents", parents, 1),
+            "mutations": checks.integer("mutations", mutations, 1),
+            "samples": checks.integer("samples", samples, 1),
         }
-        for name, value in self.options.items():
-            least = 0 if name == "exploration" else 1
-            if value < least:
-                raise ValueError(
-                    f"`{name}` must be at least {least}. "
-                    f"Received: {name}={value!r}"
-                )
         self.points: list[Actions] = []
         self.rewards: list[float] = []
         self._paths_of = functools.lru_cache(CACHED_POINTS)(self._count_paths)

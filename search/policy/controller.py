@@ -12,14 +12,15 @@ import keras
 import numpy as np
 from keras import ops
 
+from nasnet_keras import checks
 from nasnet_keras.search.policy import losses
-from nasnet_keras.search.policy.settings import Settings
+from nasnet_keras.search.policy.settings import LOSSES, Settings
 
 MASKED = -1e9
-LOSSES = ("ppo", "reinforce")
 
 
 def _uniform(seed):
+    seed %= checks.LARGEST_SEED + 1
     return keras.initializers.RandomUniform(-0.1, 0.1, seed=seed)
 
 
@@ -109,7 +110,7 @@ class Controller:
         loss: `"ppo"` or `"reinforce"`.
 
     Raises:
-        ValueError: If `loss` is neither.
+        ValueError: If an argument is out of range.
     """
 
     def __init__(
@@ -120,11 +121,9 @@ class Controller:
         seed: int = 0,
         loss: str = "ppo",
     ):
-        if loss not in LOSSES:
-            raise ValueError(
-                f"`loss` must be 'ppo' or 'reinforce'. Received: loss={loss!r}"
-            )
-        self.sizes = tuple(sizes)
+        checks.choice("loss", loss, LOSSES)
+        units, seed = checks.integer("units", units, 1), checks.seed(seed)
+        self.sizes = tuple(checks.integer("sizes", n, 1) for n in sizes)
         self.settings = settings
         # The token of option k of decision t is offsets[t] + k; 0 is "start".
         self.offsets = 1 + np.concatenate([[0], np.cumsum(self.sizes)[:-1]])

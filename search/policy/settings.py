@@ -2,6 +2,10 @@
 
 import dataclasses
 
+from nasnet_keras import checks
+
+LOSSES = ("ppo", "reinforce")
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -19,6 +23,9 @@ class Settings:
         repeats: Whether an architecture may be evaluated again. The paper's
             20,000 children were sampled freely; with a few hundred trials,
             each should be a new architecture.
+
+    Raises:
+        ValueError: If an argument is out of range.
     """
 
     learning_rate: float
@@ -29,6 +36,25 @@ class Settings:
     baseline_decay: float
     normalize: bool
     repeats: bool = False
+
+    def __post_init__(self) -> None:
+        def check(function, name, *limits, **more):
+            value = function(name, getattr(self, name), *limits, **more)
+            object.__setattr__(self, name, value)
+
+        for name in ("normalize", "repeats"):
+            check(_boolean, name)
+        # One example less the mean of one is 0.
+        check(checks.integer, "batch_size", 2 if self.normalize else 1)
+        check(checks.integer, "epochs", 1)
+        for name in ("learning_rate", "clip"):
+            check(checks.number, name, above=0)
+        check(checks.number, "entropy_weight", 0)
+        check(checks.number, "baseline_decay", 0, most=1)
+
+
+def _boolean(name, value):
+    return bool(checks.choice(name, value, (False, True)))
 
 
 SETTINGS: dict[str, Settings] = {

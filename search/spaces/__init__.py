@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Callable
 
 from nasnet_keras.genotypes.published import NASNET_A
 from nasnet_keras.search.names import SPACES
@@ -43,26 +44,26 @@ ENAS_OPERATIONS = (
 )
 
 
-def _nasnet(blocks):
-    return NASNetSpace(blocks=blocks or 5)
+def _nasnet(blocks=5):
+    return NASNetSpace(blocks)
 
 
-def _nasnet_a(blocks):
+def _nasnet_a(blocks=5):
     return NASNetSpace(
-        blocks=blocks or 5,
+        blocks=blocks,
         operations=NASNET_A_OPERATIONS,
         combinations=("add",),
     )
 
 
-def _nasnet_a_wired(blocks):
+def _nasnet_a_wired(blocks=None):
     return WiredSpace(NASNET_A, NASNET_A_OPERATIONS, blocks)
 
 
-def _nasnet_b(blocks):
+def _nasnet_b(blocks=4):
     """Four input states; cells output all blocks; sums may be normalized."""
     return NASNetSpace(
-        blocks=blocks or 4,
+        blocks=blocks,
         inputs=4,
         combinations=(
             "add",
@@ -74,20 +75,22 @@ def _nasnet_b(blocks):
     )
 
 
-def _enas(blocks):
+def _enas(blocks=5):
     return NASNetSpace(
-        blocks=blocks or 5, operations=ENAS_OPERATIONS, combinations=("add",)
+        blocks=blocks,
+        operations=ENAS_OPERATIONS,
+        combinations=("add",),
     )
 
 
-_MAKERS = {
+_MAKERS: dict[str, Callable[..., SearchSpace]] = {
     "nasnet": _nasnet,
     "nasnet_a": _nasnet_a,
     "nasnet_a_wired": _nasnet_a_wired,
     "nasnet_b": _nasnet_b,
     "enas": _enas,
-    "darts": lambda blocks: DARTSSpace(),
-    "nasbench201": lambda blocks: NASBench201Space(),
+    "darts": DARTSSpace,
+    "nasbench201": NASBench201Space,
 }
 
 
@@ -103,6 +106,8 @@ def find_space(name: str, blocks: int | None = None) -> SearchSpace:
     Raises:
         ValueError: If there is no such space.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"`name` must be a string. Received: name={name!r}")
     if ":" in name:
         space = _import_space(name)
         if blocks is not None:
@@ -121,19 +126,40 @@ def find_space(name: str, blocks: int | None = None) -> SearchSpace:
             f"The space {name!r} has cells of one size. Received: "
             f"blocks={blocks}"
         )
-    return _MAKERS[name](blocks)
+    make = _MAKERS[name]
+    return make() if blocks is None else make(blocks)
 
 
 def _import_space(name):
     module, _, attribute = name.partition(":")
+    wanted = (
+        f"The space {name!r} must be MODULE:NAME of a SearchSpace, or of a "
+        "function or class that returns one without arguments"
+    )
+    if not module or not attribute:
+        raise ValueError(f"{wanted}.")
     # An installed command, unlike `python -m`, does not search this folder.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
         value = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"There is no space {name!r}: {error}") from error
-    space = value if isinstance(value, SearchSpace) else value()
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # It may be of any line in the module.
+        raise ValueError(
+            f"There is no space {name!r}: {type(error).__name__}: {error}"
+        ) from error
+    if isinstance(value, SearchSpace):
+        return value
+    if not callable(value):
+        raise ValueError(f"{wanted}. It is {value!r}")
+    try:
+        space = value()
+    except (Exception, SystemExit) as error:
+        raise ValueError(
+            f"{wanted}. Calling it: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(space, SearchSpace):
-        raise ValueError(f"{name!r} must be a SearchSpace. Received: {space!r}")
+        raise ValueError(f"{wanted}. It returns {space!r}")
     return space

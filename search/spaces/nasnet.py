@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nasnet_keras import checks
 from nasnet_keras.cells.operations import PAPER_OPERATIONS, check_operations
 from nasnet_keras.genotypes import COMBINATIONS, Block, Cell, Genotype
 from nasnet_keras.search.spaces.space import SearchSpace, Values
 
 ROLES = ("normal", "reduction")
 OUTPUTS = ("unused", "all")
+# The paper has 5. At 50 a policy takes seconds to propose a cell.
+MOST_BLOCKS = 50
 
 
 class NASNetSpace(SearchSpace):
@@ -20,8 +23,8 @@ class NASNetSpace(SearchSpace):
     then all of the Reduction cell.
 
     Args:
-        blocks: Integer, B in the paper, for each of the two cells.
-        inputs: Integer, the hidden states that a cell reads.
+        blocks: Integer up to 50, B in the paper, for each of the two cells.
+        inputs: Integer up to 50, the hidden states that a cell reads.
         operations: Sequence of operation names. Defaults to the 13 of the
             paper.
         combinations: Sequence of combinations, see `Block`. Defaults to the
@@ -41,12 +44,8 @@ class NASNetSpace(SearchSpace):
         combinations: Sequence[str] = ("add", "concat"),
         outputs: str = "unused",
     ):
-        for name, value in (("blocks", blocks), ("inputs", inputs)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"`{name}` must be a positive integer. "
-                    f"Received: {name}={value!r}"
-                )
+        blocks = checks.integer("blocks", blocks, 1, MOST_BLOCKS)
+        inputs = checks.integer("inputs", inputs, 1, MOST_BLOCKS)
         check_operations(operations)
         unknown = [c for c in combinations if c not in COMBINATIONS]
         if unknown:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nasnet_keras import checks
 from nasnet_keras.genotypes import Block, Cell, Genotype
 
 Actions = tuple[int, ...]
@@ -43,7 +44,8 @@ class SearchSpace:
             the cells, see `with_settings`.
 
     Raises:
-        ValueError: If a name appears twice or a decision has no option.
+        ValueError: If a name appears twice, or a decision has no option or
+            one that appears twice.
     """
 
     def __init__(self, decisions: Iterable[tuple[str, Iterable[Any]]]):
@@ -86,16 +88,22 @@ class SearchSpace:
             ValueError: If their number is not that of the decisions, or a
                 decision has no such option.
         """
+        if not isinstance(actions, (Sequence, np.ndarray)):
+            raise ValueError(
+                "A point is a dictionary of values or a tuple of the indices "
+                f"of options. Received: {actions!r}"
+            )
         if len(actions) != len(self.decisions):
             raise ValueError(
                 f"This space has {len(self.decisions)} decisions. "
                 f"Received: {len(actions)} actions"
             )
         for decision, action in zip(self.decisions, actions):
-            if not 0 <= action < len(decision.options):
+            known = len(decision.options)
+            if not checks.is_integer(action, 0) or action >= known:
                 raise ValueError(
                     f"{decision.name!r} has {len(decision.options)} options, "
-                    f"counted from 0. Received: {action}"
+                    f"counted from 0. Received: {action!r}"
                 )
         return {
             decision.name: decision.options[action]
@@ -157,7 +165,7 @@ class SearchSpace:
             if _sorted(given) != _sorted(made):
                 raise ValueError(
                     f"The {role} cell is no point of this space. The nearest: "
-                    f"{made!r}\nReceived: {given!r}"
+                    f"{made!r}. Received: {given!r}"
                 )
         return actions
 
@@ -187,7 +195,8 @@ class SearchSpace:
 
 def _check_decisions(decisions):
     decisions = tuple(
-        Decision(name, _same_type(name, options)) for name, options in decisions
+        Decision(name, _check_options(name, options))
+        for name, options in decisions
     )
     names = [decision.name for decision in decisions]
     if len(set(names)) != len(names) or not names:
@@ -201,12 +210,31 @@ def _check_decisions(decisions):
     return decisions
 
 
-def _same_type(name, options):
-    """Returns options of one type, which KerasTuner requires.
+def _check_options(name, options):
+    """Returns different options of one type, which KerasTuner requires.
 
-    Integers become floats if there are both.
+    NumPy's numbers become plain ones, and integers floats if there are both.
     """
-    options = tuple(options)
+    if isinstance(options, str):
+        options = (options,)
+    if not isinstance(options, Iterable):
+        raise ValueError(
+            f"The options of {name!r} must be a sequence. Received: {options!r}"
+        )
+    options = tuple(
+        option.item() if isinstance(option, np.generic) else option
+        for option in options
+    )
+    for option in options:
+        if not isinstance(option, (str, bool)) and not checks.is_number(option):
+            raise ValueError(
+                f"The options of {name!r} must be strings, truth values or "
+                f"finite numbers. Received: {option!r}"
+            )
+    if len(set(options)) < len(options):
+        raise ValueError(
+            f"The options of {name!r} must differ. Received: {options}"
+        )
     kinds = {type(option) for option in options}
     if kinds == {int, float}:
         return tuple(map(float, options))

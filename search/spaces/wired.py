@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nasnet_keras import checks
 from nasnet_keras.cells.operations import check_operations
 from nasnet_keras.genotypes import Block, Cell, Genotype
 from nasnet_keras.search.spaces.nasnet import ROLES, check_blocks
@@ -35,12 +36,14 @@ class WiredSpace(SearchSpace):
     ):
         check_operations(operations)
         limit = min(len(getattr(genotype, role).blocks) for role in ROLES)
-        self.blocks = limit if blocks is None else blocks
-        if not 1 <= self.blocks <= limit:
+        if blocks is None:
+            blocks = limit
+        if not checks.is_integer(blocks, 1) or blocks > limit:
             raise ValueError(
                 f"`blocks` must be 1 to {limit}, those of the genotype. "
                 f"Received: blocks={blocks!r}"
             )
+        self.blocks = int(blocks)
         self.wiring = {
             role: _cut(getattr(genotype, role), self.blocks) for role in ROLES
         }

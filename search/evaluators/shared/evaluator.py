@@ -15,15 +15,23 @@ import keras
 import numpy as np
 from keras import ops
 
+from nasnet_keras import checks
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.inference.metrics import top_k_accuracy
 from nasnet_keras.runs.arrays import fit_into, read_arrays, write_arrays
 from nasnet_keras.runs.log import say
-from nasnet_keras.search.evaluators.children import ChildRecipe, child_network
+from nasnet_keras.search.evaluators.children import (
+    ChildRecipe,
+    check_child_data,
+    child_network,
+)
 from nasnet_keras.search.evaluators.evaluator import Evaluator, describe_data
 from nasnet_keras.search.evaluators.rewards import Reward
 from nasnet_keras.search.evaluators.shared.candidates import Candidates
-from nasnet_keras.search.evaluators.shared.supernet import Supernet
+from nasnet_keras.search.evaluators.shared.supernet import (
+    Supernet,
+    check_can_share,
+)
 from nasnet_keras.search.spaces import SearchSpace
 from nasnet_keras.training.data.dataset import Dataset
 from nasnet_keras.training.feeds.make import make_feed
@@ -62,11 +70,7 @@ class Rounds:
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
             least = 0 if name == "warm_up_steps" else 1
-            if value < least:
-                raise ValueError(
-                    f"`{name}` must be at least {least}. "
-                    f"Received: {name}={value!r}"
-                )
+            object.__setattr__(self, name, checks.integer(name, value, least))
 
 
 class SharedWeights(Evaluator):
@@ -91,6 +95,10 @@ class SharedWeights(Evaluator):
 
     Measurements: `val_accuracy` (0 to 1), `parameters` and `macs` of a
     separate child, `seconds`.
+
+    Raises:
+        ValueError: If the dataset has no validation images, or fewer training
+            images than a batch, or the space's cells cannot share weights.
     """
 
     def __init__(
@@ -103,19 +111,21 @@ class SharedWeights(Evaluator):
         reward: Reward = Reward(),
     ):
         super().__init__(child_network(recipe, dataset), reward)
+        check_child_data(recipe, dataset)
         self.space = space
         self.dataset = dataset
         self.recipe = dataclasses.replace(
             recipe, schedule="constant", image_size=dataset.input_shape[0]
         )
         self.rounds = rounds
-        self.seed = seed
+        self.seed = checks.seed(seed)
         self.candidates = Candidates.of(space)
+        check_can_share(self.candidates)
         self._genotypes: list[Genotype] = []
         self._trained = 0  # Children evaluated before the last training.
         self._steps = 0
         self._path: pathlib.Path | None = None
-        self._feed = make_feed(dataset, self.recipe, seed)
+        self._feed = make_feed(dataset, self.recipe, self.seed)
         self._supernet: Supernet | None = None
 
     @property

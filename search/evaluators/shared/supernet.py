@@ -85,6 +85,16 @@ class _SuperStacker(Stacker):
         self.add(name, output, layer.strides)
 
 
+def check_can_share(candidates: Candidates) -> None:
+    """Raises ValueError unless the candidates can share weights."""
+    if candidates.normal.inputs > 2 and not candidates.fixed_outputs:
+        raise ValueError(
+            "Shared weights take cells of one or two input states, or "
+            "cells that output all their blocks. Received: "
+            f"{candidates.normal.inputs} input states"
+        )
+
+
 class Supernet:
     """A network whose weights all children of a space share.
 
@@ -117,12 +127,7 @@ class Supernet:
         stem: str = "cifar",
         channels: int = 3,
     ):
-        if candidates.normal.inputs > 2 and not candidates.fixed_outputs:
-            raise ValueError(
-                "Shared weights take cells of one or two input states, or "
-                "cells that output all their blocks. Received: "
-                f"{candidates.normal.inputs} input states"
-            )
+        check_can_share(candidates)
         self.candidates = candidates
         data_format = keras.config.image_data_format()
         self.config = NetworkConfig(

@@ -126,7 +126,7 @@ def test_a_folder_of_other_things_is_refused(tmp_path, capfd):
         ("--enqueue nowhere.json", "nowhere.json"),
         ("--enqueue NASNET_A", "blocks"),
         ("--warm-start nowhere", "must be the folder of a search"),
-        ("--cost macs", "`cost` and `target` go together"),
+        ("--cost macs", "--cost and --target go together"),
         ("--max-parameters 10", "is within the limits"),
         ("--population-size 0", "population_size=0"),
         ("--evaluator shared --also epochs=2,3", "It takes: none"),
@@ -141,6 +141,66 @@ def test_wrong_arguments(tmp_path, capfd, options, message):
     assert call(*search(folder, *options)) == 2
     assert message in capfd.readouterr().err
     assert not (folder / "trials.jsonl").is_file() or not records(folder)
+
+
+@pytest.mark.parametrize(
+    "flag, values",
+    [
+        ("--trials", (0, -1)),
+        ("--epochs", (0, -1)),
+        ("--filters", (0, 1, -1)),
+        ("--cells-per-stack", (0, -1, 100_000)),
+        ("--batch-size", (0, -1, 100_000)),
+        ("--learning-rate", (0, -1, "nan", "inf")),
+        ("--image-size", (0, -1, 7, 100_000)),
+        ("--images", (0, -1, 100_000)),
+        ("--validation-split", (0, 1, -1, "nan")),
+        ("--blocks", (0, -1, 100_000)),
+        ("--seed", (-1, 2**32, 2**80)),
+        ("--update-every", (0, 1, -1)),
+        ("--population-size", (0, 1, -1)),
+        ("--sample-size", (0, -1, 21)),
+        ("--target", (0, -1, "nan", "inf")),
+        ("--max-parameters", (0, -1)),
+        ("--max-macs", (0, -1)),
+        ("--trials-per-process", (-1,)),
+        ("--warm-up-steps", (-1,)),
+        ("--round-steps", (0, -1)),
+        ("--space", ("", ":", "os:", ":x", "os:path", "os:getcwd", "sys:exit")),
+        ("--data", ("",)),
+        ("--cost", ("macs",)),
+        ("--also", ("filters=1,2", "batch_size=8,100000", "epochs=1,1")),
+        ("--also", ("learning_rate=nan,1", "learning_rate=0,1")),
+        ("--enqueue", ("", "NASNET_A")),
+        ("--warm-start", ("", "nowhere")),
+    ],
+)
+def test_a_wrong_argument_is_named_in_one_line(tmp_path, capfd, flag, values):
+    for value in values:
+        words = ["search", "--images", "100", "--oracle", "evolution"]
+        folder = tmp_path / "run"
+        words += ["--directory", folder, f"{flag}={value}"]
+        assert call(*words) == 2, value
+        (line,) = capfd.readouterr().err.splitlines()
+        assert line.startswith("nasnet search: ")
+        assert flag in line
+        assert not list(tmp_path.iterdir())
+
+
+def test_a_small_image_size_takes_other_filters(tmp_path, capfd):
+    """The stem for images from 64 pixels on has a quarter of the filters."""
+    words = (
+        "--image-size",
+        64,
+        "--filters",
+        4,
+        "--directory",
+        tmp_path / "run",
+    )
+    assert call("search", *words) == 2
+    errors = capfd.readouterr().err
+    assert "--filters must be an integer of at least 8" in errors
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.long

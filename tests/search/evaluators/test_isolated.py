@@ -9,11 +9,19 @@ import subprocess
 import sys
 import time
 
+import keras
 import pytest
 
 from nasnet_keras import NASNET_A
 from nasnet_keras.cells.operations import OPERATIONS
 from nasnet_keras.search import Evaluator, Isolated
+from nasnet_keras.search.evaluators import worker
+from nasnet_keras.search.evaluators.evaluator import EvaluatorError
+from nasnet_keras.search.evaluators.keras_state import (
+    read_keras_state,
+    set_keras_state,
+)
+from nasnet_keras.search.evaluators.memory import free_memory
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -22,7 +30,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 def a_backend_that_starts_sooner(monkeypatch):
     """Nothing is computed in these processes."""
     if importlib.util.find_spec("jax"):
-        monkeypatch.setenv("KERAS_BACKEND", "jax")
+        state = {**read_keras_state(), "backend": "jax"}
+        monkeypatch.setattr(worker, "read_keras_state", lambda: state)
+        monkeypatch.setenv("KERAS_BACKEND", "jax")  # Of the scripts.
 
 
 class Fake(Evaluator):
@@ -32,12 +42,14 @@ class Fake(Evaluator):
         folder: Path, where it counts its children.
         die: How many children are killed by SIGKILL, as the system does when
             memory runs out.
+        load: Bytes that are sent with it, as a data set is.
     """
 
-    def __init__(self, folder, die=0):
+    def __init__(self, folder, die=0, load=b""):
         super().__init__()
         self.folder = folder
         self.die = die
+        self.load = load
         self.records = []
 
     def resume(self, folder, records):
@@ -50,7 +62,13 @@ class Fake(Evaluator):
             os.kill(os.getpid(), signal.SIGKILL)
         if settings.get("fail"):
             raise ValueError("this child has no sense")
+        if "exit" in settings:
+            print("a last word", file=sys.stderr, flush=True)
+            os._exit(settings["exit"])
+        if "abort" in settings:
+            os.abort()
         return {
+            "keras": read_keras_state(),
             "val_accuracy": 0.5,
             "process": os.getpid(),
             "operations": list(OPERATIONS),
@@ -94,6 +112,66 @@ def test_killed_twice_it_fails_and_the_next_one_runs(tmp_path):
     isolated.close()
 
 
+def test_of_a_crash_it_reports_signal_or_status_and_errors(tmp_path, capfd):
+    isolated = Isolated(Fake(tmp_path))
+    with pytest.raises(RuntimeError) as error:
+        isolated(NASNET_A, abort=True)  # As a library does.
+    assert "killed 2 times. By SIGABRT." in str(error.value)
+    assert "memory" not in str(error.value)
+    assert "Fatal Python error: Aborted" in str(error.value)
+    assert "in measure" in str(error.value)
+    with pytest.raises(EvaluatorError) as error:
+        isolated(NASNET_A, exit=3)
+    assert "ended with exit status 3." in str(error.value)
+    assert str(error.value).endswith("\na last word")
+    assert "a last word" in capfd.readouterr().err  # And on our own.
+    assert len(os.listdir(tmp_path)) == 3  # An exit is not tried again.
+
+
+class Crash:
+    """Ends the process that unpickles it, in its first second.
+
+    Args:
+        function: What it calls there.
+        arguments: Tuple, its arguments.
+    """
+
+    def __init__(self, function, *arguments):
+        self.called = (function, arguments)
+
+    def __reduce__(self):
+        return self.called
+
+
+LOAD = os.urandom(30_000_000)  # A pipe holds 64 kB.
+
+
+@pytest.mark.parametrize(
+    "crash, named",
+    [
+        (Crash(signal.raise_signal, signal.SIGKILL), "killed 2 times. By SIGK"),
+        (Crash(os._exit, 3), "ended with exit status 3"),
+        (Crash(int, "x"), r"(?s)cannot be rebuilt.*invalid literal for int"),
+    ],
+)
+def test_a_process_that_ends_in_its_first_second(tmp_path, crash, named):
+    evaluator = Fake(tmp_path, load=LOAD)
+    evaluator.crash = crash
+    isolated = Isolated(evaluator)
+    with pytest.raises(RuntimeError, match=named) as error:
+        isolated(NASNET_A)
+    by_signal = "killed 2 times" in str(error.value)
+    assert isinstance(error.value, EvaluatorError) != by_signal
+    assert not os.listdir(tmp_path)
+
+
+def test_an_evaluator_that_cannot_be_pickled_is_refused(tmp_path):
+    evaluator = Fake(tmp_path)
+    evaluator.function = lambda: 1
+    with pytest.raises(ValueError, match="`evaluator` must be one that can be"):
+        Isolated(evaluator)
+
+
 def test_an_error_of_the_child_is_that_of_the_call(tmp_path):
     isolated = Isolated(Fake(tmp_path))
     with pytest.raises(RuntimeError, match="no sense"):
@@ -115,6 +193,69 @@ if __name__ == "__main__":
     if "wait" in sys.argv:
         input()
 """
+
+
+def run(*words):
+    """Runs Python on a person's script; returns the completed process."""
+    return subprocess.run(
+        [sys.executable, *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+WITHOUT_GUARD = """
+import pathlib
+from nasnet_keras.search import Isolated, NASNetSpace, search
+from tests.search.evaluators.test_isolated import Fake
+
+FOLDER = pathlib.Path(__file__).parent
+(FOLDER / "children").mkdir(exist_ok=True)
+isolated = Isolated(Fake(FOLDER / "children"))
+search(None, FOLDER / "run", 5, NASNetSpace(1), "random", isolated)
+"""
+
+
+def test_a_script_without_guard_is_said_to_be_one(tmp_path):
+    """The search stops at once; no trial counts as failed."""
+    (tmp_path / "mine.py").write_text(WITHOUT_GUARD)
+    result = run(tmp_path / "mine.py")
+    assert result.returncode == 1
+    last = result.stderr.split("FatalRuntimeError: ")[-1]
+    assert last.startswith("The process of the children ended with exit status")
+    assert 'put its work under `if __name__ == "__main__":`' in last
+    assert "memory" not in last
+    assert (tmp_path / "run" / "trials.jsonl").read_text() == ""
+
+
+OF_A_SCRIPT = """
+import pathlib, tempfile
+from nasnet_keras import NASNET_A
+from nasnet_keras.search import Isolated
+from tests.search.evaluators.test_isolated import Fake
+
+class Mine(Fake):
+    pass
+
+if __name__ == "__main__":
+    isolated = Isolated(Mine(pathlib.Path(tempfile.mkdtemp())))
+    print(isolated(NASNET_A).reward)
+"""
+
+
+def test_an_evaluator_of_a_script_without_a_file():
+    result = run("-c", OF_A_SCRIPT)
+    assert "EvaluatorError: The evaluator cannot be rebuilt" in result.stderr
+    assert "Can't get attribute 'Mine'" in result.stderr
+    assert "memory" not in result.stderr
+
+
+@pytest.mark.long
+def test_an_evaluator_of_a_script_in_a_file(tmp_path):
+    (tmp_path / "mine.py").write_text(OF_A_SCRIPT)
+    assert run(tmp_path / "mine.py").stdout == "0.5\n"
 
 
 def is_running(process):
@@ -180,3 +321,41 @@ def test_operations_of_ones_own_are_there(tmp_path, monkeypatch):
 def test_arguments_out_of_range(tmp_path):
     with pytest.raises(ValueError, match="children_per_process=0"):
         Isolated(Fake(tmp_path), children_per_process=0)
+
+
+@pytest.fixture
+def unusual_keras():
+    """Keras with another configuration, as a script may set it."""
+    before = read_keras_state()
+    set_keras_state(
+        {
+            **before,
+            "floatx": "float16",
+            "epsilon": 1e-5,
+            "image_data_format": "channels_first",
+            "interactive_logging": False,
+            "flash_attention": False,
+        }
+    )
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield read_keras_state()
+    set_keras_state(before)
+
+
+def test_the_process_has_the_configuration_of_keras(
+    tmp_path, unusual_keras, monkeypatch
+):
+    """Whatever the environment says: a script may set another backend."""
+    state = {**unusual_keras, "backend": "jax"}
+    monkeypatch.setattr(worker, "read_keras_state", lambda: state)
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    isolated = Isolated(Fake(tmp_path))
+    there = isolated(NASNET_A).measurements["keras"]
+    isolated.close()
+    assert there == state
+    assert there["dtype_policy"]["config"] == {"name": "mixed_bfloat16"}
+
+
+def test_released_memory_leaves_the_configuration(unusual_keras):
+    free_memory()
+    assert read_keras_state() == unusual_keras

@@ -1,0 +1,267 @@
+"""A process that evaluates genotypes, and what it says when it ends.
+
+Only short messages go through its pipe. The evaluator with its data set, and
+each task, go through files: a pipe holds 64 kB, and whoever writes more waits
+for ever if the other process dies before it has read it.
+"""
+
+import contextlib
+import faulthandler
+import importlib
+import multiprocessing
+import os
+import pathlib
+import pickle
+import signal
+import tempfile
+import threading
+import traceback
+from collections.abc import Iterator
+from multiprocessing import util
+from typing import Any
+
+from nasnet_keras.cells.operations import OPERATIONS
+from nasnet_keras.search.evaluators.evaluator import EvaluatorError
+from nasnet_keras.search.evaluators.keras_state import (
+    read_keras_state,
+    set_keras_state,
+)
+
+# How often a wait for a message looks whether the process still runs. A pipe
+# alone does not tell: a process of the process' own may keep it open.
+LOOK_SECONDS = 1.0
+LAST_LINES = 40
+LINE_LENGTH = 200
+
+GUARD_ADVICE = (
+    'A script must put its work under `if __name__ == "__main__":`, as with '
+    "all processes that Python spawns."
+)
+
+
+class KilledError(RuntimeError):
+    """A signal ended the process: it may live longer in another attempt."""
+
+
+class Worker:
+    """A new process with a copy of an evaluator; it is spawned.
+
+    A fork of a process that runs TensorFlow may hang. The process gets the
+    operations that are registered here and the configuration of Keras.
+
+    Args:
+        evaluator: `Evaluator`.
+
+    Raises:
+        EvaluatorError: If the process cannot run the evaluator.
+        KilledError: If a signal ended it.
+
+    Attributes:
+        children: Integer, the genotypes that it was given.
+    """
+
+    def __init__(self, evaluator: Any):
+        self.children = 0
+        folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self._folder = pathlib.Path(folder.name)
+        self._errors = self._folder / "stderr"
+        self._shown = 0  # Bytes of `_errors` that were passed on.
+        state = read_keras_state()
+        evaluator_file = self._write("evaluator", evaluator)
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_serve,
+            args=(theirs, state, _operation_modules(), evaluator_file),
+        )
+        # Runs once: by `kill`, or if the worker is deleted, or at exit before
+        # `multiprocessing` waits for its processes.
+        self._end = util.Finalize(
+            self,
+            _end,
+            (self._process, self._pipe, folder),
+            exitpriority=10,
+        )
+        with _standard_error_to(self._errors), _backend(state["backend"]):
+            self._process.start()
+        theirs.close()
+        self._ready = False
+        self._check_start(self._receive())
+
+    def _write(self, name, content):
+        path = self._folder / name
+        with path.open("wb") as file:
+            pickle.dump(content, file)
+        return path
+
+    def _check_start(self, error):
+        if error is not None:
+            self.kill()
+            raise EvaluatorError(
+                "The evaluator cannot be rebuilt in another process. Define "
+                "its class in a module or at the top of a script. "
+                f"{GUARD_ADVICE} The error there:\n{error}"
+            )
+        self._ready = True
+
+    def examine(self, *arguments: Any) -> tuple[Any, str | None]:
+        """Evaluates a genotype.
+
+        Args:
+            arguments: Genotype, dictionary of settings, list of earlier
+                curves.
+
+        Returns:
+            What `Evaluator.examine` returns, or `None`; the error's traceback
+            as text, or `None`.
+        """
+        self.children += 1
+        path = self._write("arguments", arguments)
+        with contextlib.suppress(ConnectionError):  # `_receive` says why.
+            self._pipe.send(path)
+        return pickle.loads(self._receive())
+
+    def _receive(self):
+        """Returns the next message of the process."""
+        try:
+            while not self._pipe.poll(LOOK_SECONDS):
+                if not self._process.is_alive() and not self._pipe.poll():
+                    raise EOFError
+            message = self._pipe.recv()
+        except (EOFError, OSError):
+            raise self._why_it_ended() from None
+        self._pass_on_errors()
+        return message
+
+    def _why_it_ended(self):
+        """Returns the error that tells how the process ended."""
+        self._process.join(LOOK_SECONDS)
+        code = self._process.exitcode
+        self._pass_on_errors()
+        last = self._last_errors()
+        self.kill()
+        if code is None or code < 0:
+            return KilledError(f"{_name_signal(code)}{last}")
+        advice = "" if self._ready else f" {GUARD_ADVICE}"
+        return EvaluatorError(
+            f"The process of the children ended with exit status {code}."
+            f"{advice}{last}"
+        )
+
+    def _pass_on_errors(self):
+        """Passes on to our standard error what the process wrote to its own."""
+        with self._errors.open("rb") as file:
+            file.seek(self._shown)
+            new = file.read()
+        self._shown += len(new)
+        with contextlib.suppress(OSError), open(2, "wb", closefd=False) as ours:
+            ours.write(new)
+
+    def _last_errors(self):
+        text = self._errors.read_text(errors="replace").strip()
+        if not text:
+            return ""
+        last = [line[:LINE_LENGTH] for line in text.splitlines()[-LAST_LINES:]]
+        return "\nThe last lines of its standard error:\n" + "\n".join(last)
+
+    def kill(self) -> None:
+        """Ends the process at once; returns when it is gone."""
+        self._end()
+
+
+def _end(process, pipe, folder):
+    if process.pid is not None:
+        process.kill()
+        process.join()
+    pipe.close()
+    folder.cleanup()
+
+
+def _name_signal(code):
+    """Says which signal it was, and what sends it most often."""
+    if code is None:
+        return "It closed its pipe."
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:  # A real-time signal.
+        name = f"signal {-code}"
+    if name == "SIGKILL":
+        return f"By {name}: most likely there is not enough memory for it."
+    return f"By {name}."
+
+
+@contextlib.contextmanager
+def _standard_error_to(path: pathlib.Path) -> Iterator[None]:
+    """Processes that are started in the block write their errors to a file.
+
+    `multiprocessing` has no argument for it, and a process may fail before it
+    reaches any line of ours.
+    """
+    kept = os.dup(2)
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@contextlib.contextmanager
+def _backend(name: str) -> Iterator[None]:
+    """Processes that are started in the block import Keras with a backend."""
+    before = os.environ.get("KERAS_BACKEND")
+    os.environ["KERAS_BACKEND"] = name
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["KERAS_BACKEND"]
+        else:
+            os.environ["KERAS_BACKEND"] = before
+
+
+def _operation_modules():
+    """Returns the modules that register operations, for the other process.
+
+    A script is not among them: Python runs it in spawned processes anyway.
+    """
+    return sorted({f.__module__ for f in OPERATIONS.values()} - {"__main__"})
+
+
+def _serve(pipe, state, modules, evaluator_file):
+    """Runs in the other process: answers each task until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The search handles Ctrl-C.
+    # A crash of a library prints Python's stack.
+    faulthandler.enable(all_threads=False)
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    try:
+        set_keras_state(state)
+        for name in modules:
+            # If an operation is missing, the child's error names it.
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+        evaluator = pickle.loads(evaluator_file.read_bytes())
+    except Exception:
+        pipe.send(traceback.format_exc())
+        return
+    pipe.send(None)
+    with contextlib.suppress(EOFError):
+        while True:
+            pipe.send(_examine(evaluator, pipe.recv()))
+
+
+def _exit_with_parent():
+    """Ends this process when the search's is killed."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _examine(evaluator, arguments_file):
+    """Returns the pickled pair of a result and an error text."""
+    try:
+        genotype, settings, curves = pickle.loads(arguments_file.read_bytes())
+        evaluator.resume(None, curves)
+        return pickle.dumps((evaluator.examine(genotype, **settings), None))
+    except Exception:
+        return pickle.dumps((None, traceback.format_exc()))
