@@ -7,14 +7,18 @@ backend.
 import argparse
 import faulthandler
 import io
+import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 import nasnet_keras
+from nasnet_keras.cli.errors import report
+from nasnet_keras.runs.interrupts import INTERRUPTED
+from nasnet_keras.runs.log import stderr_set_aside
 
-DEBUG_HELP = "show the traceback of an error"
+DEBUG_HELP = "show the traceback of an error, and all that libraries print"
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -99,24 +103,40 @@ def main(words: Sequence[str] | None = None) -> int:
         The exit status: 2 for wrong input, 1 if the work failed.
     """
     args = make_parser().parse_args(words)
-    debug = vars(args).pop("debug")
-    try:
+    if vars(args).pop("debug"):
         return args.run(args) or 0
-    except (ValueError, ImportError, RuntimeError, OSError) as error:
-        if debug:
-            raise
-        print(f"nasnet {args.command}: {error}", file=sys.stderr)
-        return 1 if isinstance(error, RuntimeError) else 2
+    with stderr_set_aside() as libraries_said:
+        try:
+            status = args.run(args) or 0
+            sys.stdout.flush()  # Nobody may read it.
+        except KeyboardInterrupt:
+            print(f"nasnet {args.command}: stopped.", file=sys.stderr)
+            return INTERRUPTED
+        except Exception as error:
+            return report(args.command, error, libraries_said())
+    return status
 
 
 def run() -> None:
     """The entry point of the command."""
+    _open_standard_streams()
     faulthandler.enable()  # A crash of a library prints Python's stack.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show stops no command.
             stream.reconfigure(errors="backslashreplace")
     sys.exit(main())
+
+
+def _open_standard_streams() -> None:
+    """Opens those that are closed (`2>&-`): a file would take their number."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 if __name__ == "__main__":

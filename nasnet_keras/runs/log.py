@@ -1,4 +1,8 @@
-"""Sends libraries' messages to a log file; errors stay on the terminal."""
+"""Standard error for our own lines: those of libraries go to a file.
+
+TensorFlow prints six lines when it starts, an error about a missing GPU among
+them.
+"""
 
 import contextlib
 import faulthandler
@@ -6,7 +10,17 @@ import logging
 import os
 import pathlib
 import sys
-from collections.abc import Iterator
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from typing import TextIO
+
+OURS = "nasnet_keras"
+OUR_FOLDERS = tuple(
+    str(pathlib.Path(__file__).resolve().parents[2] / name) + os.sep
+    for name in (OURS, "search")
+)
+LAST_LINES = 20
 
 
 @contextlib.contextmanager
@@ -16,34 +30,101 @@ def stderr_to_log(path: str | os.PathLike[str]) -> Iterator[None]:
     C libraries write to file descriptor 2, which goes to the file inside the
     block. Python's `sys.stderr` (our lines, tracebacks) stays unchanged, and
     so does the stack that is printed if a library crashes. Python warnings
-    and log records below ERROR go to the file.
+    and log records below ERROR go to the file, unless they are ours.
 
     Args:
         path: Path of the file; it is appended to.
     """
-    sys.stderr.flush()
-    terminal = os.fdopen(os.dup(2), "w", buffering=1, errors="replace")
-    python_stderr, sys.stderr = sys.stderr, terminal
-    log = pathlib.Path(path).open("a", buffering=1)  # noqa: SIM115
+    with pathlib.Path(path).open("a", buffering=1) as log, _redirected(log):
+        yield
+
+
+@contextlib.contextmanager
+def stderr_set_aside() -> Iterator[Callable[[], str]]:
+    """As `stderr_to_log`, to a temporary file.
+
+    Yields:
+        Function that returns the last lines of the file.
+    """
+    try:
+        log = tempfile.TemporaryFile(  # noqa: SIM115
+            "w+", buffering=1, errors="replace"
+        )
+    except OSError:  # There is no place: they stay where they are.
+        yield str
+        return
+    with log, _redirected(log):
+        yield lambda: _last_lines(log)
+
+
+def _last_lines(log):
+    log.flush()
+    log.seek(0)
+    return "".join(log.readlines()[-LAST_LINES:])
+
+
+@contextlib.contextmanager
+def _redirected(log: TextIO) -> Iterator[None]:
+    python_stderr, show, root = sys.stderr, warnings.showwarning, logging.root
+    handlers, had_faulthandler = root.handlers, faulthandler.is_enabled()
+    others = [each for each in handlers if not isinstance(each, _Handler)]
+    python_stderr.flush()
+    terminal = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    if _writes_to(python_stderr, 2):
+        sys.stderr = terminal
     os.dup2(log.fileno(), 2)
     faulthandler.enable(file=terminal)
-    errors = logging.StreamHandler(terminal)
-    errors.setLevel(logging.ERROR)
-    root = logging.getLogger()
-    before, root.handlers = root.handlers, [logging.StreamHandler(log), errors]
-    logging.captureWarnings(True)
+    root.handlers = [*others, _Handler(log), _for_users()]
+    warnings.showwarning = _show_in(log)
     try:
         yield
     finally:
-        logging.captureWarnings(False)
-        root.handlers = before
-        faulthandler.disable()
+        warnings.showwarning = show
+        root.handlers = handlers
+        sys.stderr.flush()
         os.dup2(terminal.fileno(), 2)
+        if had_faulthandler:
+            faulthandler.enable(file=2)
+        else:
+            faulthandler.disable()
         sys.stderr = python_stderr
-        log.close()
         terminal.close()
 
 
-def say(line: str) -> None:
-    """Prints a line on standard error: what the user should know at once."""
-    print(line, file=sys.stderr, flush=True)
+def _writes_to(stream, descriptor):
+    """Whether a Python stream writes to a file descriptor."""
+    try:
+        return stream.fileno() == descriptor
+    except (AttributeError, OSError):  # One in memory has none.
+        return False
+
+
+class _Handler(logging.StreamHandler):
+    """A handler of this module."""
+
+
+def _for_users():
+    """A handler of log records that users should see."""
+    handler = _Handler(sys.stderr)
+    handler.addFilter(
+        lambda record: (
+            record.levelno >= logging.ERROR
+            or (record.name == OURS and record.levelno >= logging.WARNING)
+        )
+    )
+    return handler
+
+
+def _show_in(log):
+    """Replaces `warnings.showwarning`: others' warnings go to the log."""
+
+    def show(message, category, filename, lineno, file=None, line=None):
+        if filename.startswith(OUR_FOLDERS):
+            print(f"{category.__name__}: {message}", file=sys.stderr)
+        else:
+            text = warnings.formatwarning(
+                message, category, filename, lineno, line
+            )
+            log.write(text)
+
+    return show

@@ -9,7 +9,7 @@ import numpy as np
 
 from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.model_files import save_model
-from nasnet_keras.runs.log import say
+from nasnet_keras.runs.notices import notice
 
 
 class TrainingError(RuntimeError):
@@ -116,14 +116,14 @@ class Checkpoints(keras.callbacks.Callback):
         names = self._all()
         damaged = names[names.index(last) + 1 :] if last else names
         for path in damaged:
-            say(f"{path} is damaged.")
+            notice(f"{path} is damaged.")
         if damaged and last is None:
             raise TrainingError(
                 f"All checkpoints in {self.folder} are damaged. Restore a copy "
                 "of one, or remove the folder to train from the beginning."
             )
         if damaged:
-            say(f"The training goes on from {last}.")
+            notice(f"The training goes on from {last}.")
         return last
 
     def describe_last(self):

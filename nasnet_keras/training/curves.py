@@ -9,7 +9,7 @@ import time
 import keras
 
 from nasnet_keras.runs.files import DamagedFileError, write_atomically
-from nasnet_keras.runs.log import say
+from nasnet_keras.runs.notices import notice
 
 HISTORY_FILE = "history.csv"
 
@@ -37,7 +37,7 @@ class Curves(keras.callbacks.Callback):
         rows = [found.get(n, {"epoch": n}) for n in range(1, epochs + 1)]
         lost = [str(n) for n in range(1, epochs + 1) if n not in found]
         if lost:
-            say(
+            notice(
                 f"{path} is damaged or incomplete: the metrics of epoch "
                 f"{', '.join(lost)} are lost and become NaN."
             )

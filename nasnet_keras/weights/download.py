@@ -11,17 +11,18 @@ import contextlib
 import datetime
 import errno
 import hashlib
+import http.client
 import json
 import logging
 import os
 import pathlib
 import re
 import shutil
-import socket
 import sys
 import tempfile
 import urllib.error
 import urllib.parse
+import urllib.request
 
 import filelock
 
@@ -39,6 +40,8 @@ UNWRITABLE = {
     errno.ENOTDIR,
     errno.EEXIST,
 }
+TIMEOUT = 60  # Seconds without a byte after which a download fails.
+PIECE = 1 << 16  # Bytes.
 
 
 class DownloadError(RuntimeError):
@@ -61,6 +64,9 @@ def fetch(url: str, md5: str | None = None) -> pathlib.Path:
 
     Processes that ask for the same file at once download it once. A verified
     file in the cache is used even if the cache cannot be written.
+
+    The way to a file without a published hash is encrypted, and no server may
+    redirect from an encrypted way to another one.
 
     Args:
         url: String, the address. Its last part names the file in the cache.
@@ -132,8 +138,9 @@ class CachedFile:
     @contextlib.contextmanager
     def locked(self):
         """Holds the lock that lets one process at a time download."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(self.path.with_name(f"{self.path.name}.lock"))
+        make_folder(self.path.parent)
+        path = self.path.with_name(f"{self.path.name}.lock")
+        lock = filelock.FileLock(path, mode=0o644)
         try:
             lock.acquire(blocking=False)
         except filelock.Timeout:
@@ -260,29 +267,23 @@ class CachedFile:
 
     def transfer(self, folder):
         """Downloads into `folder`; returns the path, not yet verified."""
-        import keras
-
-        try:
-            # Keras' progress bar goes to stderr; stdout is for results.
-            with contextlib.redirect_stdout(sys.stderr), _timeout():
-                return keras.utils.get_file(
-                    self.path.name,
-                    self.url,
-                    cache_dir=folder,
-                    cache_subdir=folder,
-                )
-        except Exception as error:
-            # Keras hides network errors behind a bare Exception; others,
-            # as of the disk, arrive unchanged.
-            cause = error
-            if isinstance(error.__context__, urllib.error.URLError):
-                cause = error.__context__
-            if isinstance(cause, urllib.error.HTTPError):
-                cause.close()
+        if self.md5 is None and not _is_private(self.url):
             raise self.error(
-                f"the download failed ({type(cause).__name__}: {cause})",
-                _advice(cause),
+                "no hash is published, and its address is not https: on such "
+                "a way anyone could replace it"
+            )
+        path = pathlib.Path(folder, self.path.name)
+        try:
+            _copy(self.url, path)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
+            raise self.error(
+                f"the download failed ({type(error).__name__}: {error})",
+                _advice(error),
             ) from error
+        path.chmod(0o644)
+        return path
 
     @contextlib.contextmanager
     def temporary_folder(self):
@@ -320,12 +321,51 @@ def _advice(error):
     return None
 
 
-@contextlib.contextmanager
-def _timeout(seconds=60):
-    """Gives up on a silent server; Keras sets no timeout of its own."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
+class _NoDowngrade(urllib.request.HTTPRedirectHandler):
+    """Follows no redirection from an encrypted way to another one."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        if _is_private(req.full_url) and not _is_private(newurl):
+            fp.close()
+            raise urllib.error.URLError(
+                f"{req.full_url} redirects to {newurl}, which is not https"
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _is_private(url):
+    """Whether nobody on the way to an address can change what is sent."""
+    parts = urllib.parse.urlsplit(url)
+    this_machine = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    return parts.scheme == "https" or this_machine
+
+
+def _copy(url, path):
+    """Downloads a file, with Keras' progress bar."""
+    import keras
+
+    opener = urllib.request.build_opener(_NoDowngrade)
+    with (
+        # The bar goes to stderr; stdout is for results.
+        contextlib.redirect_stdout(sys.stderr),
+        opener.open(url, timeout=TIMEOUT) as source,
+        path.open("wb") as target,
+    ):
+        length = source.headers.get("Content-Length")
+        size = int(length) if length else None
+        bar, done = keras.utils.Progbar(size), 0
+        while piece := source.read(PIECE):
+            target.write(piece)
+            done += len(piece)
+            bar.update(done)
+    if size is not None and done < size:
+        raise urllib.error.ContentTooShortError(
+            f"got only {done} out of {size} bytes", None
+        )
+
+
+def make_folder(path: pathlib.Path) -> None:
+    """Makes a folder and its parents, which no other user may write to."""
+    missing = [p for p in (path, *path.parents) if not p.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(0o755, exist_ok=True)

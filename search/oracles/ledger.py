@@ -24,7 +24,7 @@ from nasnet_keras.runs.files import (
 )
 from nasnet_keras.runs.folder import differences, without_data_name
 from nasnet_keras.runs.lock import FolderLock
-from nasnet_keras.runs.log import say
+from nasnet_keras.runs.notices import notice
 from nasnet_keras.search.names import CONFIG, EARLIER, JOURNAL
 from nasnet_keras.search.oracles.journal import Journal, parse_lines
 from nasnet_keras.search.oracles.warm_start import read_warm_start
@@ -165,7 +165,9 @@ class Ledger:
         if found is not None and found[1].shape == ():
             return Snapshot(int(found[1]), found[0])
         if path.exists():
-            say(f"{path} is damaged: the policy is learned anew from {JOURNAL}")
+            notice(
+                f"{path} is damaged: the policy is learned anew from {JOURNAL}"
+            )
         return None
 
     @property

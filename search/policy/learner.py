@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nasnet_keras.runs.arrays import fit_into
-from nasnet_keras.runs.log import say
+from nasnet_keras.runs.notices import notice
 from nasnet_keras.search.policy import losses
 from nasnet_keras.search.policy.controller import Controller
 from nasnet_keras.search.policy.settings import Settings
@@ -147,9 +147,11 @@ class Learner:
         snapshot, self._snapshot = self._snapshot, None
         weights = self.controller.get_weights()
         if not 0 <= snapshot.updates <= self._full_batches:
-            say("The snapshot of the policy is of other trials: learning anew.")
+            notice(
+                "The snapshot of the policy is of other trials: learning anew."
+            )
         elif not fit_into(snapshot.weights, weights):
-            say("The snapshot of the policy is of another: learning anew.")
+            notice("The snapshot of the policy is of another: learning anew.")
         else:
             self.controller.set_weights(snapshot.weights)
             for _ in range(snapshot.updates):

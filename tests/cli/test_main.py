@@ -53,7 +53,7 @@ def test_summary(tmp_path):
     path.write_text(json.dumps({"genotype": NASNET_A.to_dict()}))
     options = ("--cells-per-stack", 1, "--filters", 4, "--image-size", 16)
     result = nasnet("summary", "nasnet_cifar", "--genotype", path, *options)
-    assert result.returncode == 0, result.stderr
+    assert (result.returncode, result.stderr) == (0, "")
     assert "nasnet_cifar of NASNet-A cells at 16x16" in result.stdout
     assert re.search(r"cell_2 +4x4x96 +[\d,]+ +[\d,]+", result.stdout)
     assert result.stdout.splitlines()[-1].startswith("total")

@@ -8,10 +8,15 @@ PATIENCE = 120  # seconds until a test that hangs gives up
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder; counts requests; cuts or holds a file on request."""
+    """Serves a folder; counts requests; cuts, holds or redirects on request."""
 
     def do_GET(self):
         self.server.requests.append(self.path)
+        if self.path in self.server.moved:
+            self.send_response(302)
+            self.send_header("Location", self.server.moved[self.path])
+            self.end_headers()
+            return
         super().do_GET()
 
     def copyfile(self, source, outputfile):
@@ -39,6 +44,7 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), handler)
         self.folder = folder
         self.requests = []
+        self.moved = {}  # Path -> address to which it redirects.
         self.cut = False
         self.gate = threading.Event()
         self.gate.set()

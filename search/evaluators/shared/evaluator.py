@@ -19,7 +19,7 @@ from nasnet_keras import checks
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.inference.metrics import top_k_accuracy
 from nasnet_keras.runs.arrays import fit_into, read_arrays, write_arrays
-from nasnet_keras.runs.log import say
+from nasnet_keras.runs.notices import notice
 from nasnet_keras.search.evaluators.children import (
     ChildRecipe,
     check_child_data,
@@ -252,7 +252,7 @@ class SharedWeights(Evaluator):
             self._assign(weights)
             self._trained, self._steps = map(int, state)
         elif self._path.exists():
-            say(f"{self._path} is damaged or newer: training anew.")
+            notice(f"{self._path} is damaged or newer: training anew.")
 
     def describe(self) -> dict[str, Any]:
         """Returns what the rewards depend on, as JSON can hold it."""
