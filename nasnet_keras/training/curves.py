@@ -9,6 +9,7 @@ import time
 import keras
 
 from nasnet_keras.runs.files import write_atomically
+from nasnet_keras.training.inner_optimizers import inner_optimizers
 
 HISTORY_FILE = "history.csv"
 
@@ -76,8 +77,8 @@ def _tensorboard_writer(folder):
 
 def _learning_rate(optimizer):
     """Returns the learning rate; the classifier's if each cell has its own."""
-    optimizers = getattr(optimizer, "optimizers", [optimizer])
-    return max(float(each.learning_rate) for each in optimizers)
+    rates = [each.learning_rate for each in inner_optimizers(optimizer)]
+    return max(map(float, rates))
 
 
 def _csv_text(rows):

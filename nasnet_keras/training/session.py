@@ -9,11 +9,13 @@ from typing import Any
 import keras
 
 import nasnet_keras
+from nasnet_keras import checks
 from nasnet_keras.layers.drop_path import has_drop_path
 from nasnet_keras.model_files import load_model, read_about
 from nasnet_keras.presets import get_preset
 from nasnet_keras.presets.types import Preset
 from nasnet_keras.training.data import Dataset, load_dataset
+from nasnet_keras.training.feeds.augmentation import steps_per_epoch
 from nasnet_keras.training.fine_tuning import freeze_to, replace_head
 from nasnet_keras.training.fit import MODEL_FILE, fit
 from nasnet_keras.training.network import build_for_recipe
@@ -103,6 +105,7 @@ def run_training(
         TrainingError: See `fit`.
     """
     report = report or _print_at_once
+    checks.seed(job.seed)
     origin = _origin(job)
     preset = None if job.model is not None else get_preset(job.preset or PRESET)
     recipe = _recipe(job, origin)
@@ -113,6 +116,10 @@ def run_training(
         image_size=recipe.image_size,
         validation_split=job.validation_split,
         images=job.images,
+    )
+    # Too few images are reported before the network is built.
+    steps_per_epoch(
+        len(dataset.train[0]), recipe.batch_size, recipe.accumulation_steps
     )
     keras.utils.set_random_seed(job.seed)
     model, recipe = _network(job, preset, origin, recipe, dataset)
