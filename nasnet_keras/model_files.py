@@ -77,6 +77,7 @@ def load_model(path: PathLike, compile: bool = False) -> "keras.Model":
     import keras
 
     # These register all classes that a saved model may name.
+    import nasnet_keras.averages
     import nasnet_keras.features
     import nasnet_keras.networks.build
     import nasnet_keras.schedules  # noqa: F401

@@ -7,6 +7,47 @@ from keras import ops
 
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")
+class OfUpdates(keras.optimizers.schedules.LearningRateSchedule):
+    """Another schedule, of updates, where gradients accumulate over steps.
+
+    Keras gives a schedule the number of steps. With
+    `gradient_accumulation_steps=4` it would end after a quarter of the
+    training.
+
+    Args:
+        schedule: `LearningRateSchedule` of the updates done.
+        steps_per_update: Integer, `gradient_accumulation_steps`.
+
+    Call arguments:
+        step: Integer tensor, training steps done.
+    """
+
+    def __init__(
+        self,
+        schedule: keras.optimizers.schedules.LearningRateSchedule,
+        steps_per_update: int,
+    ) -> None:
+        super().__init__()
+        self.schedule = schedule
+        self.steps_per_update = steps_per_update
+
+    def __call__(self, step):
+        return self.schedule(ops.floor_divide(step, self.steps_per_update))
+
+    def get_config(self) -> dict[str, Any]:
+        schedule = keras.saving.serialize_keras_object(self.schedule)
+        return {
+            "schedule": schedule,
+            "steps_per_update": self.steps_per_update,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "OfUpdates":
+        schedule = keras.saving.deserialize_keras_object(config["schedule"])
+        return cls(schedule, config["steps_per_update"])
+
+
+@keras.saving.register_keras_serializable(package="nasnet_keras")
 class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
     """Another schedule, preceded by a linear rise from 0 to its first value.
 

@@ -27,7 +27,7 @@ from nasnet_keras.search.evaluators.limits import Network
 from nasnet_keras.search.results import SearchResults
 from nasnet_keras.training.callbacks import DivergedError
 from nasnet_keras.training.data.dataset import Dataset
-from nasnet_keras.training.feeds.augmentation import check_batch_size
+from nasnet_keras.training.feeds.augmentation import steps_per_epoch
 from nasnet_keras.training.feeds.evaluation import evaluation_batches
 from nasnet_keras.training.fit import MODEL_FILE, fit
 from nasnet_keras.training.recipes import Recipe
@@ -84,7 +84,6 @@ def retrain(
             "`dataset` must have validation images: the cells are ranked by "
             "them."
         )
-    check_batch_size(recipe.batch_size, len(dataset.train[0]))
     side, _, channels = dataset.input_shape
     network = Network(
         cells_per_stack,
@@ -97,7 +96,9 @@ def retrain(
     recipe = dataclasses.replace(recipe, image_size=side)
     # Before anything is written.
     _winner_config(network, found.genotype(found.best(1)[0]), recipe)
-    checks.integer("batch_size", recipe.batch_size, 1, len(dataset.train[0]))
+    steps_per_epoch(
+        len(dataset.train[0]), recipe.batch_size, recipe.accumulation_steps
+    )
     with FolderLock(found.folder):
         rows, failed = [], []
         for record in found.best(top):

@@ -172,13 +172,15 @@ def _sizes(text: str) -> tuple[tuple[int, int], ...]:
     """Parses `7x16,7x24`: 7 epochs at 16 pixels, 7 at 24."""
     if not text:
         return ()
-    try:
-        pairs = [part.split("x") for part in text.split(",")]
-        return tuple((int(epochs), int(side)) for epochs, side in pairs)
-    except ValueError:
+    pairs = [
+        re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", part) for part in text.split(",")
+    ]
+    if None in pairs:
         raise argparse.ArgumentTypeError(
-            f"must be EPOCHSxSIDE, with commas between. Received: {text!r}"
-        ) from None
+            "must be EPOCHSxSIDE, positive integers, with commas between. "
+            f"Received: {text!r}"
+        )
+    return tuple((int(pair[1]), int(pair[2])) for pair in pairs if pair)
 
 
 def recipe_settings(args: argparse.Namespace) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pathlib
 import shlex
 import sys
 
+from nasnet_keras import checks
 from nasnet_keras.cli.arguments import (
     add_crop_argument,
     add_data_arguments,
@@ -99,7 +100,9 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs `nasnet train`; returns the exit status."""
-    recipe_of(args)  # Wrong settings are reported before anything is loaded.
+    # Wrong settings are reported before anything is loaded.
+    recipe_of(args)
+    checks.seed(args.seed)
     require("Training", ["sklearn"], "train")
     # TensorFlow disables oneDNN on some processors, although it halves the
     # time of depthwise convolutions there.

@@ -75,10 +75,7 @@ class LabelledImages:
         if limit is None or limit >= len(images):
             return self
         if isinstance(images, Records):
-            stop = images.start + limit
-            images = Records(
-                images.builder, images.split, images.start, stop, images.side
-            )
+            images = images.first(limit)
         else:
             chosen = np.arange(limit) * len(images) // limit
             images, labels = images[chosen], labels[chosen]

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from nasnet_keras.layers.checks import check_rate
+from nasnet_keras import checks
 from nasnet_keras.layers.walk import all_layers
 
 
@@ -82,11 +82,10 @@ class DropPath(keras.Layer):
         self, rate: float, seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        check_rate("rate", rate)
-        self.rate = rate
+        self.rate = checks.number("rate", rate, least=0, below=1)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
-        self.current_rate = _CurrentRate(rate)
+        self.current_rate = _CurrentRate(self.rate)
 
     def call(self, inputs, training=None):
         if not training:

@@ -9,8 +9,12 @@ import keras
 # 3.15. Nothing is imported from `keras.src`.
 # - `Layer._flatten_layers(recursive, include_self)`, here. If recursive,
 #   parents come before children, and the children in reverse order.
-# - `Optimizer._iterations`, in `training/drop_path.py`: the training steps;
-#   the public `iterations` counts updates of the weights.
+# - `Optimizer._iterations`, in `averages.py` and
+#   `training/inner_optimizers.py`: the training steps; the public `iterations`
+#   counts updates of the weights.
+# - `Optimizer._update_model_variables_moving_average`, which `averages.py`
+#   replaces; `_model_variables_moving_average` and `_trainable_variables`, in
+#   these two files: the averages and what they are averages of.
 
 
 def all_layers(

@@ -10,6 +10,7 @@ import keras
 
 from nasnet_keras.runs.files import DamagedFileError, write_atomically
 from nasnet_keras.runs.notices import notice
+from nasnet_keras.training.inner_optimizers import inner_optimizers
 
 HISTORY_FILE = "history.csv"
 
@@ -91,8 +92,8 @@ def _tensorboard_writer(folder):
 
 def _learning_rate(optimizer):
     """Returns the learning rate; the classifier's if each cell has its own."""
-    optimizers = getattr(optimizer, "optimizers", [optimizer])
-    return max(float(each.learning_rate) for each in optimizers)
+    rates = [each.learning_rate for each in inner_optimizers(optimizer)]
+    return max(map(float, rates))
 
 
 def _csv_text(rows):

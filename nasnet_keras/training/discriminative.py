@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import keras
 
+from nasnet_keras import checks
 from nasnet_keras.cells import NormalCell, ReductionCell
 
 CELLS = (NormalCell, ReductionCell)
@@ -35,10 +36,7 @@ def discriminative_optimizer(
     Raises:
         ValueError: If `decay` is out of range or the model has no cells.
     """
-    if not 0 < decay <= 1:
-        raise ValueError(
-            f"`decay` must be above 0 and up to 1. Received: decay={decay!r}"
-        )
+    decay = checks.number("decay", decay, above=0, most=1)
     if not any(isinstance(layer, CELLS) for layer in model.layers):
         raise ValueError(
             "`model` must have cells (NormalCell, ReductionCell) as layers. "

@@ -6,6 +6,8 @@ Hinton et al. 2015 (arXiv 1503.02531).
 import keras
 from keras import ops
 
+from nasnet_keras import checks
+
 MIN_PROBABILITY = 1e-7  # Lower bound before the logarithm.
 
 
@@ -64,9 +66,11 @@ def make_distiller(
         A compiled `keras.distillation.Distiller`.
 
     Raises:
-        ValueError: If one of them has several outputs, or their inputs or
-            outputs differ.
+        ValueError: If `weight` or `temperature` is out of range, one of the
+            models has several outputs, or their inputs or outputs differ.
     """
+    weight = checks.number("weight", weight, least=0, most=1)
+    temperature = checks.number("temperature", temperature, above=0)
     for name, model in (("student", student), ("teacher", teacher)):
         if len(model.outputs) != 1:
             raise ValueError(

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 import keras
 
+from nasnet_keras import checks
 from nasnet_keras.layers.drop_path import drop_path_layers
+from nasnet_keras.training.inner_optimizers import steps_done
 
 
 def linear(progress: float) -> float:
@@ -30,17 +32,21 @@ class ScheduledDropPath(keras.callbacks.Callback):
 
     Each cell of a network has the final rate for its depth
     (`drop_path_rate=...`); this callback adds the schedule in time. It counts
-    from the optimizer's steps, so that a second `fit` continues the first.
+    the optimizer's steps, so that a second `fit` continues the first; or the
+    epochs before `initial_epoch`, if those are more steps: a training may be
+    resumed with a new optimizer.
 
     Args:
         total_steps: Optional integer, the training steps after which the rate
-            is final. Defaults to those done when `fit` ends.
+            is final. Defaults to those done when `fit` ends. With gradient
+            accumulation several steps make one update.
         schedule: Function from the share of training that is done to the
             share of the final rate, both from 0 to 1. Defaults to `linear`.
 
     Raises:
-        ValueError: When training begins, if the model has no `DropPath`, or
-            if the number of steps is neither given nor known.
+        ValueError: If `total_steps` is no positive integer; when training
+            begins, if the model has no `DropPath`, or if the number of steps
+            is neither given nor known.
     """
 
     def __init__(
@@ -49,22 +55,20 @@ class ScheduledDropPath(keras.callbacks.Callback):
         schedule: Callable[[float], float] = linear,
     ) -> None:
         super().__init__()
-        if total_steps is not None and total_steps <= 0:
-            raise ValueError(
-                "`total_steps` must be positive. "
-                f"Received: total_steps={total_steps}"
-            )
+        if total_steps is not None:
+            total_steps = checks.integer("total_steps", total_steps, 1)
         self.total_steps = total_steps
         self.schedule = schedule
 
     def on_train_begin(self, logs=None):
         self._layers = _layers_to_schedule(self.model)
-        # `iterations` counts updates: with gradient accumulation, one for
-        # several steps.
-        self._step = int(self.model.optimizer._iterations)
         self._total = self.total_steps
 
     def on_epoch_begin(self, epoch, logs=None):
+        # Not when training begins: `BackupAndRestore` restores the optimizer
+        # then, perhaps after this callback.
+        done = steps_done(self.model.optimizer)
+        self._step = max(done, epoch * (self.params.get("steps") or 0))
         if self._total is None:
             self._total = self._step + self._steps_left(epoch)
 
@@ -100,14 +104,15 @@ class AdaptiveDropPath(keras.callbacks.Callback):
     `benchmarks/drop_path.py` compares it with the schedule.
 
     Args:
-        gap: Float, the tolerated excess.
+        gap: Number, the tolerated excess.
         step: Float above 0 and up to 1, the change in one epoch.
         history: Sequence of the logs of earlier epochs (`loss`, `val_loss`)
             of a training that is resumed.
 
     Raises:
-        ValueError: If `step` is out of range; when training begins, if the
-            model has no `DropPath`; after an epoch without validation.
+        ValueError: If `gap` is no finite number, or `step` is out of range;
+            when training begins, if the model has no `DropPath`; after an
+            epoch without validation.
     """
 
     def __init__(
@@ -117,12 +122,8 @@ class AdaptiveDropPath(keras.callbacks.Callback):
         history: Iterable[Mapping[str, float]] = (),
     ) -> None:
         super().__init__()
-        if not 0 < step <= 1:
-            raise ValueError(
-                f"`step` must be above 0 and up to 1. Received: step={step!r}"
-            )
-        self.gap = gap
-        self.step = step
+        self.gap = checks.number("gap", gap)
+        self.step = checks.number("step", step, above=0, most=1)
         self.share = 0.0
         for logs in history:
             self._update(logs)

@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from nasnet_keras.checks import seed as check_seed
 from nasnet_keras.model_files import save_model
 from nasnet_keras.runs.files import remove_temporaries
 from nasnet_keras.runs.lock import FolderLock
@@ -26,6 +27,13 @@ from nasnet_keras.training.curves import Curves
 from nasnet_keras.training.data import Dataset
 from nasnet_keras.training.distill import make_distiller
 from nasnet_keras.training.drop_path import AdaptiveDropPath, ScheduledDropPath
+from nasnet_keras.training.evaluated_weights import (
+    BATCHES,
+    EvaluatedWeights,
+    ImageBatches,
+    sample,
+    use_evaluated_weights,
+)
 from nasnet_keras.training.feeds.evaluation import evaluation_batches
 from nasnet_keras.training.feeds.make import make_feed
 from nasnet_keras.training.optimizers import (
@@ -54,6 +62,10 @@ def fit(
     curve: the order and augmentation of the images, drop path, schedules and
     moving averages depend on the seed and the step alone.
 
+    Evaluated and saved are the moving averages of the weights, if the recipe
+    has an `ema`, and statistics of batch normalization that are estimated for
+    them, see `nasnet_keras.training.evaluated_weights`.
+
     Args:
         model: `keras.Model` that takes images of 0 to 255. Outputs:
             `predictions` and, with `recipe.auxiliary_weight`,
@@ -62,7 +74,8 @@ def fit(
         dataset: `nasnet_keras.training.data.Dataset`. Its validation part, if
             it has one, is evaluated after each epoch.
         folder: Path, used by this training only.
-        seed: Integer, of all random choices but the initial weights.
+        seed: Integer of 32 bits, of all random choices but the initial
+            weights.
         teacher: Optional `keras.Model` for the same images and classes, for
             distillation.
         about: Optional dictionary that is stored with the model, see
@@ -73,18 +86,24 @@ def fit(
         List of dictionaries, the metrics of each epoch.
 
     Raises:
+        ValueError: If the seed is out of range, or the images are too few for
+            one update of the weights.
         TrainingError: If the loss becomes NaN or infinite, or the folder
             cannot be written; the message names the last good checkpoint. If
             all checkpoints are damaged.
         FolderInUseError: If another process trains in the folder.
     """
-    folder = pathlib.Path(folder)
+    folder, seed = pathlib.Path(folder), check_seed(seed)
     copies = len(model.outputs)
     feed = make_feed(dataset, recipe, seed, copies)
     compile_model(model, recipe, feed.steps_per_epoch)
     trained = model if teacher is None else make_distiller(model, teacher)
     checkpoints = Checkpoints(model, folder / CHECKPOINTS, about)
-    validation = _validation(dataset, recipe, copies)
+    validation = None
+    if len(dataset.validation[0]):
+        validation = _in_order(dataset.validation, dataset, recipe, copies)
+    part = sample(dataset.train, BATCHES * recipe.batch_size, seed)
+    images = ImageBatches(_in_order(part, dataset, recipe))
     try:
         with FolderLock(folder):
             _check_writable(checkpoints.folder)  # Before the first epoch.
@@ -94,12 +113,10 @@ def fit(
             callbacks = _callbacks(
                 recipe, feed.steps_per_epoch, seed, curves, checkpoints
             )
+            callbacks.append(EvaluatedWeights(model, images))
             if done < recipe.epochs:
                 _train(trained, feed, validation, callbacks, done, verbose)
-            elif recipe.ema:  # Killed between the last epoch and the average.
-                model.optimizer.finalize_variable_values(
-                    model.trainable_variables
-                )
+            use_evaluated_weights(model, images)
             save_model(model, folder / MODEL_FILE, about)
     except OSError as error:
         raise TrainingError(
@@ -151,19 +168,15 @@ def _callbacks(recipe, steps, seed, curves, checkpoints):
     if recipe.drop_path_rate and recipe.drop_path_schedule == "adaptive":
         known = [row for row in curves.rows if "val_loss" in row]
         callbacks.append(AdaptiveDropPath(history=known))
-    if recipe.ema:
-        callbacks.append(keras.callbacks.SwapEMAWeights())
     # A row is written before the checkpoint of its epoch; a resumed training
     # drops rows that are ahead of the last checkpoint.
     return [*callbacks, curves, checkpoints]
 
 
-def _validation(dataset, recipe, copies):
-    """Returns the batches of the validation part; `None` without one."""
-    if not len(dataset.validation[0]):
-        return None
+def _in_order(part, dataset, recipe, copies=1):
+    """Returns the batches of a part, not augmented."""
     return evaluation_batches(
-        dataset.validation,
+        part,
         recipe.image_size,
         recipe.batch_size,
         classes=len(dataset.classes),

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import keras
 
+from nasnet_keras.averages import AveragingRMSprop, AveragingSGD
 from nasnet_keras.layers.walk import all_layers
-from nasnet_keras.schedules import WarmUp
+from nasnet_keras.schedules import OfUpdates, WarmUp
 from nasnet_keras.training.discriminative import discriminative_optimizer
 from nasnet_keras.training.recipes import Recipe
 
@@ -23,11 +24,15 @@ KERNELS = (
 def learning_rate(
     recipe: Recipe, steps_per_epoch: int
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Returns the learning rate of a recipe, as a function of updates done.
+    """Returns the learning rate of a recipe, as a function of steps done.
+
+    With `accumulation_steps` it changes from update to update, and ends as it
+    would after as many steps that are updates.
 
     Args:
         recipe: `Recipe`.
-        steps_per_epoch: Integer, the number of batches of an epoch.
+        steps_per_epoch: Integer, the number of batches of an epoch, a
+            multiple of `accumulation_steps`.
 
     Returns:
         A `LearningRateSchedule`.
@@ -49,7 +54,11 @@ def learning_rate(
         schedule = schedules.PiecewiseConstantDecay(
             [0], [recipe.learning_rate] * 2
         )
-    return WarmUp(schedule, warmup) if warmup else schedule
+    if warmup:
+        schedule = WarmUp(schedule, warmup)
+    if recipe.accumulation_steps > 1:
+        schedule = OfUpdates(schedule, recipe.accumulation_steps)
+    return schedule
 
 
 def make_optimizer(
@@ -63,14 +72,16 @@ def make_optimizer(
         "learning_rate": learning_rate(recipe, steps_per_epoch),
         "momentum": recipe.momentum,
         "global_clipnorm": recipe.clip_norm or None,
-        "use_ema": recipe.ema > 0,
-        "ema_momentum": recipe.ema or 0.99,
     }
+    sgd, rmsprop = keras.optimizers.SGD, keras.optimizers.RMSprop
+    if recipe.ema:
+        common.update(use_ema=True, ema_momentum=recipe.ema)
+        sgd, rmsprop = AveragingSGD, AveragingRMSprop
     if recipe.accumulation_steps > 1:
         common["gradient_accumulation_steps"] = recipe.accumulation_steps
     if recipe.optimizer == "sgd":
-        return keras.optimizers.SGD(nesterov=recipe.nesterov, **common)
-    return keras.optimizers.RMSprop(rho=0.9, epsilon=1.0, **common)
+        return sgd(nesterov=recipe.nesterov, **common)
+    return rmsprop(rho=0.9, epsilon=1.0, **common)
 
 
 def make_optimizers(

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 import nasnet_keras
+from nasnet_keras import checks
 from nasnet_keras.layers.drop_path import has_drop_path
 from nasnet_keras.model_contract import Said, pixel_range
 from nasnet_keras.model_files import (
@@ -29,7 +30,7 @@ from nasnet_keras.training.data.recorded import (
     load_as_recorded,
     recorded_digest,
 )
-from nasnet_keras.training.feeds.augmentation import check_batch_size
+from nasnet_keras.training.feeds.augmentation import steps_per_epoch
 from nasnet_keras.training.fine_tuning import freeze_to, replace_head
 from nasnet_keras.training.fit import MODEL_FILE, fit
 from nasnet_keras.training.network import (
@@ -140,6 +141,7 @@ def run_training(
         TrainingError, FolderInUseError: See `fit`.
     """
     report = report or _print_at_once
+    checks.seed(job.seed)
     origin = _origin(job)
     preset = None if job.model is not None else get_preset(job.preset or PRESET)
     recipe = _recipe(job, origin)
@@ -221,7 +223,10 @@ def _dataset(job: TrainingJob, recipe: Recipe) -> Dataset:
         crop=crop,
         random_crops=recipe.augmentation == "inception",
     )
-    check_batch_size(recipe.batch_size, len(dataset.train[0]))
+    # Too few images are reported before the network is built.
+    steps_per_epoch(
+        len(dataset.train[0]), recipe.batch_size, recipe.accumulation_steps
+    )
     return dataset
 
 

@@ -15,7 +15,7 @@ from nasnet_keras.training.data.recorded import (
     load_as_recorded,
     recorded_digest,
 )
-from nasnet_keras.training.feeds.augmentation import check_batch_size
+from nasnet_keras.training.feeds.augmentation import steps_per_epoch
 
 
 def load_data(
@@ -56,7 +56,7 @@ def load_data(
             "--validation-split must be above 0: the reward is the "
             "validation accuracy."
         )
-    check_batch_size(args.batch_size, len(dataset.train[1]))
+    steps_per_epoch(len(dataset.train[1]), args.batch_size)
     _print_data(dataset)
     return dataset
 

@@ -12,6 +12,12 @@ from nasnet_keras.inference.metrics import top_k_accuracy
 from nasnet_keras.search.evaluators.limits import Network
 from nasnet_keras.training.data.dataset import Dataset
 from nasnet_keras.training.drop_path import ScheduledDropPath
+from nasnet_keras.training.evaluated_weights import (
+    EstimateBatchNorm,
+    ImageBatches,
+    sample,
+)
+from nasnet_keras.training.feeds.evaluation import evaluation_batches
 from nasnet_keras.training.feeds.make import make_feed
 from nasnet_keras.training.optimizers import (
     allow_unused_weights,
@@ -24,6 +30,9 @@ IMAGENET_STEM_FROM = 64  # pixels
 UNSUPPORTED = ("auxiliary_weight", "ema", "growing_sizes")
 # The published networks have up to 7 cells a stack.
 MOST_CELLS = 100
+SCHEDULES = ("linear", "constant")  # Of drop path.
+# Of images for the statistics of batch normalization.
+STATISTICS_BATCHES, STATISTICS_BATCH = 2, 256
 # Children train for few steps: moving statistics must follow faster than
 # ImageNet's.
 BATCH_NORM_MOMENTUM = 0.9
@@ -60,9 +69,13 @@ class ChildRecipe(Recipe):
             value = checks.integer(name, getattr(self, name), 1, most)
             object.__setattr__(self, name, value)
         for name in UNSUPPORTED:
-            absent = not getattr(self, name)
-            self._check(name, absent, "left out: children are trained without")
-        self._check_choice("drop_path_schedule", ("linear", "constant"))
+            value = getattr(self, name)
+            if value:
+                raise ValueError(
+                    f"`{name}` must be left out: children are trained "
+                    f"without. Received: {name}={value!r}"
+                )
+        checks.choice("drop_path_schedule", self.drop_path_schedule, SCHEDULES)
 
 
 def choose_stem(side: int) -> str:
@@ -129,7 +142,9 @@ def train_child(
         recipe: `ChildRecipe`.
         dataset: `nasnet_keras.training.data.dataset.Dataset`.
         seed: Integer, of weights and shuffling.
-        callbacks: Keras callbacks.
+        callbacks: Keras callbacks. Before each `on_epoch_end`, the statistics
+            of batch normalization are estimated, see
+            `nasnet_keras.training.evaluated_weights`.
     """
     keras.utils.set_random_seed(seed)
     model = build_child(genotype, recipe, dataset)
@@ -139,6 +154,7 @@ def train_child(
     if recipe.drop_path_rate and recipe.drop_path_schedule == "linear":
         steps = recipe.epochs * feed.steps_per_epoch
         callbacks = [ScheduledDropPath(steps), *callbacks]
+    images = ImageBatches(_statistics_images(dataset, seed))
     with allow_unused_weights():
         model.fit(
             feed.batches(),
@@ -146,9 +162,15 @@ def train_child(
             steps_per_epoch=feed.steps_per_epoch,
             shuffle=False,  # The feed shuffles.
             verbose=0,
-            callbacks=list(callbacks),
+            # First, so that the others measure what the child has learnt.
+            callbacks=[EstimateBatchNorm(images), *callbacks],
         )
     return model
+
+
+def _statistics_images(dataset, seed):
+    part = sample(dataset.train, STATISTICS_BATCHES * STATISTICS_BATCH, seed)
+    return evaluation_batches(part, dataset.input_shape[0], STATISTICS_BATCH)
 
 
 def accuracy(model: keras.Model, part: Any, batch_size: int = 256) -> float:

@@ -1,5 +1,6 @@
 """A training step computed by hand; learning rates by formulas."""
 
+import dataclasses
 import math
 
 import keras
@@ -91,8 +92,12 @@ def test_steps_by_hand():
             velocities[i] *= 0.9
             velocities[i] -= rate * gradient * RECIPE.clip_norm / norm
             weights[i] = weights[i] + velocities[i]
-        averages = averages or weights
-        averages = [0.8 * a + 0.2 * w for a, w in zip(averages, weights)]
+        # As in TF-slim, (1 + n) / (10 + n) after n updates.
+        kept = [0, 3 / 12, 4 / 13][step]
+        averages = [
+            kept * a + (1 - kept) * w
+            for a, w in zip(averages or weights, weights)
+        ]
         model.reset_metrics()
     for expected, actual in zip(weights, model.get_weights()):
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-6)
@@ -161,11 +166,42 @@ def test_warm_up_precedes_the_cosine():
     )
 
 
-def test_updates_are_counted_where_gradients_accumulate():
-    recipe = Recipe(
-        epochs=4, batch_size=1, learning_rate=0.2, accumulation_steps=5
+def moves(recipe, steps_per_epoch):
+    """How far each update moves a weight whose gradient is always 1."""
+    optimizer = make_optimizer(recipe, steps_per_epoch)
+    weight = keras.Variable(0.0)
+    optimizer.build([weight])
+    values = [0.0]
+    for _ in range(recipe.epochs * steps_per_epoch):
+        optimizer.apply([keras.ops.ones(())], [weight])
+        values.append(float(keras.ops.convert_to_numpy(weight)))
+    changes = -np.diff(values)
+    return changes[recipe.accumulation_steps - 1 :: recipe.accumulation_steps]
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "exponential"])
+def test_accumulating_the_rate_changes_from_update_to_update(schedule):
+    """As in a training with as many steps that are all updates."""
+    whole = Recipe(
+        epochs=4,
+        batch_size=1,
+        learning_rate=0.2,
+        momentum=0.0,
+        warmup_epochs=0.5,
+        schedule=schedule,
+        decay_epochs=1,
+        decay_rate=0.5,
     )
-    assert rates(recipe, 10, [0, 4, 8]) == pytest.approx([0.2, 0.1, 0], 1e-6)
+    accumulated = dataclasses.replace(whole, accumulation_steps=4)
+    expected, actual = moves(whole, 6), moves(accumulated, 24)
+    assert len(actual) == len(expected) == 24
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-7)
+    by_hand = {
+        "cosine": 0.1 * (1 + math.cos(math.pi * 20 / 21)),
+        "exponential": 0.2 * 0.5**3,
+    }
+    assert actual[-1] == pytest.approx(by_hand[schedule], rel=1e-4)
+    assert actual[1] == pytest.approx(0.2 / 3, rel=1e-5)  # Warming up.
 
 
 def test_accumulated_gradients_are_those_of_one_batch():

@@ -48,6 +48,13 @@ class Records:
         """`(number, side, side, 3)`, the shape of an array of the images."""
         return (len(self), self.side, self.side, 3)
 
+    def first(self, number):
+        """Returns the first images, `number` of them, as `Records`."""
+        return Records(
+            *(self.builder, self.split, self.start, self.start + number),
+            *(self.side, self.crop, self.interpolation),
+        )
+
     def decode(self, source):
         """Returns an encoded image as these are read; see `ImageFiles`."""
         how = (self.side, self.crop, self.interpolation)

@@ -30,35 +30,25 @@ class Draws:
     squares: np.ndarray
 
 
-def check_batch_size(batch_size, images):
-    """Raises ValueError if there are fewer training images than a batch."""
-    if images < batch_size:
-        raise ValueError(
-            "`batch_size` must not exceed the training images. "
-            f"Received: batch_size={batch_size} for {images} images"
-        )
-
-
 class Sampler:
     """Draws the images of each step, and their crops, flips and cutout.
 
     Args:
         images: Integer, the number of images.
         batch_size: Integer. Each epoch is a permutation of all images,
-            without an incomplete last batch.
+            without an incomplete last batch or update.
         seed: Integer.
+        accumulation_steps: Integer, the batches of an update.
     """
 
-    def __init__(self, images, batch_size, seed):
-        check_batch_size(batch_size, images)
+    def __init__(self, images, batch_size, seed, accumulation_steps=1):
+        self.steps_per_epoch = steps_per_epoch(
+            images, batch_size, accumulation_steps
+        )
         self.images = images
         self.batch_size = batch_size
         self.seed = seed
         self._order = (None, None)
-
-    @property
-    def steps_per_epoch(self):
-        return self.images // self.batch_size
 
     def indices(self, step):
         """Returns the indices of the images of a step, `(batch,)`."""
@@ -82,6 +72,27 @@ class Sampler:
             offsets=rng.integers(0, 2 * pad + 1, (batch, 2)),
             squares=rng.integers(0, side, (batch, 2)),
         )
+
+
+def steps_per_epoch(images, batch_size, accumulation_steps=1):
+    """Returns the number of batches of an epoch, of whole updates.
+
+    Args: see `Sampler`.
+
+    Raises:
+        ValueError: If the images are too few for one update.
+    """
+    updates = images // (batch_size * accumulation_steps)
+    if updates:
+        return updates * accumulation_steps
+    name, received = "`batch_size`", f"batch_size={batch_size}"
+    if accumulation_steps > 1:
+        name = "`batch_size` times `accumulation_steps`"
+        received += f", accumulation_steps={accumulation_steps}"
+    raise ValueError(
+        f"{name} must not exceed the training images. "
+        f"Received: {received} for {images} images"
+    )
 
 
 def padding(side):

@@ -104,7 +104,8 @@ class StreamFeed(DecodingFeed):
             order = examples.shuffle(
                 size, seed=epoch, reshuffle_each_iteration=False
             )
-            return order.batch(self.recipe.batch_size, drop_remainder=True)
+            batches = order.batch(self.recipe.batch_size, drop_remainder=True)
+            return batches.take(self.steps_per_epoch)
 
         return shuffled
 

@@ -41,7 +41,12 @@ class Feed:
         self.classes = classes
         self.recipe = recipe
         self.copies = copies
-        self.sampler = Sampler(len(self.images), recipe.batch_size, seed)
+        self.sampler = Sampler(
+            len(self.images),
+            recipe.batch_size,
+            seed,
+            recipe.accumulation_steps,
+        )
         self._resized = (None, None)
         self._resizing = threading.Lock()
 

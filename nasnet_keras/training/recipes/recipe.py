@@ -1,26 +1,83 @@
 """The settings of a training, without network and data."""
 
 import dataclasses
-import numbers
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nasnet_keras import checks
 
 CROP = 0.875  # TF-slim's, of evaluation.
 OPTIMIZERS = ("sgd", "rmsprop")
 SCHEDULES = ("cosine", "exponential", "constant")
 AUGMENTATIONS = ("none", "cifar", "inception")
 DROP_PATH_SCHEDULES = ("linear", "constant", "adaptive")
-RATES = ("drop_path_rate", "dropout_rate", "label_smoothing", "ema")
-TYPES = {
-    int: (numbers.Integral, "an integer"),
-    float: (numbers.Real, "a number"),
-    bool: (bool, "True or False"),
+LARGEST_SIDE = 8192  # Pixels. One image of this side takes 200 MB.
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(
+            f"`{name}` must be True or False. Received: {name}={value!r}"
+        )
+    return bool(value)
+
+
+def _sizes(name: str, value: Any) -> tuple[tuple[int, int], ...]:
+    """Checks pairs of epochs and side."""
+    try:
+        return tuple(
+            (
+                checks.integer("epochs", epochs, 1),
+                checks.integer("side", side, 1, LARGEST_SIDE),
+            )
+            for epochs, side in value
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`{name}` must be pairs of epochs and side, integers of at least "
+            f"1, the side at most {LARGEST_SIDE}. Received: {name}={value!r}"
+        ) from error
+
+
+_count = functools.partial(checks.integer, least=1, most=2**31 - 1)
+_not_negative = functools.partial(checks.number, least=0)
+_positive = functools.partial(checks.number, above=0)
+_rate = functools.partial(checks.number, least=0, below=1)
+
+# Each checks one setting, and returns its value as plain Python.
+CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "epochs": _count,
+    "batch_size": _count,
+    "learning_rate": _positive,
+    "optimizer": functools.partial(checks.choice, choices=OPTIMIZERS),
+    "momentum": functools.partial(checks.number, least=0, most=1),
+    "nesterov": _flag,
+    "schedule": functools.partial(checks.choice, choices=SCHEDULES),
+    "decay_rate": functools.partial(checks.number, above=0, most=1),
+    "decay_epochs": _positive,
+    "warmup_epochs": _not_negative,
+    "clip_norm": _not_negative,
+    "weight_decay": _not_negative,
+    "label_smoothing": _rate,
+    "auxiliary_weight": _not_negative,
+    "drop_path_rate": _rate,
+    "drop_path_schedule": functools.partial(
+        checks.choice, choices=DROP_PATH_SCHEDULES
+    ),
+    "dropout_rate": _rate,
+    "ema": _rate,
+    "image_size": functools.partial(_count, most=LARGEST_SIDE),
+    "augmentation": functools.partial(checks.choice, choices=AUGMENTATIONS),
+    "upsample": _flag,
+    "cutout": functools.partial(checks.integer, least=0),
+    "whiten": _flag,
+    "growing_sizes": _sizes,
+    "accumulation_steps": _count,
+    "depth_decay": functools.partial(checks.number, above=0, most=1),
 }
-NOT_NEGATIVE = (
-    "warmup_epochs",
-    "weight_decay",
-    "auxiliary_weight",
-    "clip_norm",
-    "cutout",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +94,8 @@ class Recipe:
         nesterov: Whether SGD uses Nesterov momentum.
         schedule: `"cosine"` (to 0), `"exponential"` (times `decay_rate` every
             `decay_epochs`, stepwise) or `"constant"`.
-        decay_rate, decay_epochs: Floats, of the exponential schedule.
+        decay_rate, decay_epochs: Floats, of the exponential schedule: above 0
+            and up to 1, and above 0.
         warmup_epochs: Float, during which the learning rate rises linearly
             from 0.
         clip_norm: Float, the largest global norm of the gradients; 0 for no
@@ -54,8 +112,9 @@ class Recipe:
             `nasnet_keras.AdaptiveDropPath`).
         dropout_rate: Float from 0 to below 1, before the classifier.
         ema: Float from 0 to below 1, momentum of the moving average of the
-            weights, which is evaluated and saved; 0 for none.
-        image_size: Integer, the side in pixels.
+            weights, which is evaluated and saved; 0 for none. After n updates
+            the momentum is at most (1 + n) / (10 + n), as in TF-slim.
+        image_size: Integer, the side in pixels, at most 8192.
         augmentation: `"cifar"` (pad by an eighth, crop, flip), `"inception"`
             (random crop, flip, colours) or `"none"`.
         upsample: Whether `"cifar"` upsamples to the padded size instead of
@@ -65,10 +124,15 @@ class Recipe:
             and deviation, instead of scaling to [-1, 1].
         growing_sizes: Tuple of `(epochs, side)`: the first epochs use smaller
             images, which take less time.
-        accumulation_steps: Integer, steps whose gradients make one update.
+        accumulation_steps: Integer, steps whose gradients make one update. An
+            epoch has whole updates: images that are left over are used in
+            other epochs.
         depth_decay: Float above 0 and up to 1, the factor of the learning
             rate from each cell to the one before it, see
             `nasnet_keras.discriminative_optimizer`.
+
+    Raises:
+        ValueError: If a setting is out of range, or does not fit another.
     """
 
     epochs: int
@@ -98,31 +162,16 @@ class Recipe:
     accumulation_steps: int = 1
     depth_decay: float = 1.0
 
-    def __post_init__(self):
-        for field in dataclasses.fields(self):
-            if field.type in TYPES:
-                accepted, description = TYPES[field.type]
-                valid = isinstance(getattr(self, field.name), accepted)
-                self._check(field.name, valid, description)
-        for name in ("epochs", "batch_size", "image_size", "learning_rate"):
-            self._check(name, getattr(self, name) > 0, "positive")
-        for name in NOT_NEGATIVE:
-            self._check(name, getattr(self, name) >= 0, "0 or more")
-        for name in RATES:
-            valid = 0 <= getattr(self, name) < 1
-            self._check(name, valid, "from 0 to below 1")
-        self._check_choice("optimizer", OPTIMIZERS)
-        self._check_choice("schedule", SCHEDULES)
-        self._check_choice("augmentation", AUGMENTATIONS)
-        self._check_choice("drop_path_schedule", DROP_PATH_SCHEDULES)
-        steps = self.accumulation_steps
-        self._check("accumulation_steps", steps >= 1, "1 or more")
-        valid = 0 < self.depth_decay <= 1
-        self._check("depth_decay", valid, "above 0 and up to 1")
+    def __post_init__(self) -> None:
+        for name, check in CHECKS.items():
+            value = check(name, getattr(self, name))
+            object.__setattr__(self, name, value)
         epochs = sum(epochs for epochs, _ in self.growing_sizes)
-        self._check(
-            "growing_sizes", epochs <= self.epochs, "of at most `epochs` epochs"
-        )
+        if epochs > self.epochs:
+            raise ValueError(
+                "`growing_sizes` must be of at most `epochs` epochs. Received: "
+                f"growing_sizes={self.growing_sizes!r}, epochs={self.epochs}"
+            )
         if self.growing_sizes and self.auxiliary_weight:
             raise ValueError(
                 "`growing_sizes` and `auxiliary_weight` exclude each other: "
@@ -143,17 +192,6 @@ class Recipe:
         Inception's training crops show objects larger than whole images do.
         """
         return CROP if self.augmentation == "inception" else 1.0
-
-    def _check(self, name, valid, description):
-        if not valid:
-            raise ValueError(
-                f"`{name}` must be {description}. "
-                f"Received: {name}={getattr(self, name)!r}"
-            )
-
-    def _check_choice(self, name, choices):
-        names = ", ".join(repr(choice) for choice in choices)
-        self._check(name, getattr(self, name) in choices, f"one of {names}")
 
     def size_in(self, epoch: int) -> int:
         """Returns the side of the images in an epoch, counted from 0."""
