@@ -11,6 +11,7 @@ import nasnet_keras
 from nasnet_keras import Genotype
 from nasnet_keras.inference.evaluate import NotFiniteError
 from nasnet_keras.model_files import read_about
+from nasnet_keras.runs.files import DamagedFileError
 from nasnet_keras.search import (
     ChildRecipe,
     NASNetSpace,
@@ -235,3 +236,26 @@ def test_folders_that_are_no_search(tmp_path, digits, found, capsys):
     assert "no folder of `nasnet search`" in capsys.readouterr().err
     with pytest.raises(ValueError, match="top=0"):
         retrain(found, digits, RECIPE, top=0)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff"])
+def test_damaged_settings_of_a_retraining_are_named(tmp_path, content):
+    path = tmp_path / "retrain" / "00001" / "run.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.raises(DamagedFileError, match=r"Remove .*00001") as error:
+        retraining._check_settings(path, {"seed": 0})
+    assert str(path) in str(error.value)
+    assert path.read_bytes() == content
+
+
+def test_a_retraining_knows_its_data_by_their_hash(tmp_path):
+    def about(name, sha256="a"):
+        data = {"name": name, "sha256": sha256}
+        return {"data": data, "genotype": {"name": name}, "seed": 0}
+
+    path = tmp_path / "run.json"
+    for name in ("d", "/elsewhere/d"):
+        retraining._check_settings(path, about(name))
+    with pytest.raises(ValueError, match="other settings"):
+        retraining._check_settings(path, about("d", "b"))
