@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from nasnet_keras import checks
@@ -143,7 +144,7 @@ def read_about(path: PathLike) -> dict[str, Any]:
         if not isinstance(about, dict):
             raise ValueError(f"no dictionary, but {about!r:.50}")
         return about
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is not a .keras file: {error}") from error
     except ValueError as error:
         raise ValueError(
