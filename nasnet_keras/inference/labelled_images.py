@@ -23,6 +23,9 @@ from nasnet_keras.training.data.tfrecords import (
     open_test_records,
 )
 
+# Arguments of `load_dataset` that a model stores with the name of its data.
+DRAW = ("validation_split", "images", "older_draw")
+
 
 @dataclasses.dataclass(frozen=True)
 class LabelledImages:
@@ -121,8 +124,7 @@ def recorded_split(recorded: Mapping[str, Any], data: str) -> dict[str, Any]:
     name = recorded.get("name")
     if name is None or not _is_same(str(name), data):
         return {}
-    keys = ("validation_split", "images")
-    return {key: recorded[key] for key in keys if recorded.get(key) is not None}
+    return {key: recorded[key] for key in DRAW if recorded.get(key) is not None}
 
 
 def _is_same(one: str, other: str) -> bool:
@@ -169,8 +171,8 @@ def open_images(
     split: str,
     side: int,
     data_dir: str | None = None,
-    validation_split: float = 0.1,
     images: int | None = None,
+    **draw: Any,
 ) -> LabelledImages:
     """Opens the images on which a network is measured.
 
@@ -184,7 +186,7 @@ def open_images(
         split: `"all"` for all images of a folder; `"test"` or `"validation"`
             for a part of `load_dataset(data)`.
         side: Integer, of the images in pixels.
-        data_dir, validation_split, images: See `load_dataset`.
+        data_dir, images, draw: See `load_dataset`.
 
     Raises:
         ValueError: If the data cannot be read, or have other classes.
@@ -200,9 +202,9 @@ def open_images(
         data,
         data_dir=data_dir,
         image_size=side,
-        validation_split=validation_split,
         images=images,
         in_memory=False,  # Folders: read as `split="all"` reads them.
+        **draw,
     )
     part, labels = getattr(dataset, split)
     numbers = _labels_of(preset, dataset.name, dataset.classes)

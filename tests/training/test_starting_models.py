@@ -162,3 +162,20 @@ def test_training_with_channels_first_is_refused(job, tmp_path):
     finally:
         keras.config.set_image_data_format("channels_last")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_network_for_a_recipe_with_channels_first(data, monkeypatch):
+    from nasnet_keras.training import network
+
+    asked = []
+    monkeypatch.setattr(
+        network, "from_preset", lambda *_, **options: asked.append(options)
+    )
+    dataset = nasnet_keras.training.data.load_dataset(data, image_size=8)
+    recipe = dataclasses.replace(get_recipe("cifar10_short"), **SHORT)
+    keras.config.set_image_data_format("channels_first")
+    try:
+        network.build_for_recipe("nasnet_cifar", recipe, dataset)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    assert asked[0]["input_shape"] == (3, None, None)
