@@ -1,0 +1,47 @@
+"""Cells trained longer with one recipe, except what was searched with them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from nasnet_keras.search import ChildRecipe, NASNetSpace, comparison
+from nasnet_keras.training.data.dataset import Dataset
+
+SPACE = NASNetSpace(1, operations=("identity", "avg_pool_3x3"))
+
+
+def part(number):
+    return np.zeros((number, 8, 8, 3), "uint8"), np.arange(number) % 2
+
+
+def test_a_cell_is_trained_with_the_settings_found_with_it(tmp_path):
+    dataset = Dataset("zeros", ("a", "b"), part(8), part(4), part(4))
+    cells = {"searched": SPACE.to_genotype((0,) * 10)}
+    cells["other"] = SPACE.to_genotype((1,) * 10)
+    path = tmp_path / "comparison.json"
+
+    def compare(report, **settings):
+        return comparison.compare(
+            cells,
+            ChildRecipe(epochs=1, batch_size=4, filters=2),
+            dataset,
+            seed=0,
+            path=path,
+            report=report,
+            settings=settings,
+        )
+
+    searched = {"learning_rate": 0.02, "filters": 3}
+    lines = []
+    results = compare(lines.append, searched=searched)
+    recipes = [results[label]["recipe"] for label in cells]
+    assert [recipe["learning_rate"] for recipe in recipes] == [0.02, 0.1]
+    assert results["searched"]["filters"] == 6
+    assert len(lines) == 2
+    assert json.loads(path.read_text()) == results
+    # What is known is not trained again; with another setting it is.
+    assert compare(pytest.fail, searched=searched) == results
+    with pytest.raises(pytest.fail.Exception, match="training  searched"):
+        compare(pytest.fail, searched={**searched, "learning_rate": 0.03})
+    assert "after 2 epochs" in comparison.table(results)
