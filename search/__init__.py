@@ -39,6 +39,7 @@ _HOMES = {
     "ChildRecipe": "evaluators.children",
     "Evaluation": "evaluators.evaluator",
     "Evaluator": "evaluators.evaluator",
+    "EvaluatorError": "evaluators.evaluator",
     "MedianStopping": "evaluators.stopping",
     "Reward": "evaluators.rewards",
     "Rounds": "evaluators.shared.evaluator",

@@ -4,6 +4,9 @@ from nasnet_keras.search.engines.tuner import CellTuner as CellTuner
 from nasnet_keras.search.evaluators.children import ChildRecipe as ChildRecipe
 from nasnet_keras.search.evaluators.evaluator import Evaluation as Evaluation
 from nasnet_keras.search.evaluators.evaluator import Evaluator as Evaluator
+from nasnet_keras.search.evaluators.evaluator import (
+    EvaluatorError as EvaluatorError,
+)
 from nasnet_keras.search.evaluators.from_scratch import (
     TrainFromScratch as TrainFromScratch,
 )

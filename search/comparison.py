@@ -69,6 +69,7 @@ def compare(
             "recipe": dataclasses.asdict(wider),
             "seed": seed,
         }
+        training = json.loads(json.dumps(training))  # No tuples.
         result = known.get(label, {})
         if {key: result.get(key) for key in training} != training:
             if report is not None:

@@ -20,7 +20,8 @@ NAMES = {
     """,
     "nasnet_keras.search": """
         CellTuner ChildRecipe Controller DARTSSpace Decision Evaluation
-        Evaluator EvolutionOracle Found Isolated Limits MedianStopping
+        Evaluator EvaluatorError EvolutionOracle Found Isolated Limits
+        MedianStopping
         NASBench201Space NASNetSpace Network PPOOracle PredictorOracle
         RandomOracle ReinforceOracle Reward Rounds SearchMismatchError
         SearchResults SearchSpace Settings SharedWeights SpaceOracle Supernet

@@ -149,8 +149,14 @@ class Evaluator:
 
 
 def describe_data(dataset: Dataset) -> dict[str, Any]:
-    """Returns the dataset and the backend, as JSON can hold them."""
+    """Returns the dataset and the backend, as JSON can hold them.
+
+    The dtype policy is among them where it is not Keras' default: searches
+    from before it was recorded resume.
+    """
+    policy = keras.config.dtype_policy().name
     return {
+        **({} if policy == "float32" else {"dtype_policy": policy}),
         "data": {
             "name": dataset.name,
             "sha256": dataset.digest,

@@ -58,8 +58,8 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
 
     Args:
         space: `SearchSpace`.
-        objective: String, `keras_tuner.Objective` or a list of them, whose
-            signed sum is minimized, as for `keras_tuner.Oracle`.
+        objective: String or `keras_tuner.Objective`; no list. Of several, the
+            tuner must report one number, for example a `Reward`.
         max_trials: Integer, the total number of trials. It may change when a
             search is resumed.
         seed: Integer; 0 is a seed as well.
@@ -105,6 +105,7 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
         max_consecutive_failed_trials: int = 3,
     ):
         arguments.check_space(space)
+        arguments.check_objective(objective)
         max_trials = checks.integer("max_trials", max_trials, 1)
         seed = checks.seed(seed)
         failures = arguments.check_failures(
@@ -172,7 +173,7 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
         return {
             "oracle": type(self).__name__,
             "seed": self.seed,
-            "objective": trials.name_of(self.objective),
+            "objective": getattr(self.objective, "name", str(self.objective)),
             **self.core.describe(),
             **self.context,
             **self.algorithm.describe(),
@@ -257,7 +258,6 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
             trial = self.trials[trial_id]
             if set(metrics) != {trials.CURVE}:  # Reported before the objective.
                 self._check_objective_found(metrics)
-            metrics = trials.with_objective(metrics, self.objective)
             for name, value in metrics.items():
                 if not trial.metrics.exists(name):
                     direction = trials.direction_of(self.objective, name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import keras_tuner
+
 from nasnet_keras import checks
 from nasnet_keras.search.spaces.space import SearchSpace
 
@@ -15,6 +17,19 @@ def check_space(space: Any) -> None:
         raise ValueError(
             "`space` must be a SearchSpace, see `find_space`. Received: "
             f"space={space!r}"
+        )
+
+
+def check_objective(objective: Any) -> None:
+    """Raises ValueError unless it is one objective, or `None`."""
+    one = isinstance(objective, str | keras_tuner.Objective)
+    several = hasattr(objective, "objectives")  # KerasTuner's container.
+    if objective is not None and (several or not one):
+        raise ValueError(
+            "`objective` must be a string or a keras_tuner.Objective. Of "
+            "several objectives, let the tuner report one number, as "
+            "`Reward(cost, target)` makes it of accuracy and cost. Received: "
+            f"objective={objective!r}"
         )
 
 

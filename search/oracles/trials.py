@@ -23,28 +23,10 @@ def trial_id(number: int) -> str:
 
 def direction_of(objective: Any, name: str) -> str:
     """Returns the direction of a metric, `"min"` or `"max"`."""
-    for part in (objective, *getattr(objective, "objectives", ())):
+    for part in getattr(objective, "objectives", [objective]):
         if part.name == name:
             return part.direction
     return "max"
-
-
-def name_of(objective: Any) -> str | list[str]:
-    """Returns the name of an objective; of several their names and signs."""
-    parts = getattr(objective, "objectives", None)
-    return [str(part) for part in parts] if parts else objective.name
-
-
-def with_objective(
-    metrics: dict[str, float], objective: Any
-) -> dict[str, float]:
-    """Returns metrics with the value of the objective.
-
-    Of several objectives, each is among the metrics, their sum is not.
-    """
-    if not objective.has_value(metrics):
-        return metrics
-    return {**metrics, objective.name: objective.get_value(metrics)}
 
 
 def why_no_score(trial: Any, name: str) -> str | None:

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from keras_tuner.src.engine.objective import MultiObjective
 
 from nasnet_keras import NASNET_A
 from nasnet_keras.search import (
@@ -232,6 +233,9 @@ def test_the_largest_seed_is_one():
         (RANDOM, "context", [1]),
         (RANDOM, "context", {"a": object()}),
         (RANDOM, "limits", 3),
+        (RANDOM, "objective", 3),
+        (RANDOM, "objective", ["val_accuracy", "val_loss"]),
+        (RANDOM, "objective", MultiObjective([])),
         (RANDOM, "enqueue", 3),
         (RANDOM, "enqueue", "ab"),
         (settings, "normalize", "yes"),

@@ -1,11 +1,52 @@
-"""The comparison's file of results."""
+"""Cells trained longer with one recipe, except what was searched with them."""
 
+import json
+
+import numpy as np
 import pytest
 
 from nasnet_keras import NASNET_A
 from nasnet_keras.runs.files import DamagedFileError
-from nasnet_keras.search import ChildRecipe
-from nasnet_keras.search.comparison import compare
+from nasnet_keras.search import ChildRecipe, NASNetSpace, comparison
+from nasnet_keras.training.data.dataset import Dataset
+
+SPACE = NASNetSpace(1, operations=("identity", "avg_pool_3x3"))
+
+
+def part(number):
+    return np.zeros((number, 8, 8, 3), "uint8"), np.arange(number) % 2
+
+
+def test_a_cell_is_trained_with_the_settings_found_with_it(tmp_path):
+    dataset = Dataset("zeros", ("a", "b"), part(8), part(4), part(4))
+    cells = {"searched": SPACE.to_genotype((0,) * 10)}
+    cells["other"] = SPACE.to_genotype((1,) * 10)
+    path = tmp_path / "comparison.json"
+
+    def compare(report, **settings):
+        return comparison.compare(
+            cells,
+            ChildRecipe(epochs=1, batch_size=4, filters=2),
+            dataset,
+            seed=0,
+            path=path,
+            report=report,
+            settings=settings,
+        )
+
+    searched = {"learning_rate": 0.02, "filters": 3}
+    lines = []
+    results = compare(lines.append, searched=searched)
+    recipes = [results[label]["recipe"] for label in cells]
+    assert [recipe["learning_rate"] for recipe in recipes] == [0.02, 0.1]
+    assert results["searched"]["filters"] == 6
+    assert len(lines) == 2
+    assert json.loads(path.read_text()) == results
+    # What is known is not trained again; with another setting it is.
+    assert compare(pytest.fail, searched=searched) == results
+    with pytest.raises(pytest.fail.Exception, match="training  searched"):
+        compare(pytest.fail, searched={**searched, "learning_rate": 0.03})
+    assert "after 2 epochs" in comparison.table(results)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff"])
@@ -14,5 +55,5 @@ def test_a_damaged_file_is_named(tmp_path, content):
     path = tmp_path / "comparison.json"
     path.write_bytes(content)
     with pytest.raises(DamagedFileError, match="Remove it") as error:
-        compare({"a": NASNET_A}, ChildRecipe(), None, 0, path)
+        comparison.compare({"a": NASNET_A}, ChildRecipe(), None, 0, path)
     assert str(path) in str(error.value)

@@ -187,6 +187,30 @@ def test_a_wrong_argument_is_named_in_one_line(tmp_path, capfd, flag, values):
         assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "flag, values",
+    [
+        ("--top", (0, -1)),
+        ("--filters", (0, 1, -1)),
+        ("--cells-per-stack", (0, -1, 100_000)),
+        ("--seed", (-1, 2**32, 2**80)),
+        ("--epochs", (0, -1)),
+        ("--batch-size", (0, 100_000)),
+        ("--learning-rate", (0, -1, "nan")),
+        ("--image-size", (0, 16)),
+    ],
+)
+def test_a_wrong_argument_of_retrain(finished, capfd, flag, values):
+    folder, _ = finished
+    before = sorted(folder.rglob("*"))
+    for value in values:
+        assert call("retrain", folder, f"{flag}={value}") == 2, value
+        (line,) = capfd.readouterr().err.splitlines()
+        assert line.startswith("nasnet retrain: ")
+        assert flag in line
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_a_small_image_size_takes_other_filters(tmp_path, capfd):
     """The stem for images from 64 pixels on has a quarter of the filters."""
     words = (

@@ -42,6 +42,19 @@ def test_children_are_of_the_best_of_a_sample():
         assert sum(a != 1 for a in child) == 1
 
 
+def test_among_equals_no_option_is_preferred():
+    """Rewards of few validation images are often equal."""
+    oracle = EvolutionOracle(SPACE, population_size=4, sample_size=4)
+    for option in range(4):
+        oracle.observe(record((option,) * 6, 0.5))
+    children = [next(oracle.candidates(n))[0] for n in range(400)]
+    parents = [max(range(4), key=child.count) for child in children]
+    shares = np.bincount(parents, minlength=4) / 400
+    np.testing.assert_allclose(shares, 0.25, atol=0.06)
+    again = [next(oracle.candidates(n))[0] for n in range(400)]
+    assert again == children
+
+
 def test_the_first_are_random():
     oracle = EvolutionOracle(SPACE, population_size=4, sample_size=2)
     oracle.observe(record((1,) * 6, 0.9))
