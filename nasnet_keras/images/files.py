@@ -17,6 +17,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
+from nasnet_keras.checks import integer
+
 SUFFIXES = (
     ".bmp",
     ".gif",
@@ -83,10 +85,7 @@ def load_image(
 
 
 def _check(side, crop, interpolation, channels):
-    if not isinstance(side, int) or side < 1:
-        raise ValueError(
-            f"`side` must be a positive integer. Received: side={side!r}"
-        )
+    integer("side", side, 1)
     if not 0 < crop <= 1:
         raise ValueError(
             f"`crop` must be above 0 and up to 1. Received: crop={crop!r}"

@@ -10,7 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from nasnet_keras.layers.checks import check_rate
+from nasnet_keras import checks
+from nasnet_keras.layers import checks as layer_checks
 from nasnet_keras.layers.walk import all_layers
 
 
@@ -82,11 +83,10 @@ class DropPath(keras.Layer):
         self, rate: float, seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        check_rate("rate", rate)
-        self.rate = rate
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.current_rate = _CurrentRate(rate)
+        self.rate = layer_checks.rate("rate", rate)
+        self.seed = None if seed is None else checks.seed(seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
+        self.current_rate = _CurrentRate(self.rate)
 
     def call(self, inputs, training=None):
         if not training:

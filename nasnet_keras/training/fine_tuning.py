@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import keras
 
-from nasnet_keras.layers.checks import check_positive_integer, check_rate
+from nasnet_keras.checks import integer
+from nasnet_keras.layers.checks import rate
 from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.training.discriminative import CELLS
 from nasnet_keras.weights import HEADS
@@ -145,7 +146,10 @@ def replace_head(
         ValueError: If an argument is out of range, or if the model ends in
             neither a classifier nor a feature map nor its global pooling.
     """
-    _check_head_arguments(model, classes, dropout_rate)
+    _check_heads(model)
+    classes = integer("classes", classes, 1)
+    if dropout_rate is not None:
+        dropout_rate = rate("dropout_rate", dropout_rate)
     outputs = []
     for name, output in zip(HEADS, model.outputs):
         x, use_bias = _classifier_input(model, output)
@@ -220,7 +224,7 @@ def _check_functional(model):
         )
 
 
-def _check_head_arguments(model, classes, dropout_rate):
+def _check_heads(model):
     _check_functional(model)
     layers = [_producer(model, output) for output in model.outputs]
     names = tuple(getattr(layer, "name", None) for layer in layers)
@@ -229,9 +233,6 @@ def _check_head_arguments(model, classes, dropout_rate):
             f"`model` must have one output, or the outputs {HEADS}. "
             f"Received: a model with the outputs {names}"
         )
-    check_positive_integer("classes", classes)
-    if dropout_rate is not None:
-        check_rate("dropout_rate", dropout_rate)
 
 
 def _producer(model, tensor):
