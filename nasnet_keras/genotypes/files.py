@@ -36,5 +36,5 @@ def load_genotype(source: str | os.PathLike[str]) -> Genotype:
         if isinstance(data, dict) and "genotype" in data:
             data = data["genotype"]
         return Genotype.from_dict(data)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"`{source}` holds no genotype: {error}") from error

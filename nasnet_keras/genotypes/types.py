@@ -151,6 +151,11 @@ class Cell:
         """Rebuilds a cell from `to_dict()` and validates it."""
         _check_keys(cls, data, required=("blocks", "concat"))
         blocks = []
+        if not isinstance(data["blocks"], list | tuple):
+            raise ValueError(
+                "`blocks` of a Cell must be a list. "
+                f"Received: blocks={data['blocks']!r}"
+            )
         for block in data["blocks"]:
             _check_keys(Block, block, required=("inputs", "operations"))
             blocks.append(Block(**block))
