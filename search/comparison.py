@@ -1,6 +1,7 @@
 """Compares cells: one recipe, about equal numbers of parameters."""
 
 import dataclasses
+import json
 import pathlib
 from collections.abc import Callable
 from typing import Any

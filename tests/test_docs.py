@@ -5,6 +5,7 @@ the replacements listed here.
 """
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from tests.support.genotypes import TWO_BLOCKS
 from tests.support.pages import (
     PAGES,
+    ROOT,
     compile_block,
     find_block,
     imports_before,
@@ -283,3 +285,15 @@ def test_every_block_is_run():
     listed = [(e.page, find_block(e.page, e.text)) for e in EXAMPLES]
     assert len(PAGES) > 6
     assert listed == blocks
+
+
+def test_no_block_escapes():
+    """Blocks stand in `PAGES`, and their fences are those that are found."""
+    for path in ROOT.rglob("*.md"):
+        page = path.relative_to(ROOT)
+        if page.parts[0].startswith(".") or page.parts[0] == "venv":
+            continue
+        fences = re.findall(r"^\s*(?:```|~~~)(.*)", path.read_text(), re.M)
+        languages = {fence.strip() for fence in fences} - {""}
+        allowed = {"python"} if str(page) in PAGES else set()
+        assert languages <= allowed, page

@@ -7,12 +7,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from nasnet_keras.cells.conventions import Conventions
+from nasnet_keras import checks
+from nasnet_keras.cells.conventions import Conventions, as_conventions
 from nasnet_keras.cells.frozen import freeze, frozen_names
 from nasnet_keras.cells.operations import check_operations
 from nasnet_keras.cells.plan import CellPlan, make_chain
 from nasnet_keras.genotypes import Cell
-from nasnet_keras.layers.checks import check_filters, check_rate
+from nasnet_keras.layers.checks import rate
 from nasnet_keras.layers.drop_path import DropPath
 from nasnet_keras.layers.image_axes import divided, join_shape, split_shape
 from nasnet_keras.layers.precision import policy_of
@@ -74,40 +75,42 @@ class _CellLayer(keras.Layer):
         cell = Cell.from_dict(cell) if isinstance(cell, dict) else cell
         if not isinstance(cell, Cell):
             raise ValueError(f"`cell` must be a Cell. Received: cell={cell!r}")
-        if isinstance(conventions, dict):
-            conventions = Conventions(**conventions)
-        input_strides = tuple(input_strides or (1,) * cell.inputs)
         check_operations(cell.operations)
-        check_filters(
-            filters, least=2 if self._factorizes(cell, input_strides) else 1
-        )
-        check_rate("drop_path_rate", drop_path_rate)
-        self._check_input_strides(cell, input_strides)
         self.cell = cell
-        self.filters = filters
-        self.input_strides = input_strides
-        self.drop_path_rate = drop_path_rate
-        self.conventions = conventions
-        with policy_of(self):
-            self.drop_path = (
-                DropPath(drop_path_rate) if drop_path_rate else None
-            )
-        self.frozen = tuple(frozen)
+        self.input_strides = self._checked_input_strides(cell, input_strides)
+        least = 2 if self._factorizes(cell, self.input_strides) else 1
+        self.filters = checks.integer("filters", filters, least)
+        self.drop_path_rate = rate("drop_path_rate", drop_path_rate)
+        self.conventions = as_conventions(conventions)
+        self.drop_path = None
+        if self.drop_path_rate:
+            with policy_of(self):
+                self.drop_path = DropPath(self.drop_path_rate)
+        self.frozen = tuple(
+            name if isinstance(name, str) else checks.integer("frozen", name, 0)
+            for name in frozen
+        )
 
     def _factorizes(self, cell, input_strides):
         halved = self.strides > 1 and min(cell.concat) < cell.inputs
         return halved or max(input_strides) > 1
 
     @staticmethod
-    def _check_input_strides(cell, input_strides):
-        powers = all(s in (1, 2, 4, 8, 16, 32) for s in input_strides)
-        one_first = input_strides[0] == 1
-        if len(input_strides) != cell.inputs or not powers or not one_first:
+    def _checked_input_strides(cell, given):
+        if given is None:
+            return (1,) * cell.inputs
+        strides = tuple(given)
+        powers = all(
+            checks.is_integer(s, 1) and s in (1, 2, 4, 8, 16, 32)
+            for s in strides
+        )
+        if len(strides) != cell.inputs or not powers or strides[0] != 1:
             raise ValueError(
                 "`input_strides` must be 1 for the current state and a power "
                 f"of two for each other of the {cell.inputs} input states. "
-                f"Received: input_strides={input_strides}"
+                f"Received: input_strides={strides}"
             )
+        return tuple(int(s) for s in strides)
 
     def _input_shapes(self, input_shape):
         shapes = input_shape

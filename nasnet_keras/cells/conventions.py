@@ -5,9 +5,11 @@ from typing import Any
 
 import keras
 
+from nasnet_keras.checks import choice, integer, number
 from nasnet_keras.layers.batch_norm import BatchNormalization
 from nasnet_keras.layers.chain import Chain
-from nasnet_keras.layers.image_axes import channel_axis
+from nasnet_keras.layers.checks import ALIGNMENTS, POOLING_SEMANTICS, flag, rate
+from nasnet_keras.layers.image_axes import channel_axis, check_data_format
 from nasnet_keras.layers.pooling import Pooling
 
 Size = int | tuple[int, int]
@@ -29,6 +31,9 @@ class Conventions:
             current state. NASNet: 1; ENAS: 2.
         always_project: Whether a cell projects the previous state even if
             its size and channels already match (DARTS).
+
+    Raises:
+        ValueError: If an argument is out of range.
     """
 
     pooling_semantics: str = "tf_slim"
@@ -38,6 +43,24 @@ class Conventions:
     data_format: str = "channels_last"
     current_projections: int = 1
     always_project: bool = False
+
+    def __post_init__(self) -> None:
+        choice("pooling_semantics", self.pooling_semantics, POOLING_SEMANTICS)
+        choice("alignment", self.alignment, ALIGNMENTS)
+        check_data_format(self.data_format)
+        for name, value in {
+            "batch_norm_momentum": rate(
+                "batch_norm_momentum", self.batch_norm_momentum
+            ),
+            "batch_norm_epsilon": number(
+                "batch_norm_epsilon", self.batch_norm_epsilon, above=0
+            ),
+            "current_projections": integer(
+                "current_projections", self.current_projections, 1
+            ),
+            "always_project": flag("always_project", self.always_project),
+        }.items():
+            object.__setattr__(self, name, value)
 
     @property
     def channel_axis(self) -> int:
@@ -127,6 +150,18 @@ class Conventions:
             self.alignment,
             self.data_format,
         )
+
+
+def as_conventions(value: Any) -> Conventions:
+    """Returns `Conventions`, given them or a dictionary of their arguments."""
+    if isinstance(value, dict):
+        return Conventions(**value)
+    if not isinstance(value, Conventions):
+        raise ValueError(
+            "`conventions` must be Conventions or a dictionary. "
+            f"Received: conventions={value!r}"
+        )
+    return value
 
 
 def fan_out() -> keras.Initializer:

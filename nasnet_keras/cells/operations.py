@@ -15,7 +15,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from nasnet_keras.cells.conventions import Conventions, Slot
+from nasnet_keras.cells.conventions import Conventions, Slot, as_conventions
+from nasnet_keras.checks import integer
 from nasnet_keras.layers.image_axes import divided, paddings, take
 from nasnet_keras.layers.precision import policy_of
 
@@ -85,15 +86,9 @@ class FactorizedReduction(keras.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if filters < 2:
-            raise ValueError(
-                "A factorized reduction halves its filters and needs at least "
-                f"2. Received: filters={filters}"
-            )
-        self.filters = filters
-        if isinstance(conventions, dict):
-            conventions = Conventions(**conventions)
-        self.conventions = conventions
+        # It halves them.
+        self.filters = filters = integer("filters", filters, 2)
+        self.conventions = conventions = as_conventions(conventions)
         half = filters // 2
         # The attributes' names are keys in saved weights files.
         with policy_of(self):
@@ -146,8 +141,8 @@ class Zeros(keras.Layer):
         self, filters: int, channel_axis: int = -1, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.filters = filters
-        self.channel_axis = channel_axis
+        self.filters = integer("filters", filters, 1)
+        self.channel_axis = integer("channel_axis", channel_axis)
 
     def call(self, inputs):
         one = ops.mean(inputs, axis=self.channel_axis, keepdims=True)

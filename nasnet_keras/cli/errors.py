@@ -9,6 +9,8 @@ import sys
 WRONG_INPUT, FAILED = 2, 1
 OUTPUT_CLOSED = 141  # A shell's exit status after SIGPIPE: 128 + 13.
 EXPECTED = (ValueError, OSError, ImportError)
+# Of TensorFlow and torch.
+OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError")
 # Errors of values whose messages do not say which file or argument is meant.
 UNEXPLAINED = (UnicodeError, json.JSONDecodeError)
 
@@ -23,7 +25,7 @@ def report(command: str, error: Exception, libraries_said: str) -> int:
         command: String, the subcommand.
         error: The exception.
         libraries_said: String, what libraries wrote to standard error; shown
-            if the error is not about wrong input.
+            with an error that we do not expect.
 
     Returns:
         The exit status: 2 for wrong input, 1 if the work failed, 141 if
@@ -31,27 +33,38 @@ def report(command: str, error: Exception, libraries_said: str) -> int:
     """
     if isinstance(error, BrokenPipeError) and _output_is_closed():
         return OUTPUT_CLOSED
-    message, status = _describe(command, error)
-    said = libraries_said if status == FAILED else ""
+    said, explained = "", _explain(error)
+    if explained is None:
+        said, explained = libraries_said, (_internal(command, error), FAILED)
+    text, status = explained
     with contextlib.suppress(BrokenPipeError):
-        print(f"{said}nasnet {command}: {message}", file=sys.stderr)
+        print(f"{said}nasnet {command}: {text}", file=sys.stderr)
     return status
 
 
-def _describe(command: str, error: Exception) -> tuple[str, int]:
+def _explain(error: Exception) -> tuple[str, int] | None:
+    """The message and exit status of an expected error, else `None`."""
     kind = type(error)
     if isinstance(error, EXPECTED) and not isinstance(error, UNEXPLAINED):
         return str(error) or kind.__name__, WRONG_INPUT
-    if isinstance(error, MemoryError):
-        return f"not enough memory. {error}".rstrip(), FAILED
+    if isinstance(error, MemoryError) or kind.__name__ in OUT_OF_MEMORY:
+        return f"not enough memory. {_first_line(error)}".rstrip(), FAILED
     ours = kind.__module__.startswith("nasnet_keras.")
     if isinstance(error, RuntimeError) and (ours or kind is RuntimeError):
         return str(error), FAILED
-    first, *_ = str(error).strip().splitlines() or [""]
+    return None
+
+
+def _internal(command: str, error: Exception) -> str:
     return (
-        f"internal error: {kind.__name__}: {first} "
+        f"internal error: {type(error).__name__}: {_first_line(error)} "
         f"(nasnet --debug {command} ... shows where)"
-    ), FAILED
+    )
+
+
+def _first_line(error: Exception) -> str:
+    first, *_ = str(error).strip().splitlines() or [""]
+    return first
 
 
 def _output_is_closed() -> bool:

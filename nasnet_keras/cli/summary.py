@@ -27,10 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Runs `nasnet summary`."""
     import nasnet_keras
+    from nasnet_keras.checks import integer
     from nasnet_keras.summary import format_rows
 
     preset = nasnet_keras.get_preset(args.preset)
-    side = args.image_size or preset.image_size
+    side = args.image_size
+    side = integer("image_size", preset.image_size if side is None else side, 3)
     options = _options(args)
     rows = _rows(preset, side, options)
     genotype = {**preset.configuration, **options}.get("genotype")

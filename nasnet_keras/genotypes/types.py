@@ -10,14 +10,29 @@ then the outputs of the blocks, in order.
 
 import dataclasses
 import json
-from collections.abc import Sequence
+import numbers
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 COMBINATIONS = ("add", "concat", "add_layer_norm", "add_instance_norm")
 
 
 def _is_integer(value):
-    return isinstance(value, int) and not isinstance(value, bool)
+    """Whether it is an integer; NumPy's are."""
+    is_int = isinstance(value, numbers.Integral)
+    return is_int and not isinstance(value, bool)
+
+
+def _set_sequence(item, name):
+    """Makes an argument a tuple, and its integers plain ones."""
+    value = getattr(item, name)
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise ValueError(
+            f"`{name}` of a {type(item).__name__} must be a sequence. "
+            f"Received: {name}={value!r}"
+        )
+    entries = (int(each) if _is_integer(each) else each for each in value)
+    object.__setattr__(item, name, tuple(entries))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,22 +56,19 @@ class Block:
     combination: str = "add"
 
     def __post_init__(self):
-        object.__setattr__(self, "inputs", tuple(self.inputs))
-        given = self.operations
-        object.__setattr__(self, "operations", tuple(given))
+        _set_sequence(self, "inputs")
+        _set_sequence(self, "operations")
         if len(self.inputs) != 2 or not all(map(_is_integer, self.inputs)):
             raise ValueError(
                 "`inputs` of a Block must be two integers. "
                 f"Received: inputs={self.inputs}"
             )
-        if (
-            isinstance(given, str)
-            or len(self.operations) != 2
-            or not all(isinstance(op, str) and op for op in self.operations)
+        if len(self.operations) != 2 or not all(
+            isinstance(op, str) and op for op in self.operations
         ):
             raise ValueError(
                 "`operations` of a Block must be two operation names. "
-                f"Received: operations={given!r}"
+                f"Received: operations={self.operations}"
             )
         if self.combination not in COMBINATIONS:
             raise ValueError(
@@ -87,13 +99,14 @@ class Cell:
     inputs: int = 2
 
     def __post_init__(self):
-        object.__setattr__(self, "blocks", tuple(self.blocks))
-        object.__setattr__(self, "concat", tuple(self.concat))
+        _set_sequence(self, "blocks")
+        _set_sequence(self, "concat")
         if not _is_integer(self.inputs) or self.inputs < 1:
             raise ValueError(
                 "`inputs` of a Cell, the number of its input states, must be "
                 f"a positive integer. Received: inputs={self.inputs!r}"
             )
+        object.__setattr__(self, "inputs", int(self.inputs))
         if not self.blocks or not all(
             isinstance(block, Block) for block in self.blocks
         ):
@@ -138,6 +151,11 @@ class Cell:
         """Rebuilds a cell from `to_dict()` and validates it."""
         _check_keys(cls, data, required=("blocks", "concat"))
         blocks = []
+        if not isinstance(data["blocks"], list | tuple):
+            raise ValueError(
+                "`blocks` of a Cell must be a list. "
+                f"Received: blocks={data['blocks']!r}"
+            )
         for block in data["blocks"]:
             _check_keys(Block, block, required=("inputs", "operations"))
             blocks.append(Block(**block))

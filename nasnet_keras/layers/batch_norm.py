@@ -10,6 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from nasnet_keras.checks import integer, number
+
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -87,8 +89,8 @@ class BatchStatisticsNormalization(keras.Layer):
         self, axis: int = -1, epsilon: float = 1e-3, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.axis = axis
-        self.epsilon = epsilon
+        self.axis = integer("axis", axis)
+        self.epsilon = number("epsilon", epsilon, above=0)
 
     def build(self, input_shape):
         shape = (input_shape[self.axis],)

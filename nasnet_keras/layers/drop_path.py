@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from nasnet_keras import checks
+from nasnet_keras.layers import checks as layer_checks
 from nasnet_keras.layers.walk import all_layers
 
 
@@ -82,9 +83,9 @@ class DropPath(keras.Layer):
         self, rate: float, seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.rate = checks.number("rate", rate, least=0, below=1)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.rate = layer_checks.rate("rate", rate)
+        self.seed = None if seed is None else checks.seed(seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.current_rate = _CurrentRate(self.rate)
 
     def call(self, inputs, training=None):

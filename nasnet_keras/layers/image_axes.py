@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from nasnet_keras.layers.checks import check_choice
+from nasnet_keras.checks import choice
 
 DATA_FORMATS = ("channels_last", "channels_first")
+LARGEST_SIDE = 2**16  # Pixels of an image.
 
 
 def check_data_format(value: Any) -> None:
     """Raises ValueError unless `value` names one of `DATA_FORMATS`."""
-    check_choice("data_format", value, DATA_FORMATS)
+    choice("data_format", value, DATA_FORMATS)
 
 
 def channel_axis(data_format: str) -> int:

@@ -12,6 +12,7 @@ import keras
 from keras import ops
 
 from nasnet_keras.layers.image_axes import (
+    check_data_format,
     join_shape,
     paddings,
     split_shape,
@@ -44,6 +45,7 @@ class _Padding(keras.Layer):
         self, data_format: str = "channels_last", **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
+        check_data_format(data_format)
         self.data_format = data_format
 
     def _sides(self, x):

@@ -14,7 +14,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from nasnet_keras.layers.checks import check_alignment, check_pooling_semantics
+from nasnet_keras.checks import choice, integer
+from nasnet_keras.layers.checks import ALIGNMENTS, POOLING_SEMANTICS
 from nasnet_keras.layers.image_axes import (
     check_data_format,
     divided,
@@ -86,27 +87,14 @@ class Pooling(keras.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if kind not in ("max", "average"):
-            raise ValueError(
-                f"`kind` must be 'max' or 'average'. Received: kind={kind!r}"
-            )
-        if not isinstance(window, int) or window < 1:
-            raise ValueError(
-                "`window` must be a positive integer. "
-                f"Received: window={window!r}"
-            )
-        if strides not in (1, 2):
-            raise ValueError(
-                f"`strides` must be 1 or 2. Received: strides={strides!r}"
-            )
-        check_pooling_semantics(pooling_semantics)
-        check_alignment(alignment)
         check_data_format(data_format)
-        self.kind = kind
-        self.window = window
-        self.strides = strides
-        self.pooling_semantics = pooling_semantics
-        self.alignment = alignment
+        self.kind = choice("kind", kind, ("max", "average"))
+        self.window = integer("window", window, 1)
+        self.strides = integer("strides", strides, 1, 2)
+        self.pooling_semantics = choice(
+            "pooling_semantics", pooling_semantics, POOLING_SEMANTICS
+        )
+        self.alignment = choice("alignment", alignment, ALIGNMENTS)
         self.data_format = data_format
 
     def call(self, inputs):

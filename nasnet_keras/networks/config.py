@@ -6,29 +6,29 @@ import dataclasses
 import json
 from typing import Any
 
+from nasnet_keras.checks import choice, integer, is_integer, number
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.genotypes.published import NASNET_A
-from nasnet_keras.layers.checks import (
-    check_choice,
-    check_filters,
-    check_pooling_semantics,
-    check_positive_integer,
-    check_rate,
-)
-from nasnet_keras.layers.image_axes import split_shape
+from nasnet_keras.layers.checks import POOLING_SEMANTICS, flag, rate
+from nasnet_keras.layers.image_axes import LARGEST_SIDE, split_shape
 from nasnet_keras.networks.macro import Macro, find_macro
 
 STACKS = 3
 STEMS = ("imagenet", "cifar")
 POOLINGS = (None, "avg", "max")
 PREPROCESSINGS = (True, False, "whiten")
+# Far above any network that was trained, and below what takes all memory or
+# has no end: a summary would try.
+MOST_CELLS, MOST_FILTERS, MOST_CLASSES = 1000, 4096, 10**7
+FLAGS = ("skip_reduction", "auxiliary_head", "include_top", "aligned")
 
 
 @dataclasses.dataclass(frozen=True)
 class NetworkConfig:
     """The arguments of a network: structure, top, preprocessing.
 
-    Only the check of an `input_shape` imports Keras.
+    They are kept as plain Python: NumPy's numbers become Python's. Only the
+    check of an `input_shape` imports Keras.
 
     Args: those of `nasnet_keras.NASNet`, except `weights` and `input_tensor`.
 
@@ -59,18 +59,20 @@ class NetworkConfig:
     name: str = "nasnet"
 
     def __post_init__(self) -> None:
+        for name in FLAGS:
+            self._set(name, flag(name, getattr(self, name)))
         self._check_structure()
         self._check_top()
         self._check_batch_norm()
-        if self.include_preprocessing not in PREPROCESSINGS:
-            raise ValueError(
-                "`include_preprocessing` must be True, False or 'whiten'. "
-                "Received: include_preprocessing="
-                f"{self.include_preprocessing!r}"
-            )
         if self.input_shape is not None:
-            self._check_input_shape()
-            object.__setattr__(self, "input_shape", tuple(self.input_shape))
+            self._set("input_shape", self._checked_input_shape())
+        if not isinstance(self.name, str):
+            raise ValueError(
+                f"`name` must be a string. Received: name={self.name!r}"
+            )
+
+    def _set(self, name, value):
+        object.__setattr__(self, name, value)
 
     def _check_structure(self) -> None:
         if not isinstance(self.genotype, Genotype):
@@ -79,36 +81,59 @@ class NetworkConfig:
                 f"Received: genotype={self.genotype!r}"
             )
         find_macro(self.macro)
-        check_choice("stem", self.stem, STEMS)
+        choice("stem", self.stem, STEMS)
+        choice("pooling_semantics", self.pooling_semantics, POOLING_SEMANTICS)
         # The first stem cell has a quarter of the filters, and a factorized
         # reduction halves at least two.
-        check_filters(self.filters, least=8 if self.has_stem_cells else 2)
-        check_positive_integer("cells_per_stack", self.cells_per_stack)
+        least = 8 if self.has_stem_cells else 2
+        self._set(
+            "filters", integer("filters", self.filters, least, MOST_FILTERS)
+        )
+        cells = integer("cells_per_stack", self.cells_per_stack, 1, MOST_CELLS)
+        self._set("cells_per_stack", cells)
         if self.stem_filters is not None:
-            check_positive_integer("stem_filters", self.stem_filters)
-        check_rate("drop_path_rate", self.drop_path_rate)
-        check_pooling_semantics(self.pooling_semantics)
+            stem_filters = integer(
+                "stem_filters", self.stem_filters, 1, 3 * MOST_FILTERS
+            )
+            self._set("stem_filters", stem_filters)
+        self._set("drop_path_rate", rate("drop_path_rate", self.drop_path_rate))
 
     def _check_top(self) -> None:
-        check_positive_integer("classes", self.classes)
-        check_choice("pooling", self.pooling, POOLINGS)
-        check_rate("dropout_rate", self.dropout_rate)
+        classes = integer("classes", self.classes, 1, MOST_CLASSES)
+        self._set("classes", classes)
+        choice("pooling", self.pooling, POOLINGS)
+        self._set("dropout_rate", rate("dropout_rate", self.dropout_rate))
         if self.auxiliary_head and not self.include_top:
             raise ValueError(
                 "`auxiliary_head=True` is a second classifier and needs "
                 "`include_top=True`."
             )
+        activation = self.classifier_activation
+        # A dictionary would be any object that Keras can make.
+        valid = activation is None or isinstance(activation, str)
+        if not (valid or callable(activation)):
+            raise ValueError(
+                "`classifier_activation` must be the name of an activation, a "
+                "function, or None. Received: classifier_activation="
+                f"{activation!r}"
+            )
+        choice(
+            "include_preprocessing", self.include_preprocessing, PREPROCESSINGS
+        )
+        if self.include_preprocessing != "whiten":
+            scaled = bool(self.include_preprocessing)
+            self._set("include_preprocessing", scaled)
 
     def _check_batch_norm(self) -> None:
-        momentum, epsilon = self.batch_norm
-        check_rate("batch_norm_momentum", momentum)
-        if not isinstance(epsilon, (int, float)) or not epsilon > 0:
-            raise ValueError(
-                "`batch_norm_epsilon` must be a positive number. "
-                f"Received: batch_norm_epsilon={epsilon!r}"
-            )
+        momentum, epsilon = self.batch_norm_momentum, self.batch_norm_epsilon
+        if momentum is not None:
+            momentum = rate("batch_norm_momentum", momentum)
+            self._set("batch_norm_momentum", momentum)
+        if epsilon is not None:
+            epsilon = number("batch_norm_epsilon", epsilon, above=0)
+            self._set("batch_norm_epsilon", epsilon)
 
-    def _check_input_shape(self) -> None:
+    def _checked_input_shape(self) -> tuple[int | None, ...]:
         import keras
 
         data_format = keras.config.image_data_format()
@@ -117,16 +142,23 @@ class NetworkConfig:
             form = "(height, width, channels)"
         error = ValueError(
             f"`input_shape` must be {form} with height and width of at least "
-            "3, or None, and a number of channels. "
+            f"3 and at most {LARGEST_SIDE}, or None, and a number of channels. "
             f"Received: input_shape={self.input_shape}"
         )
-        shape = tuple(self.input_shape or ())
+        try:
+            shape = tuple(self.input_shape or ())
+        except TypeError:
+            raise error from None
         if len(shape) != 3:
             raise error
         _, *sides, channels = split_shape((None, *shape), data_format)
-        has_channels = isinstance(channels, int) and channels > 0
-        if not has_channels or any(s is not None and s < 3 for s in sides):
+        valid = all(
+            side is None or (is_integer(side, 3) and side <= LARGEST_SIDE)
+            for side in sides
+        )
+        if not valid or not is_integer(channels, 1):
             raise error
+        return tuple(None if side is None else int(side) for side in shape)
 
     @property
     def family(self) -> Macro:

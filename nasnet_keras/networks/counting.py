@@ -11,8 +11,9 @@ from typing import NamedTuple
 import keras
 
 from nasnet_keras.cells.plan import CellPlan, make_chain
+from nasnet_keras.checks import integer
 from nasnet_keras.layers.costs import Row, totals
-from nasnet_keras.layers.image_axes import join_shape
+from nasnet_keras.layers.image_axes import LARGEST_SIDE, join_shape
 from nasnet_keras.layers.padding import padded_side
 from nasnet_keras.networks.config import NetworkConfig
 from nasnet_keras.networks.stacks import Stacker, add_stacks, add_stem
@@ -62,6 +63,8 @@ def count_layers(
         List of `Row`, equal to `nasnet_keras.summary.summarize` of the
         network, without its auxiliary head.
     """
+    side = integer("side", side, 1, LARGEST_SIDE)
+    channels = integer("channels", channels, 1)
     if config.aligned and config.has_stem_cells:
         side = padded_side(side)
     stack = _CountingStacker(config, _Map(side, channels))

@@ -41,11 +41,24 @@ def top(config: NetworkConfig, x: Any) -> Any:
         )(x)
     return keras.layers.Dense(
         config.classes,
-        activation=config.classifier_activation,
+        activation=_activation(config),
         use_bias=config.family.classifier_bias,
         dtype="float32",
         name="predictions",
     )(x)
+
+
+def _activation(config):
+    """The classifier's activation: a function, or one of Keras' by name."""
+    given = config.classifier_activation
+    try:
+        return keras.activations.get(given)
+    except ValueError:
+        raise ValueError(
+            "`classifier_activation` must be the name of an activation in "
+            "keras.activations, a function, or None. Received: "
+            f"classifier_activation={given!r}"
+        ) from None
 
 
 def _pooled(config, x, dtype):
@@ -109,7 +122,7 @@ def auxiliary_classifier(config: NetworkConfig, x: Any) -> Any:
     x = keras.layers.Flatten(name="aux_flatten")(x)
     return keras.layers.Dense(
         config.classes,
-        activation=config.classifier_activation,
+        activation=_activation(config),
         dtype="float32",
         name="auxiliary_predictions",
     )(x)

@@ -5,6 +5,8 @@ Plain data for the other modules of this folder.
 
 import dataclasses
 
+from nasnet_keras.checks import choice
+
 
 @dataclasses.dataclass(frozen=True)
 class AuxiliaryHead:
@@ -108,8 +110,4 @@ def find_macro(name: str) -> Macro:
     Raises:
         ValueError: If there is none of that name.
     """
-    if name not in MACROS:
-        raise ValueError(
-            f"`macro` must be one of {tuple(MACROS)}. Received: macro={name!r}"
-        )
-    return MACROS[name]
+    return MACROS[choice("macro", name, tuple(MACROS))]

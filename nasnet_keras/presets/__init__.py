@@ -13,6 +13,8 @@ from typing import Any
 from nasnet_keras.presets.registry import PRESETS
 from nasnet_keras.presets.types import CONFIG_FILE, Preset, Weights
 
+LARGEST_CONFIG = 16 << 20  # Bytes.
+
 
 def list_presets(test_sized: bool = False) -> list[str]:
     """Returns the names of the registered presets.
@@ -52,9 +54,18 @@ def get_preset(preset: Preset | str | os.PathLike[str]) -> Preset:
             f"with a {CONFIG_FILE}. Received: preset={str(preset)!r}"
         )
     try:
-        return Preset.from_dict(json.loads(config.read_text()), folder)
-    except (KeyError, TypeError, ValueError) as error:
+        return Preset.from_dict(_read(config), folder)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"`{config}` holds no preset: {error!r}") from error
+
+
+def _read(config):
+    """The content of a `config.json`, which may be a stranger's."""
+    with config.open("rb") as file:
+        text = file.read(LARGEST_CONFIG + 1)
+    if len(text) > LARGEST_CONFIG:
+        raise ValueError(f"it has more than {LARGEST_CONFIG} bytes")
+    return json.loads(text)
 
 
 def find_weights(preset: Preset, name: Any) -> Weights | None:

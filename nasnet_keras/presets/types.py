@@ -8,9 +8,10 @@ import json
 import pathlib
 from typing import Any
 
+from nasnet_keras.checks import integer
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.genotypes.published import NASNET_A
-from nasnet_keras.layers.image_axes import image_shape
+from nasnet_keras.layers.image_axes import LARGEST_SIDE, image_shape
 from nasnet_keras.networks.config import ARGUMENTS, NetworkConfig
 
 WEIGHTS_FILE = "model.weights.h5"
@@ -117,6 +118,9 @@ class Preset:
         test_sized: Whether it is a tiny network for tests.
         crop, interpolation: How image files are read for it, see
             `nasnet_keras.images.files`; `None` for the defaults there.
+
+    Raises:
+        ValueError: If `name`, `image_size` or `class_names` has another form.
     """
 
     name: str
@@ -130,6 +134,23 @@ class Preset:
     test_sized: bool = False
     crop: float | str | None = None
     interpolation: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise ValueError(
+                f"`name` must be a string. Received: name={self.name!r}"
+            )
+        side = integer("image_size", self.image_size, 1, LARGEST_SIDE)
+        object.__setattr__(self, "image_size", side)
+        names = self.class_names
+        if names not in (None, "imagenet") and not (
+            isinstance(names, tuple)
+            and all(isinstance(name, str) for name in names)
+        ):
+            raise ValueError(
+                "`class_names` must be 'imagenet', None, or a tuple of "
+                f"strings. Received: class_names={names!r}"
+            )
 
     @property
     def own_weights(self) -> pathlib.Path | str | None:
@@ -177,10 +198,22 @@ class Preset:
         return image_shape(self.image_size, data_format)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns what `config.json` holds."""
-        configuration = dict(self.configuration)
-        genotype = configuration.get("genotype", NASNET_A)
-        configuration["genotype"] = genotype.to_dict()
+        """Returns what `config.json` holds.
+
+        Raises:
+            ValueError: If an argument is out of range, or no file can hold it.
+        """
+        # Checked, and as plain Python.
+        checked = self.config().to_dict()
+        names = {**self.configuration, "genotype": NASNET_A}
+        configuration = {name: checked[name] for name in names}
+        activation = configuration.get("classifier_activation")
+        if callable(activation):
+            raise ValueError(
+                "`classifier_activation` must be the name of an activation, or "
+                "None, to be saved. Received: classifier_activation="
+                f"{activation!r}"
+            )
         reading = {"crop": self.crop, "interpolation": self.interpolation}
         return {
             "name": self.name,
@@ -196,13 +229,19 @@ class Preset:
         cls, data: dict[str, Any], folder: pathlib.Path | None = None
     ) -> Preset:
         """Rebuilds a preset from `to_dict()`."""
-        data = dict(data)
         configuration = dict(data["configuration"])
         configuration["genotype"] = Genotype.from_dict(
             configuration["genotype"]
         )
+        # JSON has no functions: whatever is no name would be made by Keras.
+        activation = configuration.get("classifier_activation")
+        if not isinstance(activation, str | None):
+            raise ValueError(
+                "`classifier_activation` must be the name of an activation, or "
+                f"null. Received: classifier_activation={activation!r}"
+            )
         names = data.get("class_names")
-        return cls(
+        preset = cls(
             name=data["name"],
             configuration=configuration,
             image_size=data["image_size"],
@@ -212,3 +251,5 @@ class Preset:
             interpolation=data.get("interpolation"),
             folder=folder,
         )
+        preset.config()  # Wrong arguments are found here, not when it is built.
+        return preset

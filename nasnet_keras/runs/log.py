@@ -65,15 +65,19 @@ def _last_lines(log):
 
 @contextlib.contextmanager
 def _redirected(log: TextIO) -> Iterator[None]:
+    """Sends file descriptor 2, warnings and records to a file.
+
+    It can be nested: `sys.stderr` is then the terminal already.
+    """
     python_stderr, show, root = sys.stderr, warnings.showwarning, logging.root
     handlers, had_faulthandler = root.handlers, faulthandler.is_enabled()
     others = [each for each in handlers if not isinstance(each, _Handler)]
     python_stderr.flush()
-    terminal = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
-    if _writes_to(python_stderr, 2):
-        sys.stderr = terminal
+    before = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    if _descriptor(python_stderr) == 2:
+        sys.stderr = before
     os.dup2(log.fileno(), 2)
-    faulthandler.enable(file=terminal)
+    faulthandler.enable(file=_descriptor(sys.stderr) or before)
     root.handlers = [*others, _Handler(log), _for_users()]
     warnings.showwarning = _show_in(log)
     try:
@@ -82,21 +86,21 @@ def _redirected(log: TextIO) -> Iterator[None]:
         warnings.showwarning = show
         root.handlers = handlers
         sys.stderr.flush()
-        os.dup2(terminal.fileno(), 2)
+        os.dup2(before.fileno(), 2)
         if had_faulthandler:
-            faulthandler.enable(file=2)
+            faulthandler.enable(file=_descriptor(python_stderr) or 2)
         else:
             faulthandler.disable()
         sys.stderr = python_stderr
-        terminal.close()
+        before.close()
 
 
-def _writes_to(stream, descriptor):
-    """Whether a Python stream writes to a file descriptor."""
+def _descriptor(stream):
+    """The file descriptor of a Python stream; `None` for one in memory."""
     try:
-        return stream.fileno() == descriptor
-    except (AttributeError, OSError):  # One in memory has none.
-        return False
+        return stream.fileno()
+    except (AttributeError, OSError):
+        return None
 
 
 class _Handler(logging.StreamHandler):

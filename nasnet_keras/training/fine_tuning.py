@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import keras
 
-from nasnet_keras import checks
+from nasnet_keras.checks import integer
+from nasnet_keras.layers.checks import rate
 from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.training.discriminative import CELLS
 from nasnet_keras.weights import HEADS
@@ -146,11 +147,9 @@ def replace_head(
             neither a classifier nor a feature map nor its global pooling.
     """
     _check_heads(model)
-    classes = checks.integer("classes", classes, 1)
+    classes = integer("classes", classes, 1)
     if dropout_rate is not None:
-        dropout_rate = checks.number(
-            "dropout_rate", dropout_rate, least=0, below=1
-        )
+        dropout_rate = rate("dropout_rate", dropout_rate)
     outputs = []
     for name, output in zip(HEADS, model.outputs):
         x, use_bias = _classifier_input(model, output)

@@ -86,6 +86,15 @@ def errors_of(run, monkeypatch, capfd):
     return status, capfd.readouterr().err
 
 
+def test_what_libraries_said_is_shown_before_it(monkeypatch, capfd):
+    def run():
+        os.write(2, b"From a library.\n")
+        return {}["x"]
+
+    _, errors = errors_of(run, monkeypatch, capfd)
+    assert errors.startswith("From a library.\nnasnet models: internal error")
+
+
 @pytest.mark.parametrize("run", INTERNAL)
 def test_an_error_that_nobody_expected(run, monkeypatch, capfd):
     status, errors = errors_of(run, monkeypatch, capfd)
@@ -130,10 +139,9 @@ def test_an_expected_error(error, status, text, monkeypatch, capfd):
         os.write(2, b"From a library.\n")
         raise error
 
-    said = "From a library.\n" if status == 1 else ""
     received, errors = errors_of(run, monkeypatch, capfd)
     assert received == status
-    assert errors.startswith(f"{said}nasnet models: {text}")
+    assert errors.startswith(f"nasnet models: {text}")
 
 
 def test_too_little_memory(monkeypatch, capfd):

@@ -195,6 +195,7 @@ def test_load_unknown_name_error():
         b"\xff\xfe\x00",
         b"[]",
         b'{"genotype": 5}',
+        pytest.param(b"[" * 100_000, id="deep"),
         b'{"normal": {"blocks": 3, "concat": [0]}, "reduction": {}}',
     ],
 )

@@ -8,7 +8,7 @@ from keras import ops
 from nasnet_keras import NASNet
 from nasnet_keras.cells import NormalCell, ReductionCell
 from nasnet_keras.genotypes import Block, Cell
-from nasnet_keras.layers.checks import check_rate
+from nasnet_keras.layers import checks
 from nasnet_keras.layers.drop_path import DropPath, drop_path_rate
 from nasnet_keras.training.drop_path import ScheduledDropPath
 from tests.support.genotypes import one_block_genotype
@@ -137,7 +137,7 @@ def test_rate_error(rate):
     with pytest.raises(ValueError, match=f"`rate` .* rate={rate!r}"):
         DropPath(rate)
     with pytest.raises(ValueError, match=f"`mine` .* mine={rate!r}"):
-        check_rate("mine", rate)
+        checks.rate("mine", rate)
 
 
 # Drop path within cells and networks ------------------------------------------

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 
-from nasnet_keras.layers.checks import check_pooling_semantics
 from nasnet_keras.layers.pooling import Pooling
 from tests.support.keras_internals import imagenet_utils
 
@@ -133,8 +132,6 @@ def test_errors_name_the_argument():
     message = r"`pooling_semantics` .* pooling_semantics='theano'"
     with pytest.raises(ValueError, match=message):
         Pooling("max", 3, pooling_semantics="theano")
-    with pytest.raises(ValueError, match=message):
-        check_pooling_semantics("theano")
 
 
 @pytest.mark.parametrize("size", [(7, 9), (8, 8), (8, 7)])

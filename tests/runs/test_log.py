@@ -91,7 +91,12 @@ with log.stderr_set_aside() as said:
 
 
 @pytest.mark.parametrize(
-    "block", ["stderr_to_log('log')", "stderr_set_aside()"]
+    "block",
+    [
+        "stderr_to_log('log')",
+        "stderr_set_aside()",
+        "stderr_set_aside(), log.stderr_to_log('log')",
+    ],
 )
 def test_a_crash_shows_the_stack(block, tmp_path):
     code = f"""
@@ -106,6 +111,11 @@ with log.{block}:
 
 
 def test_a_crash_afterwards_shows_the_stack(tmp_path):
-    code = "with log.stderr_to_log('log'): pass\nfaulthandler._sigsegv()"
+    code = """
+with log.stderr_set_aside():
+    with log.stderr_to_log("log"):
+        pass
+    faulthandler._sigsegv()
+"""
     done = run(code, cwd=tmp_path)
     assert done.stderr.startswith("Fatal Python error: Segmentation fault")
