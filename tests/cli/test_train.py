@@ -178,7 +178,19 @@ def test_distribution_needs_jax(genotype, tmp_path, capfd):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--epochs", "0"], "`epochs` must be positive"),
+        (["--epochs", "0"], "`epochs` must be an integer of at least 1"),
+        (["--learning-rate", "0"], "`learning_rate` must be a finite number"),
+        (["--image-size", "0"], "`image_size` must be an integer of at least"),
+        (["--image-size", "100000"], "image_size=100000"),
+        (["--momentum", "nan"], "`momentum` must be a finite number"),
+        (["--decay-epochs", "0"], "`decay_epochs` must be a finite number"),
+        (["--seed", "-1"], "`seed` must be an integer of at least 0"),
+        (["--seed", str(2**70)], f"Received: seed={2**70}"),
+        (["--growing-sizes", "1x0"], "argument --growing-sizes: must be"),
+        (["--growing-sizes", "-1x8"], "--growing-sizes"),
+        (["--growing-sizes", "axb"], "Received: 'axb'"),
+        (["--growing-sizes", "9x8"], "`growing_sizes` must be of at most"),
+        (["--accumulation-steps", "999"], "accumulation_steps=999 for"),
         (["--data", "nowhere"], "nowhere"),
         (["--preset", "resnet"], "resnet"),
         (["--growing-sizes", "16"], "EPOCHSxSIDE"),
@@ -193,7 +205,7 @@ def test_wrong_arguments(genotype, tmp_path, capfd, arguments, message):
     output = capfd.readouterr()
     assert message in output.err
     assert "Traceback" not in output.err
-    assert not (folder / "checkpoints").exists()
+    assert not folder.exists()
 
 
 def test_a_folder_of_something_else_is_kept(genotype, tmp_path, capfd):
