@@ -207,7 +207,10 @@ def NASNetMobile():
         weights: `"imagenet"`, `None` (random), or a path, see `NASNet`. With
             `"imagenet"` and other `classes` than 1000 the body is loaded and
             the classifier is random, which is logged.
-        kwargs: Any other argument of `NASNet`, for example `genotype`.
+        kwargs: Any other argument of `NASNet`, for example `genotype`. To
+            train from scratch for hundreds of steps with `model.fit`, give
+            `batch_norm_momentum=0.9`: with the authors' 0.9997 the moving
+            statistics, which evaluation uses, need thousands.
 
     Returns:
         A `keras.Model`, see `NASNet`.

@@ -125,6 +125,18 @@ def five_names_an_image(namespace):
     assert [len(rows) for rows in namespace["names"]] == [5] * 4
 
 
+def the_statistics(namespace):
+    """Those of the images, in a layer whose initial mean is 0."""
+    import keras
+
+    model, images = namespace["model"], namespace["images"]
+    stem = keras.Model(model.input, model.get_layer("stem_conv").output)
+    mean = np.mean(stem(images), axis=(0, 1, 2))
+    found = model.get_layer("stem_bn").moving_mean
+    np.testing.assert_allclose(found, mean, rtol=1e-3, atol=1e-3)
+    assert abs(mean).max() > 0.1
+
+
 def two_heads(namespace):
     assert namespace["model"].output_names[1] == "auxiliary_predictions"
 
@@ -240,6 +252,19 @@ EXAMPLES = [
             "epochs=2": "epochs=1",
         },
         check=has_output(10),
+    ),
+    Example(
+        "docs/training.md",
+        "batch_norm_momentum",
+        names=training_names,
+        replace=SMALL,
+        check=has_output(5),
+    ),
+    Example(
+        "docs/training.md",
+        "estimate_batch_norm",
+        names=a_model_with_drop_path,
+        check=the_statistics,
     ),
     Example(
         "docs/training.md",

@@ -79,6 +79,7 @@ def NASNet(*args: Any, **kwargs: Any) -> keras.Model:
             `ceil(size / stride)` pixels; see `nasnet_keras.layers.padding`.
         batch_norm_momentum: Float from 0 to below 1. Defaults to the
             family's, by stem: for NASNet 0.9997 (ImageNet), 0.9 (CIFAR).
+            With 0.9997 evaluation needs thousands of training steps.
         batch_norm_epsilon: Positive float. Defaults to the family's, by stem:
             for NASNet 1e-3 (ImageNet), 1e-5 (CIFAR).
         name: String, the model's name.

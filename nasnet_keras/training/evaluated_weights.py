@@ -20,6 +20,9 @@ from nasnet_keras.training.data.tfrecords import Records
 from nasnet_keras.training.inner_optimizers import averages
 
 BATCHES = 16  # Of 64 images: 1,024, which the paper finds to be enough.
+# Fewer at a time would differ too much from each other: a network normalized
+# by the statistics of each is not the one that their means normalize.
+LEAST_BATCH = 32
 
 
 def learning_norms(

@@ -29,6 +29,7 @@ from nasnet_keras.training.distill import make_distiller
 from nasnet_keras.training.drop_path import AdaptiveDropPath, ScheduledDropPath
 from nasnet_keras.training.evaluated_weights import (
     BATCHES,
+    LEAST_BATCH,
     EvaluatedWeights,
     ImageBatches,
     sample,
@@ -101,9 +102,14 @@ def fit(
     checkpoints = Checkpoints(model, folder / CHECKPOINTS, about)
     validation = None
     if len(dataset.validation[0]):
-        validation = _in_order(dataset.validation, dataset, recipe, copies)
-    part = sample(dataset.train, BATCHES * recipe.batch_size, seed)
-    images = ImageBatches(_in_order(part, dataset, recipe))
+        validation = evaluation_batches(
+            dataset.validation,
+            recipe.image_size,
+            recipe.batch_size,
+            classes=len(dataset.classes),
+            copies=copies,
+        )
+    images = _statistics_images(dataset, recipe, seed)
     try:
         with FolderLock(folder):
             _check_writable(checkpoints.folder)  # Before the first epoch.
@@ -173,12 +179,8 @@ def _callbacks(recipe, steps, seed, curves, checkpoints):
     return [*callbacks, curves, checkpoints]
 
 
-def _in_order(part, dataset, recipe, copies=1):
-    """Returns the batches of a part, not augmented."""
-    return evaluation_batches(
-        part,
-        recipe.image_size,
-        recipe.batch_size,
-        classes=len(dataset.classes),
-        copies=copies,
-    )
+def _statistics_images(dataset, recipe, seed):
+    """Returns training images for the statistics of batch normalization."""
+    batch = max(recipe.batch_size, LEAST_BATCH)
+    part = sample(dataset.train, BATCHES * batch, seed)
+    return ImageBatches(evaluation_batches(part, recipe.image_size, batch))

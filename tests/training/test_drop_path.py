@@ -1,5 +1,11 @@
 """ScheduledDropPath: the rates that compiled training steps use."""
 
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +15,7 @@ from nasnet_keras.training.drop_path import ScheduledDropPath
 from tests.support.recorder import assert_rates, observed_model
 
 ROWS = 4096
+LONG = pytest.mark.long
 
 
 def fit(model, steps, epochs=1, **schedule):
@@ -98,15 +105,79 @@ def test_resumed_fit_reaches_the_rate_of_an_uninterrupted_one():
     assert_rates(history.values(), 0.6 * np.array([0, 3, 2, 3, 4, 5]) / 6, ROWS)
 
 
+def test_resumed_with_a_new_optimizer():
+    """Only weights were saved: `initial_epoch` tells what is done."""
+    model, history = observed_model(DropPath(0.6, seed=0), steps=4)
+    x = np.ones((ROWS * 2, 1), "float32")
+    schedule = ScheduledDropPath()
+    settings = {"initial_epoch": 1, "epochs": 3, "callbacks": [schedule]}
+    model.fit(x, x, batch_size=ROWS, verbose=0, **settings)
+    assert_rates(history.values(), 0.6 * np.array([2, 3, 4, 5]) / 6, ROWS)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_backup_and_restore(first, tmp_path):
+    """Keras' own callback, before ours and after it."""
+    x = np.ones((ROWS * 2, 1), "float32")
+
+    class Break(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    def callbacks():
+        backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+        both = [ScheduledDropPath(), backup]
+        return both if first else both[::-1]
+
+    settings = {"batch_size": ROWS, "epochs": 3, "verbose": 0}
+    model, _ = observed_model(DropPath(0.6, seed=0), steps=2)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, x, callbacks=[*callbacks(), Break()], **settings)
+    model, history = observed_model(DropPath(0.6, seed=0), steps=4)
+    model.fit(x, x, callbacks=callbacks(), **settings)
+    assert_rates(history.values(), 0.6 * np.array([2, 3, 4, 5]) / 6, ROWS)
+
+
+def test_steps_are_counted_under_a_loss_scale():
+    """Of `mixed_float16`: its own counter stays 0."""
+    model, history = observed_model(DropPath(0.6, seed=0), steps=8)
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.0))
+    model.compile(optimizer, "mse", metrics=history.recorders)
+    fit(model, steps=4, total_steps=8)
+    fit(model, steps=4, total_steps=8)
+    assert_rates(history.values(), 0.6 * np.arange(8) / 8, ROWS)
+
+
+@pytest.mark.parametrize("devices", [1, pytest.param(2, marks=LONG)])
+def test_under_a_mirrored_strategy(devices):
+    """TensorFlow's distribution, over parts of this processor."""
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("a strategy of TensorFlow")
+    script = pathlib.Path(__file__).with_name("mirrored_probe.py")
+    root = script.parents[2]
+    done = subprocess.run(
+        [sys.executable, script, str(devices)],
+        **{"capture_output": True, "text": True, "cwd": root},
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["replicas"] == devices
+    # The last of eight steps began after seven.
+    assert found["rate"] == pytest.approx(found["final rate"] * 7 / 8)
+
+
 def test_schedule_errors():
     plain = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     plain.compile("sgd", "mse")
     x = np.ones((4, 1))
     with pytest.raises(ValueError, match="no DropPath layer to schedule"):
         plain.fit(x, x, callbacks=[ScheduledDropPath()], verbose=0)
-    for steps in 0, -5:
+    for steps in (0, -5, True, 1.5, float("nan")):
         with pytest.raises(ValueError, match=f"total_steps={steps}"):
             ScheduledDropPath(total_steps=steps)
+    assert ScheduledDropPath(np.int64(7)).total_steps == 7
 
 
 def test_unknown_number_of_steps():

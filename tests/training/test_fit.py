@@ -3,7 +3,9 @@
 `tests/cli/test_train.py` trains real networks, in processes that are killed.
 """
 
+import contextlib
 import dataclasses
+import itertools
 import resource
 import shutil
 import signal
@@ -12,14 +14,17 @@ import keras
 import numpy as np
 import pytest
 
-from nasnet_keras.layers.drop_path import DropPath
+from nasnet_keras import NASNet, freeze_to
+from nasnet_keras.layers.drop_path import DropPath, drop_path_layers
 from nasnet_keras.model_files import save_model
 from nasnet_keras.runs.lock import FolderInUseError
+from nasnet_keras.training import fit as module
 from nasnet_keras.training.callbacks import Checkpoints, TrainingError
 from nasnet_keras.training.curves import read_history
 from nasnet_keras.training.data import load_dataset
 from nasnet_keras.training.fit import fit
 from nasnet_keras.training.recipes import Recipe
+from tests.support.genotypes import one_block_genotype
 from tests.support.locks import another_process_in
 
 RECIPE = Recipe(
@@ -61,14 +66,25 @@ def losses(rows):
     return [row["loss"] for row in rows]
 
 
+@contextlib.contextmanager
+def added(callback):
+    """Adds a callback to those of `fit`, as the last one."""
+    with pytest.MonkeyPatch.context() as patch:
+        real = module._callbacks
+        patch.setattr(
+            module, "_callbacks", lambda *args: [*real(*args), callback]
+        )
+        yield
+
+
 class Interrupt(keras.callbacks.Callback):
-    """As Ctrl-C in the fifth step of the second epoch."""
+    """As Ctrl-C in the fourth step of the second epoch."""
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        if (self.epoch, batch) == (1, 4):
+        if (self.epoch, batch) == (1, 3):
             raise KeyboardInterrupt
 
 
@@ -76,15 +92,8 @@ def test_an_interrupted_training_joins_its_curve(digits, tmp_path):
     whole = fit(network(), RECIPE, digits, tmp_path / "whole", verbose=0)
 
     folder = tmp_path / "broken"
-    with pytest.MonkeyPatch.context() as patch:
-        from nasnet_keras.training import fit as module
-
-        real = module._callbacks
-        patch.setattr(
-            module, "_callbacks", lambda *args: [*real(*args), Interrupt()]
-        )
-        with pytest.raises(KeyboardInterrupt):
-            fit(network(), RECIPE, digits, folder, verbose=0)
+    with pytest.raises(KeyboardInterrupt), added(Interrupt()):
+        fit(network(), RECIPE, digits, folder, verbose=0)
     # Other initial weights: the checkpoint replaces them.
     model = network(seed=9)
     rows = fit(model, RECIPE, digits, folder, verbose=0)
@@ -94,20 +103,6 @@ def test_an_interrupted_training_joins_its_curve(digits, tmp_path):
         [row["val_loss"] for row in whole], rel=1e-5
     )
     assert read_history(folder / "history.csv") == rows
-
-
-@pytest.fixture
-def spy(monkeypatch):
-    """Function that adds a callback to those of `fit`, as the last one."""
-    from nasnet_keras.training import fit as module
-
-    def add(callback):
-        real = module._callbacks
-        monkeypatch.setattr(
-            module, "_callbacks", lambda *args: [*real(*args), callback]
-        )
-
-    return add
 
 
 class Path(keras.callbacks.Callback):
@@ -123,15 +118,15 @@ class Path(keras.callbacks.Callback):
         self.weights.append(now)
 
 
-def test_the_average_is_what_is_saved(digits, tmp_path, spy):
+def test_the_average_is_what_is_saved(digits, tmp_path):
     """By hand: the momentum is (1 + n) / (10 + n) after n of 33 updates.
 
     With the final 0.999999 the average would still be the initial weights.
     """
     recipe = dataclasses.replace(RECIPE, ema=0.999999)
     model, path = network(), Path()
-    spy(path)
-    fit(model, recipe, digits, tmp_path, verbose=0)
+    with added(path):
+        fit(model, recipe, digits, tmp_path, verbose=0)
     assert len(path.weights) == 33
     expected = path.weights[0]
     for n, weights in enumerate(path.weights[1:], 2):
@@ -229,6 +224,85 @@ def test_mixed_precision(digits, tmp_path, policy):
     steps = 3 * (len(digits.train[1]) // RECIPE.batch_size)
     rate = float(keras.ops.convert_to_numpy(layer.current_rate.state))
     assert rate == pytest.approx(0.2 * (steps - 1) / steps, rel=1e-5)
+
+
+QUICK = [
+    ("mixed_float16", 0.8, "cell_1", 3, 0.99, "sgd"),
+    ("float32", 0.8, "cell_1", 1, 0.99, "rmsprop"),
+]
+COMBINATIONS = itertools.product(
+    *(("float32", "mixed_bfloat16", "mixed_float16"), (1, 0.8)),
+    *((None, "cell_1"), (1, 3), (0.0, 0.99), ("sgd", "rmsprop")),
+)
+
+
+@pytest.mark.parametrize(
+    "precision, depth_decay, frozen, accumulation, ema, optimizer",
+    [
+        pytest.param(*each, marks=() if each in QUICK else pytest.mark.long)
+        for each in COMBINATIONS
+    ],
+)
+def test_all_settings_go_together(
+    digits,
+    tmp_path,
+    precision,
+    depth_decay,
+    frozen,
+    accumulation,
+    ema,
+    optimizer,
+):
+    """And a training that is interrupted ends as one that is not."""
+    recipe = dataclasses.replace(
+        RECIPE,
+        epochs=2,
+        batch_size=54,  # Of 360 images: six steps, two updates of three.
+        learning_rate=0.05,
+        optimizer=optimizer,
+        depth_decay=depth_decay,
+        accumulation_steps=accumulation,
+        ema=ema,
+        drop_path_rate=0.4,
+        cutout=0,
+    )
+
+    def run(folder):
+        keras.utils.set_random_seed(0)
+        model = NASNet(
+            one_block_genotype("conv_1x1"),
+            cells_per_stack=1,
+            filters=2,
+            stem="cifar",
+            classes=10,
+            input_shape=(None, None, 3),
+            include_preprocessing=True,
+            drop_path_rate=0.4,
+        )
+        if frozen is not None:
+            freeze_to(model, frozen)
+        rows = fit(model, recipe, digits, tmp_path / folder, verbose=0)
+        return rows, model
+
+    keras.config.set_dtype_policy(precision)
+    try:
+        expected, whole = run("whole")
+        with pytest.raises(KeyboardInterrupt), added(Interrupt()):
+            run("broken")
+        actual, model = run("broken")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    for one, other in zip(expected, actual, strict=True):
+        del one["seconds"], other["seconds"]
+        assert other == pytest.approx(one, rel=1e-3, abs=1e-6)
+    # The cosine ends with the training: the schedule missed no update.
+    assert actual[-1]["learning_rate"] == pytest.approx(0, abs=1e-8)
+    for one, other in zip(whole.get_weights(), model.get_weights()):
+        np.testing.assert_allclose(other, one, rtol=1e-2, atol=1e-4)
+    layer = drop_path_layers(model)[-1]
+    # The last of twelve steps began after eleven.
+    rate = float(keras.ops.convert_to_numpy(layer.current_rate.state))
+    assert rate == pytest.approx(layer.rate * 11 / 12, rel=1e-5)
 
 
 def test_without_validation(tmp_path):

@@ -1,7 +1,10 @@
 """Recipes: the authors' settings, and invalid ones."""
 
 import dataclasses
+import json
+import math
 
+import numpy as np
 import pytest
 
 from nasnet_keras.training import recipes
@@ -67,13 +70,60 @@ def test_growing_sizes():
         ("accumulation_steps", 0),
         ("depth_decay", 0.0),
         ("growing_sizes", ((99, 16),)),
+        ("growing_sizes", ((1, 0),)),
+        ("growing_sizes", ((-1, 16),)),
+        ("growing_sizes", (1, 16)),
+        ("growing_sizes", ((1, 16, 3),)),
+        ("growing_sizes", "1x16"),
+        ("epochs", True),
+        ("epochs", 1.5),
+        ("momentum", math.nan),
+        ("momentum", 1.5),
+        ("decay_rate", math.nan),
+        ("decay_rate", 0),
+        ("decay_epochs", 0),
+        ("warmup_epochs", math.inf),
+        ("weight_decay", math.inf),
+        ("learning_rate", math.inf),
+        ("learning_rate", "0.1"),
+        ("clip_norm", math.nan),
+        ("image_size", 0),
+        ("image_size", 100_000),
+        ("cutout", 1.0),
+        ("nesterov", 1),
+        ("optimizer", None),
     ],
 )
 def test_errors_name_the_setting(name, value):
     with pytest.raises(
-        ValueError, match=f"`{name}` must be .*Received: {name}"
+        ValueError, match=f"(?s)`{name}` must be .*Received: {name}"
     ):
         dataclasses.replace(get_recipe("cifar10_short"), **{name: value})
+
+
+def test_every_setting_is_checked():
+    """And so refuses what is no value of any setting."""
+    for field in dataclasses.fields(Recipe):
+        with pytest.raises(ValueError, match=f"Received: {field.name}="):
+            dataclasses.replace(
+                get_recipe("cifar10_short"), **{field.name: {"no": "value"}}
+            )
+
+
+def test_numpy_numbers_are_numbers():
+    """They are kept as Python's, which JSON can hold."""
+    recipe = Recipe(
+        epochs=np.int64(3),
+        batch_size=np.int32(8),
+        learning_rate=np.float32(0.5),
+        nesterov=np.True_,
+        growing_sizes=[[np.int64(1), np.int64(16)]],
+    )
+    same = Recipe(3, 8, 0.5, nesterov=True, growing_sizes=((1, 16),))
+    assert recipe == same
+    assert json.dumps(dataclasses.asdict(recipe)) == json.dumps(
+        dataclasses.asdict(same)
+    )
 
 
 def test_growing_sizes_and_auxiliary_head():
