@@ -15,7 +15,7 @@ from nasnet_keras.model_files import load_model, save_model
 from nasnet_keras.networks.build import build_network
 from nasnet_keras.runs.files import write_atomically, write_json
 from nasnet_keras.runs.provenance import provenance
-from nasnet_keras.search.evaluators.children import MOST_CELLS, choose_stem
+from nasnet_keras.search.evaluators.children import choose_stem
 from nasnet_keras.search.evaluators.limits import Network
 from nasnet_keras.search.results import SearchResults
 from nasnet_keras.training.callbacks import DivergedError
@@ -70,7 +70,6 @@ def retrain(
             ranking says so.
     """
     top, seed = checks.integer("top", top, 1), checks.seed(seed)
-    checks.integer("cells_per_stack", cells_per_stack, 1, MOST_CELLS)
     if not len(dataset.validation[0]):
         raise ValueError(
             "`dataset` must have validation images: the cells are ranked by "

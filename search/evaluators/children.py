@@ -22,8 +22,7 @@ from nasnet_keras.training.recipes import Recipe
 IMAGENET_STEM_FROM = 64  # pixels
 # Fields of a recipe that children do not support.
 UNSUPPORTED = ("auxiliary_weight", "ema", "growing_sizes")
-# The published networks have up to 7 cells a stack.
-MOST_CELLS = 100
+SCHEDULES = ("linear", "constant")  # Of drop path.
 # Children train for few steps: moving statistics must follow faster than
 # ImageNet's.
 BATCH_NORM_MOMENTUM = 0.9
@@ -56,13 +55,17 @@ class ChildRecipe(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, most in (("cells_per_stack", MOST_CELLS), ("filters", None)):
-            value = checks.integer(name, getattr(self, name), 1, most)
+        for name in ("cells_per_stack", "filters"):
+            value = checks.integer(name, getattr(self, name), 1)
             object.__setattr__(self, name, value)
         for name in UNSUPPORTED:
-            absent = not getattr(self, name)
-            self._check(name, absent, "left out: children are trained without")
-        self._check_choice("drop_path_schedule", ("linear", "constant"))
+            value = getattr(self, name)
+            if value:
+                raise ValueError(
+                    f"`{name}` must be left out: children are trained "
+                    f"without. Received: {name}={value!r}"
+                )
+        checks.choice("drop_path_schedule", self.drop_path_schedule, SCHEDULES)
 
 
 def choose_stem(side: int) -> str:
