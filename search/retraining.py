@@ -22,7 +22,7 @@ from nasnet_keras.runs.files import (
 from nasnet_keras.runs.folder import without_data_name
 from nasnet_keras.runs.lock import FolderLock
 from nasnet_keras.runs.provenance import provenance
-from nasnet_keras.search.evaluators.children import MOST_CELLS, choose_stem
+from nasnet_keras.search.evaluators.children import choose_stem
 from nasnet_keras.search.evaluators.limits import Network
 from nasnet_keras.search.results import SearchResults
 from nasnet_keras.training.callbacks import DivergedError
@@ -79,7 +79,6 @@ def retrain(
         FolderInUseError: If another process works in the search's folder.
     """
     top, seed = checks.integer("top", top, 1), checks.seed(seed)
-    checks.integer("cells_per_stack", cells_per_stack, 1, MOST_CELLS)
     if not len(dataset.validation[0]):
         raise ValueError(
             "`dataset` must have validation images: the cells are ranked by "

@@ -28,8 +28,6 @@ from nasnet_keras.training.recipes import Recipe
 IMAGENET_STEM_FROM = 64  # pixels
 # Fields of a recipe that children do not support.
 UNSUPPORTED = ("auxiliary_weight", "ema", "growing_sizes")
-# The published networks have up to 7 cells a stack.
-MOST_CELLS = 100
 SCHEDULES = ("linear", "constant")  # Of drop path.
 # Of images for the statistics of batch normalization.
 STATISTICS_BATCHES, STATISTICS_BATCH = 2, 256
@@ -65,8 +63,8 @@ class ChildRecipe(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, most in (("cells_per_stack", MOST_CELLS), ("filters", None)):
-            value = checks.integer(name, getattr(self, name), 1, most)
+        for name in ("cells_per_stack", "filters"):
+            value = checks.integer(name, getattr(self, name), 1)
             object.__setattr__(self, name, value)
         for name in UNSUPPORTED:
             value = getattr(self, name)

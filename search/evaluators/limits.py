@@ -18,6 +18,8 @@ from nasnet_keras.search.evaluators.memory import free_memory
 from nasnet_keras.weights import load_weights
 
 LATENCY_RUNS = 10
+# The published networks have up to 7 cells a stack; counting takes them all.
+MOST_CELLS = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +43,11 @@ class Network:
     channels: int = 3
 
     def __post_init__(self) -> None:
-        for name in ("cells_per_stack", "filters", "side", "classes"):
-            value = checks.integer(name, getattr(self, name), 1)
+        for name, most in (
+            ("cells_per_stack", MOST_CELLS),
+            *((name, None) for name in ("filters", "side", "classes")),
+        ):
+            value = checks.integer(name, getattr(self, name), 1, most)
             object.__setattr__(self, name, value)
 
     def with_settings(self, settings: dict[str, Any]) -> "Network":

@@ -244,7 +244,7 @@ def test_the_largest_seed_is_one():
         (Reward, "cost", "money"),
         (NASNetSpace, "blocks", 100_000),
         (named_space, "blocks", 100_000),
-        (ChildRecipe, "cells_per_stack", 100_000),
+        (network, "cells_per_stack", 100_000),
     ],
 )
 def test_other_arguments(make, name, value):
