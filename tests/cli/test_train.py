@@ -162,11 +162,21 @@ def test_a_short_training_saves_what_it_learnt(
 
     words = f"--preset {preset} --image-size {side} --epochs 12 --filters 8"
     folder = tmp_path / "run"
-    assert call(
-        *("train", "--data", colours, "--genotype", genotype, *words.split()),
-        *("--cells-per-stack", "1", "--batch-size", "8"),
-        *("--directory", folder),
-    ) == 0
+    assert (
+        call(
+            *(
+                "train",
+                "--data",
+                colours,
+                "--genotype",
+                genotype,
+                *words.split(),
+            ),
+            *("--cells-per-stack", "1", "--batch-size", "8"),
+            *("--directory", folder),
+        )
+        == 0
+    )
     model = nasnet_keras.load_model(folder / "model.keras")
     images, labels = load_dataset(colours, image_size=side).train
     scores = model.predict(images, verbose=0)
