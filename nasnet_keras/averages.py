@@ -46,7 +46,12 @@ class _FollowingAverages:
         ):
             if average is not None:
                 kept = ops.cast(momentum, average.dtype)
-                average.assign(kept * average + (1 - kept) * variable)
+                average.assign(
+                    ops.add(
+                        ops.multiply(kept, average),
+                        ops.multiply(1 - kept, variable),
+                    )
+                )
 
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")

@@ -100,15 +100,7 @@ def fit(
     compile_model(model, recipe, feed.steps_per_epoch)
     trained = model if teacher is None else make_distiller(model, teacher)
     checkpoints = Checkpoints(model, folder / CHECKPOINTS, about)
-    validation = None
-    if len(dataset.validation[0]):
-        validation = evaluation_batches(
-            dataset.validation,
-            recipe.image_size,
-            recipe.batch_size,
-            classes=len(dataset.classes),
-            copies=copies,
-        )
+    validation = _validation(dataset, recipe, copies)
     images = _statistics_images(dataset, recipe, seed)
     try:
         with FolderLock(folder):
@@ -177,6 +169,19 @@ def _callbacks(recipe, steps, seed, curves, checkpoints):
     # A row is written before the checkpoint of its epoch; a resumed training
     # drops rows that are ahead of the last checkpoint.
     return [*callbacks, curves, checkpoints]
+
+
+def _validation(dataset, recipe, copies):
+    """Returns the batches of the validation part; `None` without one."""
+    if not len(dataset.validation[0]):
+        return None
+    return evaluation_batches(
+        dataset.validation,
+        recipe.image_size,
+        recipe.batch_size,
+        classes=len(dataset.classes),
+        copies=copies,
+    )
 
 
 def _statistics_images(dataset, recipe, seed):
