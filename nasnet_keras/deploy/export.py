@@ -10,6 +10,7 @@ import keras
 
 from nasnet_keras.checks import choice
 from nasnet_keras.deploy.formats import FORMATS, MODULES, SUFFIXES
+from nasnet_keras.deploy.openvino import keep_outputs
 from nasnet_keras.deploy.precision import in_single_precision
 from nasnet_keras.model_files import load_model, read_about
 from nasnet_keras.runs.files import replacing, write_json
@@ -66,6 +67,8 @@ def export_model(
     with _nothing_left(path.parent), replacing(path) as temporary:
         # Two of the formats take strings only.
         model.export(str(temporary), format=format, verbose=False)
+        if format == "openvino":
+            keep_outputs(temporary)
         for target in beside:
             os.replace(temporary.with_name(target.name), target)
         if classes:
@@ -79,7 +82,9 @@ def _call_once(model: keras.Model) -> None:
         shape = [1, *(side or SIDE for side in tensor.shape[1:])]
         return keras.ops.zeros(shape, tensor.dtype)
 
-    model(keras.tree.map_structure(zeros, model.input), training=False)
+    # A `Sequential` around a network has no input until it is called.
+    first = model.layers[0] if isinstance(model, keras.Sequential) else model
+    model(keras.tree.map_structure(zeros, first.input), training=False)
 
 
 @contextlib.contextmanager

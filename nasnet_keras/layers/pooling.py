@@ -98,6 +98,8 @@ class Pooling(keras.Layer):
         self.data_format = data_format
 
     def call(self, inputs):
+        if self.window == 1:  # Other runtimes would pad by -1.
+            return self._pool(inputs, "valid")
         if self.strides == 1:
             return self._pool(inputs, "same")
         if self.pooling_semantics == "keras":

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import nasnet_keras
+from nasnet_keras.genotypes.published import DARTS_V2
 from nasnet_keras.presets import registry as presets
 from nasnet_keras.presets.registry import PNASNET
 from nasnet_keras.presets.types import Preset, Weights
@@ -222,6 +223,18 @@ def test_the_archives_auxiliary_head(archive, caplog):
                 whole.get_layer(name).get_weights(),
             )
             assert all((a == b).all() for a, b in pairs)
+
+
+def test_an_error_of_the_caller_leaves_the_extraction(archive, cache, caplog):
+    preset, _ = archive
+    nasnet_keras.from_preset(preset)
+    (folder,) = (x for x in cache.iterdir() if x.is_dir())
+    inodes = {x: x.stat().st_ino for x in folder.rglob("*")}
+    for wrong in ({"macro": "darts"}, {"filters": 9}, {"genotype": DARTS_V2}):
+        with pytest.raises(ValueError):
+            nasnet_keras.from_preset(preset, **wrong)
+    assert {x: x.stat().st_ino for x in folder.rglob("*")} == inodes
+    assert "Extracting" not in caplog.text
 
 
 def test_a_damaged_extraction_is_mended(archive, cache, server, caplog):
