@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 # The parts of `make test-all`, each under 25 minutes on two cores. The first one
 # also holds the test files of tests/ itself but test_backends.py.
 networks := tests/genotypes tests/runs tests/layers tests/cells tests/networks \
-	tests/images tests/visualize \
+	tests/images tests/model_files tests/visualize \
 	$(filter-out tests/test_backends.py, $(wildcard tests/test_*.py))
 backends := tests/test_backends.py
 weights := tests/weights tests/presets tests/pretrained

@@ -32,6 +32,7 @@ setup(
         "nasnet_keras.deploy",
         "nasnet_keras.genotypes",
         "nasnet_keras.images",
+        "nasnet_keras.model_files",
         "nasnet_keras.inference",
         "nasnet_keras.layers",
         "nasnet_keras.networks",

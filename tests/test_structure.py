@@ -16,9 +16,8 @@ ROOMS = {
     "nasnet_keras": (
         *("genotypes", "checks", "runs", "layers", "cells", "weights"),
         *("networks", "presets", "zoo", "features", "images", "schedules"),
-        *("averages", "model_graph", "model_contract", "model_standard"),
-        "model_files",
-        *("visualize", "summary", "training", "inference", "deploy", "cli"),
+        *("averages", "model_files", "visualize", "summary", "training"),
+        *("inference", "deploy", "cli"),
     ),
     "nasnet_keras.search": (
         *("names", "spaces", "policy", "oracles", "evaluators", "engines"),

@@ -99,8 +99,8 @@ def _network(args: argparse.Namespace) -> tuple[Any, Any]:
         check_for_preset,
         load_network,
     )
-    from nasnet_keras.model_contract import Said
     from nasnet_keras.model_files import load_with_preset
+    from nasnet_keras.model_files.contract import Said
     from nasnet_keras.presets import get_preset
 
     said = Said(args.input_range, args.from_logits)

@@ -34,8 +34,8 @@ from nasnet_keras.inference.predict import (
     required_weights,
     with_channels,
 )
-from nasnet_keras.model_contract import Said, main_output
 from nasnet_keras.model_files import load_with_preset, read_about
+from nasnet_keras.model_files.contract import Said, main_output
 from nasnet_keras.presets import get_preset
 from nasnet_keras.presets.types import Preset
 from nasnet_keras.runs.progress import Progress

@@ -10,9 +10,9 @@ import numpy as np
 import nasnet_keras
 from nasnet_keras.images.imagenet import class_index
 from nasnet_keras.layers.image_axes import image_shape, split_shape
-from nasnet_keras.model_contract import Said, main_output, preset_contract
-from nasnet_keras.model_graph import image_format
-from nasnet_keras.model_standard import standardized
+from nasnet_keras.model_files.contract import Said, main_output, preset_contract
+from nasnet_keras.model_files.graph import image_format
+from nasnet_keras.model_files.standard import standardized
 from nasnet_keras.presets import find_weights
 from nasnet_keras.presets.types import Preset
 

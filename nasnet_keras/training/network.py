@@ -6,8 +6,8 @@ from typing import Any
 import keras
 
 from nasnet_keras.layers.image_axes import image_shape
-from nasnet_keras.model_contract import square_images
-from nasnet_keras.model_graph import image_format
+from nasnet_keras.model_files.contract import square_images
+from nasnet_keras.model_files.graph import image_format
 from nasnet_keras.presets.types import Preset
 from nasnet_keras.training.data import Dataset
 from nasnet_keras.training.recipes import Recipe

@@ -12,14 +12,14 @@ import keras
 import nasnet_keras
 from nasnet_keras import checks
 from nasnet_keras.layers.drop_path import has_drop_path
-from nasnet_keras.model_contract import Said, pixel_range
 from nasnet_keras.model_files import (
     load_model,
     load_with_preset,
     read_about,
 )
-from nasnet_keras.model_graph import final_activation
-from nasnet_keras.model_standard import with_preprocessing
+from nasnet_keras.model_files.contract import Said, pixel_range
+from nasnet_keras.model_files.graph import final_activation
+from nasnet_keras.model_files.standard import with_preprocessing
 from nasnet_keras.presets import get_preset
 from nasnet_keras.presets.types import Preset
 from nasnet_keras.runs.lock import FolderLock

@@ -49,7 +49,7 @@ def locate(path: str | os.PathLike[str]) -> str:
         ValueError: If there is nothing, or something else: the message says
             what it is and what to do.
     """
-    path = os.fspath(path)
+    path = str(path)
     if os.path.basename(path) == "checkpoint" and os.path.isfile(path):
         path = _newest(pathlib.Path(path))
     prefix = CHECKPOINT_FILES.sub("", path)

@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
-from nasnet_keras.model_contract import PIXELS, Contract, main_output
-from nasnet_keras.model_graph import RANGES, input_shape
+from nasnet_keras.model_files.contract import PIXELS, Contract, main_output
+from nasnet_keras.model_files.graph import RANGES, input_shape
 
 
 def standardized(model: keras.Model, contract: Contract) -> keras.Model:

@@ -183,7 +183,7 @@ LAYERS = {
     "expected, chain", [(k, chain) for k, v in LAYERS.items() for chain in v]
 )
 def test_the_range_that_preprocessing_shows(expected, chain):
-    from nasnet_keras.model_graph import input_range
+    from nasnet_keras.model_files.graph import input_range
 
     x = inputs = keras.Input((8, 8, 3))
     for layer in chain:
@@ -193,7 +193,7 @@ def test_the_range_that_preprocessing_shows(expected, chain):
 
 
 def test_two_branches_show_no_range():
-    from nasnet_keras.model_graph import input_range
+    from nasnet_keras.model_files.graph import input_range
 
     inputs = keras.Input((8, 8, 3))
     average = layers.GlobalAveragePooling2D()

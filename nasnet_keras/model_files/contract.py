@@ -14,7 +14,7 @@ import keras
 from nasnet_keras import checks
 from nasnet_keras.images.files import INTERPOLATIONS
 from nasnet_keras.layers.image_axes import split_shape
-from nasnet_keras.model_graph import (
+from nasnet_keras.model_files.graph import (
     RANGES,
     final_activation,
     image_format,

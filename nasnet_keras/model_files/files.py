@@ -11,13 +11,13 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from nasnet_keras import checks
-from nasnet_keras.model_contract import (
+from nasnet_keras.model_files.contract import (
     NOTHING,
     Said,
     fields,
     find_contract,
 )
-from nasnet_keras.model_standard import standardized
+from nasnet_keras.model_files.standard import standardized
 from nasnet_keras.presets.types import Preset
 from nasnet_keras.runs.files import (
     DamagedFileError,
