@@ -8,7 +8,9 @@ from nasnet_keras.model_files import read_about
 from nasnet_keras.runs.files import DamagedFileError
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b'{"crop": 1', b"[]", b"null", b"7", b"\xff"]
+)
 def test_a_damaged_one_is_named(tmp_path, content):
     path = tmp_path / "model.keras"
     with zipfile.ZipFile(path, "w") as archive:
