@@ -19,9 +19,8 @@ from nasnet_keras.images.files import (
 from nasnet_keras.runs.notices import notice
 from nasnet_keras.training.data.folders import class_images, images_beside
 
-# Decoded images of more bytes than this are read lazily. They are held once;
-# a recipe with `upsample` or `growing_sizes` holds the training images again,
-# resized.
+# Decoded images of more bytes than this are read lazily. A training holds them
+# once, and little more (`benchmarks/feed_memory.py`).
 MEMORY_LIMIT = 2 * 1024**3
 # Of the median image, kept by a square: below this a line says so.
 KEPT = 0.75

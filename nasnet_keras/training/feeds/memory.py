@@ -1,8 +1,8 @@
 """Augmented batches of images in memory, by tf.data or by NumPy.
 
 Both pipelines call the same NumPy function and give the same batches. The
-images are held once: batches are cut out of the dataset's own array, unless
-the recipe resizes it.
+images are held once: batches are cut out of the dataset's own array. Only of
+small images a resized copy is kept, if the recipe resizes them.
 """
 
 import threading
@@ -19,6 +19,9 @@ from nasnet_keras.training.feeds.augmentation import (
     padding,
 )
 from nasnet_keras.training.feeds.pipelines import NumPyBatches, tf_batches
+
+# Bytes of a resized copy of all images that is kept; else batches are resized.
+COPY_LIMIT = 2**28
 
 
 class Feed:
@@ -60,8 +63,7 @@ class Feed:
         return self.recipe.size_in(step // self.steps_per_epoch)
 
     def resized(self, side):
-        """Returns all images, resized for crops of a side."""
-        side = self.resized_side(side)
+        """Returns all images, resized; keeps them for the next step."""
         with self._resizing:  # Of several threads, one resizes.
             if self._resized[0] != side:
                 self._resized = (None, None)  # Not two of them at a time.
@@ -105,8 +107,12 @@ class Feed:
     def arrays(self, step):
         """Returns the images and one-hot labels of a step."""
         indices = self.sampler.indices(step)
-        images = self.resized(self.side(step))
-        crops = self.cropped(step, [images[index] for index in indices])
+        side = self.resized_side(self.side(step))
+        if len(self.images) * side * side * 3 > COPY_LIMIT:
+            images = resize_images(self.images[indices], side)
+        else:
+            images = self.resized(side)[indices]
+        crops = self.cropped(step, images)
         return crops, self.one_hot(self.labels[indices])
 
     def batch(self, step):

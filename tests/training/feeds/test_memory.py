@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nasnet_keras.training.feeds import memory
 from nasnet_keras.training.feeds.augmentation import GREY
 from nasnet_keras.training.feeds.decoding import DecodingFeed
 from nasnet_keras.training.feeds.memory import Feed
@@ -88,3 +89,21 @@ def test_labels_are_given_once_per_output(cifar_part, make_recipe):
     assert isinstance(labels, tuple) and len(labels) == 2
     _, labels = next(iter(feed.tf_dataset()))
     assert isinstance(labels, tuple) and len(labels) == 2
+
+
+@pytest.mark.parametrize("settings", SETTINGS[:4])
+def test_the_images_are_not_copied(
+    settings, cifar_part, make_recipe, monkeypatch
+):
+    """Large ones are resized batch by batch, to the same pixels."""
+    recipe = make_recipe(**settings)
+    feed = feed_of(cifar_part, recipe)
+    assert feed.resized(32) is cifar_part[0]
+    expected = [feed.batch(step) for step in (1, 5, 13)]
+    monkeypatch.setattr(memory, "COPY_LIMIT", 0)
+    feed = feed_of(cifar_part, recipe)
+    monkeypatch.setattr(feed, "resized", None)
+    for step, (images, labels) in zip((1, 5, 13), expected):
+        again = feed.batch(step)
+        np.testing.assert_array_equal(again[0], images)
+        np.testing.assert_array_equal(again[1], labels)
