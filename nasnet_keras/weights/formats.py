@@ -12,6 +12,7 @@ import zipfile
 SIGNATURES = (
     (rb"\s*(<!doctype html|<html)", "web page"),
     (rb"\s*<\?xml(?s:.*)<net ", "exported OpenVINO model"),
+    (rb"\s*<\?xml", "web page"),
     (rb"version https://git-lfs", "pointer of Git LFS"),
     (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf", "compressed archive"),
     (rb"(?s:.{257})ustar", "compressed archive"),
@@ -38,18 +39,18 @@ LOADED = (
 CHECKPOINT_FILES = re.compile(r"\.(index|meta|data-\d+-of-\d+)$")
 
 
-def locate(path: str | os.PathLike[str]) -> str:
+def locate(weights: str | os.PathLike[str]) -> str:
     """Returns the path of a weights file, or the prefix of a checkpoint.
 
     Args:
-        path: Path of a file of Keras; or the prefix of a TF-slim checkpoint,
+        weights: Path of a file of Keras; or the prefix of a TF-slim checkpoint,
             one of its files, or the file `checkpoint` beside them.
 
     Raises:
         ValueError: If there is nothing, or something else: the message says
             what it is and what to do.
     """
-    path = str(path)
+    path: str = os.fspath(weights)
     if os.path.basename(path) == "checkpoint" and os.path.isfile(path):
         path = _newest(pathlib.Path(path))
     prefix = CHECKPOINT_FILES.sub("", path)
