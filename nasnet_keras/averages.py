@@ -2,7 +2,8 @@
 
 Keras averages with a fixed momentum: with 0.9999 the average of a training of
 some hundred updates is still its first weights. TF-slim, with which NASNet
-was trained, uses `tf.train.ExponentialMovingAverage` with `num_updates`.
+was trained, uses `tf.train.ExponentialMovingAverage` with `num_updates`. As
+there, the average begins with the initial weights.
 """
 
 from typing import Any
@@ -21,16 +22,27 @@ def average_momentum(decay: float, updates: Any) -> Any:
         updates: Number or tensor, the updates done, this one included.
 
     Returns:
-        Float tensor. It is 0 at the first update: the average begins with the
-        weights after it, not with random ones.
+        Float tensor.
     """
     updates = ops.cast(updates, "float32")
-    momentum = ops.minimum(decay, (1.0 + updates) / (10.0 + updates))
-    return ops.where(updates <= 1.0, 0.0, momentum)
+    return ops.minimum(decay, (1.0 + updates) / (10.0 + updates))
 
 
 class _FollowingAverages:
     """Replaces the rule of a Keras optimizer's averages (`use_ema`)."""
+
+    def add_variable_from_reference(
+        self, reference_variable, name=None, initializer="zeros"
+    ):
+        if name == "average":
+            # A function: Keras may make the variable in a traced step, and
+            # calls it outside.
+            def initializer(shape, dtype=None):
+                return ops.copy(ops.cast(reference_variable.value, dtype))
+
+        return super().add_variable_from_reference(
+            reference_variable, name, initializer
+        )
 
     def _update_model_variables_moving_average(self, trainable_variables):
         steps = ops.add(self._iterations, 1)  # This one included.
@@ -40,7 +52,7 @@ class _FollowingAverages:
         # Keras calls this after every step. The weights change, and the
         # average moves, only in a step that makes an update.
         waits = ops.not_equal(ops.mod(steps, accumulated), 0)
-        momentum = ops.where(ops.logical_and(waits, updates > 1), 1.0, momentum)
+        momentum = ops.where(waits, 1.0, momentum)
         for variable, average in zip(
             trainable_variables, self._model_variables_moving_average
         ):

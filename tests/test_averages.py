@@ -16,23 +16,27 @@ UPDATES = 12
 
 
 def momentum_by_hand(decay, update):
-    return 0.0 if update == 1 else min(decay, (1 + update) / (10 + update))
+    return min(decay, (1 + update) / (10 + update))
 
 
 def test_the_momentum_of_the_first_updates():
-    """Of TF-slim's rule: 3/12, 4/13, ... up to the decay."""
+    """Of TF-slim's rule: 2/11, 3/12, 4/13, ... up to the decay."""
     found = [float(average_momentum(0.5, n)) for n in (1, 2, 3, 7, 8, 900)]
-    assert found == pytest.approx([0, 3 / 12, 4 / 13, 8 / 17, 0.5, 0.5])
+    assert found == pytest.approx([2 / 11, 3 / 12, 4 / 13, 8 / 17, 0.5, 0.5])
     assert float(average_momentum(0.9999, 890)) == pytest.approx(891 / 900)
 
 
 def train(optimizer, updates, accumulation=1, model=None):
-    """Trains by single steps; returns the model and its weights by update."""
+    """Trains by single steps; returns the model and its weights by update.
+
+    The first are the initial ones, before any update.
+    """
     if model is None:
         keras.utils.set_random_seed(0)
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     model.compile(optimizer, "mse")
-    rng, path = np.random.default_rng(2), []
+    rng = np.random.default_rng(2)
+    path = [[np.array(w, "float64") for w in model.get_weights()]]
     for step in range(updates * accumulation):
         rows = rng.integers(0, 8, 4)
         model.train_on_batch(X[rows], Y[rows])
@@ -42,12 +46,11 @@ def train(optimizer, updates, accumulation=1, model=None):
 
 
 def averages_by_hand(path, decay):
-    averages = None
-    for update, weights in enumerate(path, 1):
+    averages = path[0]
+    for update, weights in enumerate(path[1:], 1):
         kept = momentum_by_hand(decay, update)
         averages = [
-            kept * old + (1 - kept) * new
-            for old, new in zip(averages or weights, weights)
+            kept * old + (1 - kept) * new for old, new in zip(averages, weights)
         ]
     return averages
 
@@ -78,7 +81,7 @@ def test_averages_are_those_of_tensorflow():
     model, path = train(optimizer, UPDATES)
     updates, kernel = tf.Variable(0), tf.Variable(tf.zeros((3, 2)))
     theirs = tf.train.ExponentialMovingAverage(0.45, num_updates=updates)
-    for number, (weights, _) in enumerate(path, 1):
+    for number, (weights, _) in enumerate(path):
         updates.assign(number)
         kernel.assign(weights.astype("float32"))
         theirs.apply([kernel])
