@@ -264,7 +264,8 @@ def _no_probabilities(source, ending, name):
     return (
         f"{source} is not known to give probabilities: {ending}, not in "
         "softmax or sigmoid. If its outputs are logits, give "
-        f"{name}. Features of a network without its classifier "
+        f"{name}; if they are probabilities all the same, False "
+        "(--no-...). Features of a network without its classifier "
         "(include_top=False) are no classes: give it one."
     )
 
