@@ -9,7 +9,7 @@ import argparse
 import pathlib
 from typing import Any
 
-from nasnet_keras.cli.arguments import add_crop_argument
+from nasnet_keras.cli.arguments import add_crop_argument, check_least
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> None:
     from nasnet_keras.runs.files import write_atomically
     from nasnet_keras.training.data.npz import npz_bytes
 
+    check_least(args, {"image_size": 1})
     _check_output(args)
     dataset = _load(args)
     write_atomically(args.output, npz_bytes(dataset))

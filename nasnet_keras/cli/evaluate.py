@@ -85,8 +85,10 @@ def _add_measurement_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs `nasnet evaluate`."""
-    check_least(args, {"batch_size": 1, "limit": 1})
+    check_least(args, {"batch_size": 1, "limit": 1, "image_size": 1})
     check_crop(args)
+    if args.output is not None and args.output.is_dir():
+        raise ValueError(f"--output must be a file. Received: {args.output}")
     if (args.preset is None) == (args.model is None):
         raise ValueError("Give either --preset or --model.")
     from nasnet_keras.inference.evaluate import evaluate

@@ -7,6 +7,7 @@ backend.
 import argparse
 import faulthandler
 import io
+import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -14,11 +15,13 @@ from types import ModuleType
 from typing import Any
 
 import nasnet_keras
-from nasnet_keras.cli.errors import report
+from nasnet_keras.cli.errors import WRONG_INPUT, report
 from nasnet_keras.runs.interrupts import INTERRUPTED
 from nasnet_keras.runs.log import stderr_set_aside
 
 DEBUG_HELP = "show the traceback of an error, and all that libraries print"
+
+MAY_BE_EMPTY = ("--growing-sizes",)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -102,6 +105,12 @@ def main(words: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 2 for wrong input, 1 if the work failed.
     """
+    words = sys.argv[1:] if words is None else words
+    for before, word in itertools.pairwise(["nasnet", *words]):
+        if not word and before not in MAY_BE_EMPTY:
+            # As a path it would be the current folder.
+            print(f"nasnet: what follows {before} is empty", file=sys.stderr)
+            return WRONG_INPUT
     args = make_parser().parse_args(words)
     if vars(args).pop("debug"):
         return args.run(args) or 0

@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs `nasnet predict`; returns 1 if an image could not be read."""
-    check_least(args, {"top": 1, "batch_size": 1})
+    check_least(args, {"top": 1, "batch_size": 1, "image_size": 1})
     check_crop(args)
     from nasnet_keras.inference.predict import class_names, predictions
     from nasnet_keras.runs.progress import Progress
