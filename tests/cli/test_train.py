@@ -165,7 +165,7 @@ def test_a_short_training_saves_what_it_learnt(
     from nasnet_keras.training.data import load_dataset
 
     words = f"train --preset {preset} --image-size {side} --epochs 5"
-    words += " --cells-per-stack 1 --filters 4 --batch-size 8"
+    words += " --cells-per-stack 1 --filters 8 --batch-size 8"
     more = ("--data", colours, "--genotype", genotype)
     folder = tmp_path / "run"
     assert call(*words.split(), *more, "--directory", folder) == 0
