@@ -245,16 +245,6 @@ EXAMPLES = [
     ),
     Example(
         "docs/training.md",
-        "curve = fit(",
-        names=few_digits,
-        replace={
-            "cells_per_stack=1": "cells_per_stack=1, genotype=genotype",
-            "epochs=2": "epochs=1",
-        },
-        check=has_output(10),
-    ),
-    Example(
-        "docs/training.md",
         "batch_norm_momentum",
         names=training_names,
         replace=SMALL,
@@ -265,6 +255,16 @@ EXAMPLES = [
         "estimate_batch_norm",
         names=a_model_with_drop_path,
         check=the_statistics,
+    ),
+    Example(
+        "docs/training.md",
+        "curve = fit(",
+        names=few_digits,
+        replace={
+            "cells_per_stack=1": "cells_per_stack=1, genotype=genotype",
+            "epochs=2": "epochs=1",
+        },
+        check=has_output(10),
     ),
     Example(
         "docs/training.md",

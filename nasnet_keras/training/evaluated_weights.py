@@ -79,8 +79,12 @@ def use_evaluated_weights(model: keras.Model, batches: Iterable[Any]) -> None:
         model: Compiled `keras.Model`.
         batches: See `estimate_batch_norm`.
     """
-    for variable, average in averages(model.optimizer):
-        variable.assign(average)
+    pairs = averages(model.optimizer)
+    # Copies: JAX gives the memory of a variable away in a compiled step, and
+    # the average would go with it.
+    values = _copies(average for _, average in pairs)
+    for (variable, _), value in zip(pairs, values):
+        variable.assign(value)
     estimate_batch_norm(model, batches)
 
 

@@ -147,44 +147,37 @@ def colours(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "preset, side", [("nasnet_cifar", 8), ("nasnet_mobile", 32)]
+    "preset, side",
+    [
+        ("nasnet_mobile", 32),
+        pytest.param("nasnet_cifar", 8, marks=pytest.mark.long),
+    ],
 )
 def test_a_short_training_saves_what_it_learnt(
     genotype, colours, tmp_path, preset, side
 ):
-    """24 steps: the average and the batch statistics have followed.
+    """Ten steps: the average and the batch statistics have followed.
 
-    The saved model gives in inference what training gives for all images in
-    one batch.
+    In inference the saved model gives what training gives for all images in
+    one batch; `tests/training/test_fit.py` computes the average.
     """
     from nasnet_keras.layers.drop_path import drop_path_layers
     from nasnet_keras.training.data import load_dataset
 
-    words = f"--preset {preset} --image-size {side} --epochs 12 --filters 8"
+    words = f"train --preset {preset} --image-size {side} --epochs 5"
+    words += " --cells-per-stack 1 --filters 8 --batch-size 8"
+    more = ("--data", colours, "--genotype", genotype)
     folder = tmp_path / "run"
-    assert (
-        call(
-            *(
-                "train",
-                "--data",
-                colours,
-                "--genotype",
-                genotype,
-                *words.split(),
-            ),
-            *("--cells-per-stack", "1", "--batch-size", "8"),
-            *("--directory", folder),
-        )
-        == 0
-    )
+    assert call(*words.split(), *more, "--directory", folder) == 0
     model = nasnet_keras.load_model(folder / "model.keras")
-    images, labels = load_dataset(colours, image_size=side).train
+    images, _ = load_dataset(colours, image_size=side).train
     scores = model.predict(images, verbose=0)
-    assert (scores.argmax(axis=1) == labels).all()
     for layer in drop_path_layers(model):
         layer.set_progress(0)
     learning = np.array(model(images, training=True))
     np.testing.assert_allclose(scores, learning, atol=0.05)
+    # The moving statistics of random weights would give all the same.
+    assert np.ptp(scores[:, 0]) > 0.1
 
 
 def test_another_training_is_not_continued(genotype, whole, capfd):

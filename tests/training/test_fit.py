@@ -210,9 +210,8 @@ def test_a_folder_that_is_a_file(digits, tmp_path):
     assert path.read_text() == "mine"
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_precision(digits, tmp_path, policy):
-    keras.config.set_dtype_policy(policy)
+def test_mixed_precision(digits, tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         model = network()
         rows = fit(model, RECIPE, digits, tmp_path, verbose=0)
@@ -220,16 +219,10 @@ def test_mixed_precision(digits, tmp_path, policy):
         keras.config.set_dtype_policy("float32")
     assert len(losses(rows)) == 3 and np.isfinite(losses(rows)).all()
     assert {w.dtype for w in model.weights} == {"float32"}
-    (layer,) = (x for x in model.layers if isinstance(x, DropPath))
-    steps = 3 * (len(digits.train[1]) // RECIPE.batch_size)
-    rate = float(keras.ops.convert_to_numpy(layer.current_rate.state))
-    assert rate == pytest.approx(0.2 * (steps - 1) / steps, rel=1e-5)
 
 
-QUICK = [
-    ("mixed_float16", 0.8, "cell_1", 3, 0.99, "sgd"),
-    ("float32", 0.8, "cell_1", 1, 0.99, "rmsprop"),
-]
+# All at once. The others are long.
+QUICK = ("mixed_float16", 0.8, "cell_1", 3, 0.99, "sgd")
 COMBINATIONS = itertools.product(
     *(("float32", "mixed_bfloat16", "mixed_float16"), (1, 0.8)),
     *((None, "cell_1"), (1, 3), (0.0, 0.99), ("sgd", "rmsprop")),
@@ -239,7 +232,7 @@ COMBINATIONS = itertools.product(
 @pytest.mark.parametrize(
     "precision, depth_decay, frozen, accumulation, ema, optimizer",
     [
-        pytest.param(*each, marks=() if each in QUICK else pytest.mark.long)
+        pytest.param(*each, marks=() if each == QUICK else pytest.mark.long)
         for each in COMBINATIONS
     ],
 )
