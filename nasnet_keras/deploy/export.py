@@ -51,9 +51,8 @@ def export_model(
             f"`path` must end in {suffix} for the format {format!r}. "
             f"Received: path={str(path)!r}"
         )
-    weights = path.with_suffix(".bin")
     names = path.with_name(path.name + ".classes.json")
-    beside = [weights] if format == "openvino" else []
+    beside = [path.with_suffix(".bin")] if format == "openvino" else []
     for target in (path, names, *beside):
         if target.exists():
             raise ValueError(
@@ -64,7 +63,7 @@ def export_model(
     model = in_single_precision(load_model(model_path))
     classes = read_about(model_path).get("class_names")
     _call_once(model)
-    with _nothing_left(path.parent), replacing(path) as temporary:
+    with _nothing_left(names, *beside), replacing(path) as temporary:
         # Two of the formats take strings only.
         model.export(str(temporary), format=format, verbose=False)
         if format == "openvino":
@@ -88,13 +87,16 @@ def _call_once(model: keras.Model) -> None:
 
 
 @contextlib.contextmanager
-def _nothing_left(folder: pathlib.Path) -> Iterator[None]:
-    """Removes the folders that were made for an export that failed."""
-    absent = [x for x in (folder, *folder.parents) if not x.exists()]
+def _nothing_left(*files: pathlib.Path) -> Iterator[None]:
+    """After an error, removes new files and the folders made for them."""
+    parents = (files[0].parent, *files[0].parent.parents)
+    absent = [folder for folder in parents if not folder.exists()]
     try:
         yield
     except BaseException:
-        for each in absent:
+        for file in files:
+            file.unlink(missing_ok=True)
+        for folder in absent:
             with contextlib.suppress(OSError):
-                each.rmdir()
+                folder.rmdir()
         raise

@@ -22,8 +22,11 @@ logger = logging.getLogger("nasnet_keras")
 HEADS = ("predictions", "auxiliary_predictions")
 # Prefix of the layers between a cell and `auxiliary_predictions`.
 AUXILIARY_LAYERS = "aux"
-# The layers of our networks that hold weights, by the start of their names.
-OWN = re.compile("(stem|cell|reduction_cell|aux|predictions$)")
+# The names of the layers of our networks that hold weights.
+OWN = re.compile(
+    r"stem(_\d)?_(conv|bn)|(reduction_)?cell_(stem_)?\d+"
+    r"|aux_(proj|conv|bn\d)|(auxiliary_)?predictions"
+)
 # The weights of a batch normalization, named alike in every kind of file.
 NORMALIZATION = ("gamma", "beta", "moving_mean", "moving_variance")
 
@@ -96,7 +99,7 @@ def is_head(layer: str) -> bool:
 
 def is_own(layer: str) -> bool:
     """Whether a layer, by its name, is one that our networks have."""
-    return bool(OWN.match(layer))
+    return bool(OWN.fullmatch(layer))
 
 
 def select_layers(

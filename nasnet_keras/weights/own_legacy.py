@@ -85,5 +85,5 @@ def _numbered(items):
 def _within_model(path):
     """Splits a path; without the names of models around the network."""
     parts = path.split("/")
-    start = next((i for i, part in enumerate(parts) if is_own(part)), 0)
-    return parts[min(start, len(parts) - 2) :]
+    own = (i for i, part in enumerate(parts[:-1]) if is_own(part))
+    return parts[next(own, -2) :]
