@@ -81,6 +81,16 @@ def number(
     return float(value)
 
 
+def rate(name: str, value: Any) -> float:
+    """Returns a rate: a number from 0 to below 1."""
+    return number(name, value, least=0, below=1)
+
+
+def flag(name: str, value: Any) -> bool:
+    """Returns a boolean; NumPy's are accepted, and 0 and 1."""
+    return bool(choice(name, value, (True, False)))
+
+
 def seed(value: Any, name: str = "seed") -> int:
     """Returns a seed: an integer of 32 bits, not negative."""
     return integer(name, value, 0, LARGEST_SEED)

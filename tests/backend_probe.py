@@ -27,7 +27,7 @@ from nasnet_keras.cells.operations import (
 )
 from nasnet_keras.cells.plan import Part, make_chain
 from nasnet_keras.genotypes import Block, Cell
-from nasnet_keras.layers.checks import POOLING_SEMANTICS
+from nasnet_keras.layers.names import POOLING_SEMANTICS
 from tests.support.genotypes import TWO_BLOCKS
 from tests.support.recorder import observed_model
 

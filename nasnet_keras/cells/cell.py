@@ -13,7 +13,6 @@ from nasnet_keras.cells.frozen import freeze, frozen_names
 from nasnet_keras.cells.operations import check_operations
 from nasnet_keras.cells.plan import CellPlan, make_chain
 from nasnet_keras.genotypes import Cell
-from nasnet_keras.layers.checks import rate
 from nasnet_keras.layers.drop_path import DropPath
 from nasnet_keras.layers.image_axes import divided, join_shape, split_shape
 from nasnet_keras.layers.precision import policy_of
@@ -80,7 +79,7 @@ class _CellLayer(keras.Layer):
         self.input_strides = self._checked_input_strides(cell, input_strides)
         least = 2 if self._factorizes(cell, self.input_strides) else 1
         self.filters = checks.integer("filters", filters, least)
-        self.drop_path_rate = rate("drop_path_rate", drop_path_rate)
+        self.drop_path_rate = checks.rate("drop_path_rate", drop_path_rate)
         self.conventions = as_conventions(conventions)
         self.drop_path = None
         if self.drop_path_rate:

@@ -5,11 +5,11 @@ from typing import Any
 
 import keras
 
-from nasnet_keras.checks import choice, integer, number
+from nasnet_keras.checks import choice, flag, integer, number, rate
 from nasnet_keras.layers.batch_norm import BatchNormalization
 from nasnet_keras.layers.chain import Chain
-from nasnet_keras.layers.checks import ALIGNMENTS, POOLING_SEMANTICS, flag, rate
 from nasnet_keras.layers.image_axes import channel_axis, check_data_format
+from nasnet_keras.layers.names import ALIGNMENTS, POOLING_SEMANTICS
 from nasnet_keras.layers.pooling import Pooling
 
 Size = int | tuple[int, int]

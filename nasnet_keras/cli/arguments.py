@@ -34,14 +34,6 @@ def check_least(args: argparse.Namespace, least: dict[str, int]) -> None:
             )
 
 
-def check_crop(args: argparse.Namespace) -> None:
-    """Raises ValueError if `--crop` is out of range."""
-    if args.crop is not None and not 0 < args.crop <= 1:
-        raise ValueError(
-            f"--crop must be above 0 and up to 1. Received: {args.crop}"
-        )
-
-
 def crop_value(text: str) -> float | str:
     """Parses `--crop`: a number above 0 and up to 1, or `squash`."""
     if text == "squash":

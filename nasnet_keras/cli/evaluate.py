@@ -16,10 +16,10 @@ import sys
 from typing import Any
 
 from nasnet_keras.cli.arguments import (
+    add_crop_argument,
     add_data_arguments,
     add_logits_argument,
     add_range_argument,
-    check_crop,
     check_least,
 )
 
@@ -58,12 +58,7 @@ def _add_measurement_arguments(parser: argparse.ArgumentParser) -> None:
         "not split into train and test; else test)",
     )
     measure.add_argument("--image-size", type=int, help="side in pixels")
-    measure.add_argument(
-        "--crop",
-        type=float,
-        help="of image files: fraction of the shorter side that is kept "
-        "(default: the network's, else 0.875)",
-    )
+    add_crop_argument(measure, "the network's, else 0.875")
     measure.add_argument(
         "--interpolation",
         choices=("bilinear", "bicubic"),
@@ -86,7 +81,6 @@ def _add_measurement_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Runs `nasnet evaluate`."""
     check_least(args, {"batch_size": 1, "limit": 1, "image_size": 1})
-    check_crop(args)
     if args.output is not None and args.output.is_dir():
         raise ValueError(f"--output must be a file. Received: {args.output}")
     if (args.preset is None) == (args.model is None):

@@ -1,7 +1,8 @@
 """Name what is on images: the likeliest classes of each.
 
 An image is resized and its centre cropped as for evaluation; see
-nasnet_keras/images/files.py. A folder means all image files in it.
+nasnet_keras/images/files.py. A folder means all image files in it and in its
+folders.
 """
 
 import argparse
@@ -12,9 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from nasnet_keras.cli.arguments import (
+    add_crop_argument,
     add_logits_argument,
     add_range_argument,
-    check_crop,
     check_least,
 )
 
@@ -56,19 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=8,
         help="images predicted at a time (default: 8)",
     )
-    parser.add_argument(
-        "--crop",
-        type=float,
-        help="fraction of the shorter side that is kept (default: the "
-        "network's, else 0.875)",
-    )
+    add_crop_argument(parser, "the network's, else 0.875")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs `nasnet predict`; returns 1 if an image could not be read."""
     check_least(args, {"top": 1, "batch_size": 1, "image_size": 1})
-    check_crop(args)
     from nasnet_keras.inference.predict import class_names, predictions
     from nasnet_keras.runs.progress import Progress
 
@@ -129,15 +124,21 @@ def _network(args: argparse.Namespace) -> tuple[Any, Any]:
 
 def _files(paths: list[pathlib.Path]) -> list[pathlib.Path]:
     """The paths, with those of folders replaced by their image files."""
-    from nasnet_keras.images.files import SUFFIXES, image_files
+    from nasnet_keras.images.files import (
+        SUFFIXES,
+        describe_unused,
+        find_images,
+    )
+    from nasnet_keras.runs.notices import notice
 
     files: list[pathlib.Path] = []
     for path in paths:
-        found = image_files(path) if path.is_dir() else [path]
+        found, others = find_images(path) if path.is_dir() else ([path], [])
+        if others:
+            notice(describe_unused(str(path), others))
         if not found:
             raise ValueError(
-                f"The folder {path} holds no image ({', '.join(SUFFIXES)}). "
-                "Folders within it are not searched: give them."
+                f"The folder {path} holds no image ({', '.join(SUFFIXES)})."
             )
         files += found
     return files

@@ -54,11 +54,6 @@ LEFT_BEHIND = (
 )
 
 
-def image_files(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
-    """Returns the image files in a folder and its sub-folders, in order."""
-    return find_images(folder)[0]
-
-
 def find_images(
     folder: str | os.PathLike[str],
 ) -> tuple[list[pathlib.Path], list[pathlib.Path]]:

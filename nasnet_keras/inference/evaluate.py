@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from nasnet_keras import checks
-from nasnet_keras.images.files import CROP, INTERPOLATION
+from nasnet_keras.images.files import CROP, INTERPOLATION, check_crop
 from nasnet_keras.inference.labelled_images import (
     LabelledImages,
     default_data,
@@ -151,10 +151,11 @@ def evaluate(
     side = image_size or preset.image_size
     given = {k: v for k, v in data_options.items() if v is not None}
     if split != "all":
-        given = {**recorded_split(recorded, data), **given}
-    images = open_images(preset, data, split, side, **given)
+        given = {**recorded_split(recorded, data, split), **given}
+    how = _reading(preset, crop, interpolation)
+    images = open_images(preset, data, split, side, **how, **given)
     images = images.limited(limit)
-    reading = _reading_options(images, preset, crop, interpolation)
+    reading = _reading_of(images, how, crop, interpolation)
     if network is None:
         network = load_network(preset, weights, image_size)
     _check_output(network, preset, images)
@@ -180,21 +181,26 @@ def _check_output(
         )
 
 
-def _reading_options(
+def _reading(
+    preset: Preset, crop: float | str | None, interpolation: str | None
+) -> dict[str, Any]:
+    """How image files are read: as asked for, else as the network's were."""
+    crop = preset.crop if crop is None else crop
+    return {
+        "crop": CROP if crop is None else check_crop(crop),
+        "interpolation": interpolation or preset.interpolation or INTERPOLATION,
+    }
+
+
+def _reading_of(
     images: LabelledImages,
-    preset: Preset,
+    how: dict[str, Any],
     crop: float | str | None,
     interpolation: str | None,
 ) -> dict[str, Any]:
-    """The options with their defaults; `None` where they have no effect."""
+    """How the images were read; `None` for those that are no files."""
     if images.in_files:
-        own = preset.crop if crop is None else crop
-        return {
-            "crop": CROP if own is None else own,
-            "interpolation": interpolation
-            or preset.interpolation
-            or INTERPOLATION,
-        }
+        return how
     if crop is not None or interpolation is not None:
         raise ValueError(
             "`crop` and `interpolation` are for images read from files. "

@@ -8,14 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from nasnet_keras.images.files import CROP, INTERPOLATION, visible_folders
 from nasnet_keras.images.imagenet import class_index
 from nasnet_keras.presets.registry import CIFAR10
 from nasnet_keras.presets.types import Preset
+from nasnet_keras.runs.notices import notice
 from nasnet_keras.training.data.dataset import (
     DEFAULT_SIZES,
     Dataset,
+    is_cropped,
     load_dataset,
 )
+from nasnet_keras.training.data.folders import has_test_part
 from nasnet_keras.training.data.image_files import read_named_folder
 from nasnet_keras.training.data.tfrecords import (
     STREAMED,
@@ -25,6 +29,8 @@ from nasnet_keras.training.data.tfrecords import (
 
 # Arguments of `load_dataset` that a model stores with the name of its data.
 DRAW = ("validation_split", "images", "older_draw")
+# Datasets whose test part is their own, not drawn here.
+OWN_TEST = ("cifar10", "cifar100", *STREAMED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,17 +119,26 @@ def default_data(preset: Preset, recorded: Mapping[str, Any]) -> str:
     )
 
 
-def recorded_split(recorded: Mapping[str, Any], data: str) -> dict[str, Any]:
+def recorded_split(
+    recorded: Mapping[str, Any], data: str, split: str
+) -> dict[str, Any]:
     """Returns how the data of a training were split, to split them alike.
 
     Args:
         recorded: The data of the training as stored with a model, or `{}`.
         data: Name or path of the data to measure on. Of other data than those
             of the training nothing is known.
+        split: `"test"` or `"validation"`.
     """
     name = recorded.get("name")
     if name is None or not _is_same(str(name), data):
         return {}
+    has_own = split == "test" and (data in OWN_TEST or has_test_part(data))
+    if "validation_split" not in recorded and not has_own:
+        notice(
+            "The model was saved by a version that did not record how it split "
+            f"{data}: it may have been trained on some of these images."
+        )
     return {key: recorded[key] for key in DRAW if recorded.get(key) is not None}
 
 
@@ -140,19 +155,13 @@ def default_split(preset: Preset, data: str) -> str:
     already split into `train` and `test`.
     """
     imagenet = preset.class_names == "imagenet"
-    folder = is_folder(data) and not is_split(data)
+    folder = is_folder(data) and not has_test_part(data)
     return "all" if imagenet and folder else "test"
 
 
 def is_folder(data: str) -> bool:
     """Whether `data` is the path of a folder, which need not exist."""
     return data not in DEFAULT_SIZES and not data.endswith(".npz")
-
-
-def is_split(data: str) -> bool:
-    """Whether a folder holds the folders `train` and `test`."""
-    parts = (pathlib.Path(data) / part for part in ("train", "test"))
-    return all(part.is_dir() for part in parts)
 
 
 def folder_classes(preset: Preset) -> Sequence[str] | None:
@@ -172,6 +181,8 @@ def open_images(
     side: int,
     data_dir: str | None = None,
     images: int | None = None,
+    crop: float | str = CROP,
+    interpolation: str = INTERPOLATION,
     **draw: Any,
 ) -> LabelledImages:
     """Opens the images on which a network is measured.
@@ -186,18 +197,21 @@ def open_images(
         split: `"all"` for all images of a folder; `"test"` or `"validation"`
             for a part of `load_dataset(data)`.
         side: Integer, of the images in pixels.
+        crop, interpolation: Of image files, see `nasnet_keras.images.files`.
         data_dir, images, draw: See `load_dataset`.
 
     Raises:
         ValueError: If the data cannot be read, or have other classes.
     """
     if split == "all":
-        return _open_all(preset, data, side, images)
+        return _open_all(preset, data, side, images, (crop, interpolation))
     if data in STREAMED and split == "test":
         wnids = [wnid for wnid, _ in class_index()]
         _labels_of(preset, data, wnids)
         records = open_test_records(data, data_dir, side)
         return LabelledImages(data, split, records, None, classes=wnids)
+    if is_cropped(data):
+        draw.update(crop=crop, interpolation=interpolation)
     dataset = load_dataset(
         data,
         data_dir=data_dir,
@@ -212,7 +226,7 @@ def open_images(
         labels = numbers[labels]
     if not len(part):
         raise ValueError(f"The {split} part of {dataset.name} is empty.")
-    drawn = is_folder(data) and not (split == "test" and is_split(data))
+    drawn = is_folder(data) and not (split == "test" and has_test_part(data))
     parts = (dataset.train, dataset.validation, dataset.test)
     return LabelledImages(
         *(dataset.name, split, part, labels, dataset),
@@ -222,7 +236,11 @@ def open_images(
 
 
 def _open_all(
-    preset: Preset, data: str, side: int, images: int | None
+    preset: Preset,
+    data: str,
+    side: int,
+    images: int | None,
+    reading: tuple[float | str, str],
 ) -> LabelledImages:
     """Opens all images of a folder."""
     if not is_folder(data):
@@ -236,23 +254,21 @@ def _open_all(
             "images; `limit` takes some of all images. "
             f"Received: images={images}, split='all'"
         )
-    if is_split(data):
+    if has_test_part(data):
         raise ValueError(
             f"`data` {data} holds the folders train and test. Give one of "
             "them to measure all of its images."
         )
     classes = folder_classes(preset) or _folder_names(data)
-    files, labels = read_named_folder(data, classes, side)
+    files, labels = read_named_folder(data, classes, side, *reading)
     return LabelledImages(data, "all", files, labels, classes=classes)
 
 
 def _folder_names(data: str) -> list[str]:
     """The names of the class folders, in order: labels without names."""
-    folder = pathlib.Path(data)
-    if not folder.is_dir():
+    if not pathlib.Path(data).is_dir():
         return []  # `read_named_folder` says so.
-    inner = (path for path in folder.iterdir() if path.is_dir())
-    return sorted(p.name for p in inner if not p.name.startswith("."))
+    return [path.name for path in visible_folders(data)]
 
 
 def _labels_of(preset: Preset, name: str, classes: Sequence[str]) -> np.ndarray:

@@ -11,7 +11,6 @@ import keras
 from keras import ops
 
 from nasnet_keras import checks
-from nasnet_keras.layers import checks as layer_checks
 from nasnet_keras.layers.walk import all_layers
 
 
@@ -83,7 +82,7 @@ class DropPath(keras.Layer):
         self, rate: float, seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.rate = layer_checks.rate("rate", rate)
+        self.rate = checks.rate("rate", rate)
         self.seed = None if seed is None else checks.seed(seed)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.current_rate = _CurrentRate(self.rate)

@@ -15,7 +15,6 @@ import keras
 from keras import ops
 
 from nasnet_keras.checks import choice, integer
-from nasnet_keras.layers.checks import ALIGNMENTS, POOLING_SEMANTICS
 from nasnet_keras.layers.image_axes import (
     check_data_format,
     divided,
@@ -23,6 +22,7 @@ from nasnet_keras.layers.image_axes import (
     split_shape,
     take,
 )
+from nasnet_keras.layers.names import ALIGNMENTS, POOLING_SEMANTICS
 
 
 def pad_for_stride_2(

@@ -6,11 +6,18 @@ import dataclasses
 import json
 from typing import Any
 
-from nasnet_keras.checks import choice, integer, is_integer, number
+from nasnet_keras.checks import (
+    choice,
+    flag,
+    integer,
+    is_integer,
+    number,
+    rate,
+)
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.genotypes.published import NASNET_A
-from nasnet_keras.layers.checks import POOLING_SEMANTICS, flag, rate
 from nasnet_keras.layers.image_axes import LARGEST_SIDE, split_shape
+from nasnet_keras.layers.names import POOLING_SEMANTICS
 from nasnet_keras.networks.macro import Macro, find_macro
 
 STACKS = 3

@@ -9,8 +9,7 @@ from collections.abc import Callable
 
 import keras
 
-from nasnet_keras.checks import integer
-from nasnet_keras.layers.checks import rate
+from nasnet_keras.checks import integer, rate
 from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.training.discriminative import CELLS
 from nasnet_keras.weights import HEADS

@@ -198,6 +198,40 @@ def test_the_crop_of_the_network(zoo, tmp_path, capsys):
         assert output.err == ""
 
 
+def test_the_whole_of_a_wide_image(tmp_path, capsys):
+    """Stored or asked for, `squash` is the same in predict and evaluate."""
+    for name, other in (("blue", "red"), ("red", "blue")):
+        pixels = np.full((8, 64, 3), COLOURS[name], "uint8")
+        pixels[:, 28:36] = COLOURS[other]
+        folder = tmp_path / "data" / f"{name} thing"
+        folder.mkdir(parents=True)
+        Image.fromarray(pixels).save(folder / "wide.png")
+    model = tmp_path / "model.keras"
+    about = {"class_names": CLASSES, "image_size": 8}
+    for stored, flag in (("squash", ()), (1.0, ("--crop", "squash"))):
+        save_model(colour_network(), model, {**about, "crop": stored})
+        for crop, right in ((flag, True), (("--crop", 1), False)):
+            words = ("--model", model, *crop)
+            assert call("predict", tmp_path / "data", *words) == 0
+            for path, rows in read(capsys.readouterr().out).items():
+                assert (rows[0][1] in path) is right
+            words = (*words, "--data", tmp_path / "data", "--split", "all")
+            assert call("evaluate", *words) == 0
+            expected = "top-1 100.00%" if right else "top-1 0.00%"
+            assert expected in capsys.readouterr().out
+
+
+def test_what_a_folder_holds_besides_images(zoo, images, capsys):
+    (images / "notes.txt").write_text("x")
+    (images / "Thumbs.db").write_bytes(b"x")
+    os.mkfifo(images / "pipe.png")
+    assert run(images) == 0
+    output = capsys.readouterr()
+    assert len(read(output.out)) == len(COLOURS)
+    expected = f"{images}: 2 files not used (.txt, no regular .png)\n"
+    assert output.err == expected
+
+
 def test_published_weights_are_the_default(zoo, images):
     run(images)
     ((name, weights, _),) = zoo.calls
@@ -292,8 +326,6 @@ def test_grey_images(zoo, images, capsys):
     [
         ("--top", "0"),
         ("--batch-size", "0"),
-        ("--crop", "0.0"),
-        ("--crop", "1.5"),
     ],
 )
 def test_arguments_out_of_range(zoo, images, option, value):

@@ -11,7 +11,6 @@ from nasnet_keras.images.files import (
     SUFFIXES,
     describe_unused,
     find_images,
-    image_files,
     image_size,
     load_image,
     visible_folders,
@@ -206,11 +205,14 @@ def test_arguments_out_of_range(tmp_path, arguments):
         load_image(tmp_path / "none.png", **{"side": 8, **arguments})
 
 
-def test_image_files(tmp_path):
+def test_the_images_of_a_folder(tmp_path):
     for name in ("b.JPEG", "a.png", "notes.txt", ".hidden.png"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "inner.png").mkdir()
-    assert [path.name for path in image_files(tmp_path)] == ["a.png", "b.JPEG"]
+    assert [path.name for path in find_images(tmp_path)[0]] == [
+        "a.png",
+        "b.JPEG",
+    ]
 
 
 def test_every_suffix_is_one_that_pillow_opens():
@@ -228,7 +230,7 @@ def test_a_file_of_every_suffix_is_read(suffix, tmp_path):
     image = image.convert("1") if suffix == ".pbm" else image
     path = save(image, tmp_path / f"image{suffix}")
     assert (load_image(path, 8) >= 253).all()
-    assert image_files(tmp_path) == [path]
+    assert find_images(tmp_path)[0] == [path]
 
 
 def test_squash_keeps_the_whole_image(tmp_path):

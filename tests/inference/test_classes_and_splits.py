@@ -126,13 +126,12 @@ def test_images_that_are_no_files_are_not_cropped(tmp_path, capsys):
 def test_the_split_of_the_training_is_used(model):
     """The validation images are those that were not trained on."""
     recorded = {"name": "digits", "validation_split": 0.3, "images": 200}
-    assert recorded_split(recorded, "digits") == {
+    assert recorded_split(recorded, "digits", "validation") == {
         "validation_split": 0.3,
         "images": 200,
     }
-    assert recorded_split(recorded, "cifar10") == {}
-    assert recorded_split({"name": "digits", "images": None}, "digits") == {}
-    assert recorded_split({}, "digits") == {}
+    assert recorded_split(recorded, "cifar10", "test") == {}
+    assert recorded_split({}, "digits", "validation") == {}
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.Rescaling(1 / 255)(inputs)
     outputs = keras.layers.Dense(10, activation="softmax")(
@@ -149,10 +148,28 @@ def test_the_split_of_the_training_is_used(model):
     assert given.result["images"] == 30
 
 
+@pytest.mark.parametrize(
+    "name, split, says",
+    [
+        ("digits", "test", True),
+        ("digits", "validation", True),
+        ("cifar10", "validation", True),
+        ("cifar10", "test", False),
+    ],
+)
+def test_a_split_that_was_not_recorded(name, split, says, capsys):
+    """By an earlier version: the images may be among the trained ones."""
+    assert recorded_split({"name": name}, name, split) == {}
+    said = capsys.readouterr().err
+    assert ("may have been trained on some" in said) is says
+
+
 def test_the_same_folder_by_another_path(data, monkeypatch):
     recorded = {"name": str(data), "validation_split": 0.3}
     monkeypatch.chdir(data.parent)
-    assert recorded_split(recorded, data.name) == {"validation_split": 0.3}
+    assert recorded_split(recorded, data.name, "validation") == {
+        "validation_split": 0.3
+    }
 
 
 def test_train_and_test_folders(tmp_path, data):

@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from nasnet_keras import NASNet
+from nasnet_keras import NASNet, checks
 from nasnet_keras.cells import NormalCell, ReductionCell
 from nasnet_keras.genotypes import Block, Cell
-from nasnet_keras.layers import checks
 from nasnet_keras.layers.drop_path import DropPath, drop_path_rate
 from nasnet_keras.training.drop_path import ScheduledDropPath
 from tests.support.genotypes import one_block_genotype

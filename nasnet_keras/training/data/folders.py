@@ -61,6 +61,14 @@ def find_parts(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     return parts
 
 
+def has_test_part(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds folders to train on and to test on."""
+    if not os.path.isdir(folder):
+        return False
+    parts = {_part_of(path) for path in visible_folders(folder)}
+    return parts >= {"train", "test"}
+
+
 def _part_of(path):
     for part, names in PART_FOLDERS.items():
         if path.name.lower() in names:

@@ -5,8 +5,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from nasnet_keras import checks
 
 CROP = 0.875  # TF-slim's, of evaluation.
@@ -15,14 +13,6 @@ SCHEDULES = ("cosine", "exponential", "constant")
 AUGMENTATIONS = ("none", "cifar", "inception")
 DROP_PATH_SCHEDULES = ("linear", "constant", "adaptive")
 LARGEST_SIDE = 8192  # Pixels. One image of this side takes 200 MB.
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool | np.bool_):
-        raise ValueError(
-            f"`{name}` must be True or False. Received: {name}={value!r}"
-        )
-    return bool(value)
 
 
 def _sizes(name: str, value: Any) -> tuple[tuple[int, int], ...]:
@@ -45,7 +35,6 @@ def _sizes(name: str, value: Any) -> tuple[tuple[int, int], ...]:
 _count = functools.partial(checks.integer, least=1, most=2**31 - 1)
 _not_negative = functools.partial(checks.number, least=0)
 _positive = functools.partial(checks.number, above=0)
-_rate = functools.partial(checks.number, least=0, below=1)
 
 # Each checks one setting, and returns its value as plain Python.
 CHECKS: dict[str, Callable[[str, Any], Any]] = {
@@ -54,26 +43,26 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "learning_rate": _positive,
     "optimizer": functools.partial(checks.choice, choices=OPTIMIZERS),
     "momentum": functools.partial(checks.number, least=0, most=1),
-    "nesterov": _flag,
+    "nesterov": checks.flag,
     "schedule": functools.partial(checks.choice, choices=SCHEDULES),
     "decay_rate": functools.partial(checks.number, above=0, most=1),
     "decay_epochs": _positive,
     "warmup_epochs": _not_negative,
     "clip_norm": _not_negative,
     "weight_decay": _not_negative,
-    "label_smoothing": _rate,
+    "label_smoothing": checks.rate,
     "auxiliary_weight": _not_negative,
-    "drop_path_rate": _rate,
+    "drop_path_rate": checks.rate,
     "drop_path_schedule": functools.partial(
         checks.choice, choices=DROP_PATH_SCHEDULES
     ),
-    "dropout_rate": _rate,
-    "ema": _rate,
+    "dropout_rate": checks.rate,
+    "ema": checks.rate,
     "image_size": functools.partial(_count, most=LARGEST_SIDE),
     "augmentation": functools.partial(checks.choice, choices=AUGMENTATIONS),
-    "upsample": _flag,
+    "upsample": checks.flag,
     "cutout": functools.partial(checks.integer, least=0),
-    "whiten": _flag,
+    "whiten": checks.flag,
     "growing_sizes": _sizes,
     "accumulation_steps": _count,
     "depth_decay": functools.partial(checks.number, above=0, most=1),
