@@ -79,6 +79,10 @@ def test_errors(network):
     make = keras.optimizers.SGD
     with pytest.raises(ValueError, match=r"`decay` must be .*decay=1.5"):
         discriminative_optimizer(network, make, 1.5)
+    for decay in (0, True, float("nan"), "1"):
+        with pytest.raises(ValueError, match="Received: decay="):
+            discriminative_optimizer(network, make, decay)
+    discriminative_optimizer(network, make, np.float32(0.5))
     plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     with pytest.raises(ValueError, match="must have cells"):
         discriminative_optimizer(plain, make, 0.5)

@@ -32,7 +32,8 @@ def test_loss_by_hand():
     """(1 - w) cross-entropy + w T^2 KL(teacher || student) + decay."""
     student, teacher = classifier(1), classifier(2)
     decay_weights(student, 0.2)
-    distiller = make_distiller(student, teacher, weight=0.3, temperature=4.0)
+    numbers = {"weight": np.float64(0.3), "temperature": np.int64(4)}
+    distiller = make_distiller(student, teacher, **numbers)
     logits = [
         X @ model.get_weights()[0] + model.get_weights()[1]
         for model in (student, teacher)
@@ -69,3 +70,12 @@ def test_several_outputs_error(who):
     pair[who] = classifier(3, heads=2)
     with pytest.raises(ValueError, match=f"`{who}` must have one output"):
         make_distiller(**pair)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("weight", 1.5), ("weight", np.nan), ("temperature", 0)],
+)
+def test_number_errors(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be a finite number"):
+        make_distiller(classifier(1), classifier(2), **{name: value})

@@ -405,7 +405,7 @@ def test_head_on_a_network_without_top(pooling):
 
 def test_both_heads_are_replaced():
     model = small(auxiliary_head=True, dropout_rate=0.25)
-    new = replace_head(model, 3, dropout_rate=0.5)
+    new = replace_head(model, np.int64(3), dropout_rate=np.float32(0.5))
     assert new.output_names == ["predictions", "auxiliary_predictions"]
     assert [tuple(y.shape) for y in new(images())] == [(2, 3), (2, 3)]
     assert new.get_layer("aux_conv") is model.get_layer("aux_conv")
