@@ -175,8 +175,9 @@ def test_a_short_training_saves_what_it_learnt(
     for layer in drop_path_layers(model):
         layer.set_progress(0)
     learning = np.array(model(images, training=True))
-    np.testing.assert_allclose(scores, learning, atol=0.05)
-    # The moving statistics of random weights would give all the same.
+    # The variance of 20 values divided by 19, and by 20 in training.
+    np.testing.assert_allclose(scores, learning, atol=0.15)
+    # By the initial statistics all scores would be nearly the same.
     assert np.ptp(scores[:, 0]) > 0.1
 
 
