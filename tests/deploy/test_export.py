@@ -117,7 +117,9 @@ def export_and_compare(model, format, folder, side=24):
     expected = {target.name, names.name, *(["m.bin"] * (format == "openvino"))}
     assert {x.name for x in target.parent.iterdir()} == expected
     rng = np.random.default_rng(0)
-    images = rng.uniform(0, 255, (2, side, side, 3)).astype("float32")
+    # Squares of one colour, so that the two images differ after pooling, too.
+    squares = rng.uniform(0, 255, (2, 4, 4, 3)).astype("float32")
+    images = squares.repeat(side // 4, axis=1).repeat(side // 4, axis=2)
     found = arrays(RUNTIMES[format](target, images))
     single = arrays(in_single_precision(model)(images))
     for ours, theirs in zip(single, found, strict=True):
