@@ -83,7 +83,11 @@ def load_tf_slim(
         ImportError: If TensorFlow, which reads it, is not installed.
     """
     values, averaged = _read(checkpoint_prefix, moving_average)
-    variables = list(named_variables(model, values))
+    try:
+        variables = list(named_variables(model, values))
+    except (AttributeError, IndexError) as error:
+        # A layer is not where such a network has it.
+        raise _another_kind(model) from error
     if has_layer(model, "cell_stem_0"):  # An ImageNet network.
         values = _without_background(variables, values, model)
     fresh = fresh_heads(model, variables, values, classifier, adapt)
@@ -190,10 +194,7 @@ def named_variables(
     """
     layers = {layer.name: layer for layer in model.layers}
     if not {"stem_conv", "stem_bn", "cell_0"} <= set(layers):
-        raise ValueError(
-            "TF-slim checkpoints hold NASNets and PNASNets, with the layers "
-            f"`stem_conv`, `stem_bn`, `cell_0`, ... `{model.name}` lacks some."
-        )
+        raise _another_kind(model)
     imagenet = "cell_stem_0" in layers
     stem = "conv0", "conv0_bn"
     if not imagenet:
@@ -207,6 +208,14 @@ def named_variables(
         yield from _auxiliary_head(layers, names)
     if "predictions" in layers:
         yield from _classifier(layers["predictions"], CLASSIFIER, names)
+
+
+def _another_kind(model):
+    return ValueError(
+        "TF-slim checkpoints hold NASNets and PNASNets, with their operations "
+        "and the layers `stem_conv`, `stem_bn`, `cell_0`, ... "
+        f"`{model.name}` is another network."
+    )
 
 
 def _conv(layer, scope):

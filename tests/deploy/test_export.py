@@ -13,7 +13,7 @@ from nasnet_keras.deploy.precision import in_single_precision
 from nasnet_keras.genotypes import Block, Cell, Genotype
 from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.model_files import save_model
-from tests.support.sources import perturb_batch_norm
+from tests.support.sources import perturb_batch_norm, relative_error
 
 # The converters warn of their own old code.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -31,19 +31,14 @@ def network(**arguments):
         "classes": 3,
         "input_shape": (24, 24, 3),
         "include_preprocessing": "whiten",
+        # Probabilities of random networks hardly differ.
+        "classifier_activation": None,
     }
     genotype = Genotype(CELL, REDUCTION)
     keras.utils.set_random_seed(0)
     model = nasnet_keras.NASNet(genotype, **{**defaults, **arguments})
     perturb_batch_norm(model)
     return model
-
-
-def far_apart(model):
-    """Enlarges the classifiers' kernels, so that probabilities differ."""
-    for layer in all_layers(model):
-        if isinstance(layer, keras.layers.Dense):
-            layer.kernel.assign(20 * keras.ops.convert_to_numpy(layer.kernel))
 
 
 def with_policy(policy, make):
@@ -58,7 +53,7 @@ def with_policy(policy, make):
 def nested():
     inputs = keras.Input((24, 24, 3))
     body = network(include_top=False, pooling="avg", drop_path_rate=0.2)
-    outputs = keras.layers.Dense(3, activation="softmax")(body(inputs))
+    outputs = keras.layers.Dense(3)(body(inputs))
     return keras.Model(inputs, outputs)
 
 
@@ -108,7 +103,6 @@ def arrays(outputs):
 
 
 def export_and_compare(model, format, folder, side=24):
-    far_apart(model)
     save_model(model, folder / "m.keras", {"class_names": ["a", "b", "c"]})
     target = folder / "new" / FILES[format]
     export_model(folder / "m.keras", target, format)
@@ -117,11 +111,13 @@ def export_and_compare(model, format, folder, side=24):
     expected = {target.name, names.name, *(["m.bin"] * (format == "openvino"))}
     assert {x.name for x in target.parent.iterdir()} == expected
     rng = np.random.default_rng(0)
-    images = rng.uniform(0, 255, (2, side, side, 3)).astype("float32")
+    # Squares of one colour, so that the two images differ after pooling, too.
+    squares = rng.uniform(0, 255, (2, 4, 4, 3)).astype("float32")
+    images = squares.repeat(side // 4, axis=1).repeat(side // 4, axis=2)
     found = arrays(RUNTIMES[format](target, images))
     single = arrays(in_single_precision(model)(images))
     for ours, theirs in zip(single, found, strict=True):
-        np.testing.assert_allclose(theirs, ours, atol=1e-4)
+        np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-4)
     assert any(np.ptp(x, axis=0).max() > 0.01 for x in found)
     return images, found
 
@@ -148,7 +144,7 @@ def test_any_size_in_mixed_precision(format, tmp_path):
     )
     images, found = export_and_compare(model, format, tmp_path, side=20)
     (mixed,) = arrays(model(images))
-    np.testing.assert_allclose(found[0], mixed, atol=0.05)
+    assert relative_error(found[0], mixed) < 0.05
 
 
 @pytest.mark.long

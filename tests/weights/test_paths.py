@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nasnet_keras
-from nasnet_keras.deploy.convert import convert_weights
+from nasnet_keras.cli.main import main
 from nasnet_keras.genotypes import Block, Cell, Genotype
 from nasnet_keras.presets.registry import PNASNET
 from nasnet_keras.weights import WeightsError, load_weights
@@ -263,27 +263,21 @@ def test_a_checkpoint_for_other_classes(checkpoint, caplog):
 
 
 @pytest.mark.parametrize("name", ["index", "data-00000-of-00001", "checkpoint"])
-def test_convert_honours_moving_average(shared_data, tmp_path, name):
-    """By the name of any of the checkpoint's files."""
+def test_convert_demands_averages(shared_data, tmp_path, name, capsys):
+    """By the name of any of the checkpoint's files; this one has none."""
     pytest.importorskip("tensorflow")
-    folder = shared_data("tf_slim_reference", "nasnet_mobile_tiny")
+    folder = shared_data("tf_slim_reference", "nasnet_large_tiny")
     for file in folder.glob("model.ckpt*"):
         shutil.copy(file, tmp_path)
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "model.ckpt"')
-    source = tmp_path / f"model.ckpt.{name}"
-    if name == "checkpoint":
-        source = tmp_path / name
-    network = {"cells_per_stack": 4, "filters": 8, "classes": 10}
-    network["stem_filters"] = 32
-    for average in (True, False):
-        path = tmp_path / f"{average}.weights.h5"
-        loaded = convert_weights(
-            source, "nasnet_tiny", path, average, **network
-        )
-        assert (loaded.averages > 0) == average
-    assert (tmp_path / "True.weights.h5").read_bytes() != (
-        tmp_path / "False.weights.h5"
-    ).read_bytes()
+    prefix = tmp_path / "model.ckpt"
+    source = tmp_path / name if name == "checkpoint" else f"{prefix}.{name}"
+    words = ["convert", source, "--preset", "nasnet_cifar_tiny"]
+    words += ["--output", tmp_path / "new.keras", "--moving-average", "yes"]
+    assert main(list(map(str, words))) == 2
+    said = f"`{prefix}` holds no moving averages"
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "new.keras").exists()
 
 
 def test_averages_of_a_file_without_any(trained, tmp_path):

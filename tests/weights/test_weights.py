@@ -297,7 +297,8 @@ def test_what_was_taken_is_returned_and_logged(checkpoint, slim, caplog):
     said = f"{trainable} moving averages and {total - trainable} raw variables"
     assert said in caplog.text
     averages = slim.get_weights()
-    assert nasnet_keras.load_tf_slim(slim, checkpoint, False).averages == 0
+    index = f"{checkpoint}.index"  # By the name of a file, too.
+    assert load_weights(slim, index, moving_average=False).averages == 0
     raw = slim.get_weights()
     assert nasnet_keras.load_tf_slim(slim, checkpoint, True) == loaded
     for a, b in zip(averages, slim.get_weights()):
