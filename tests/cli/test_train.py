@@ -124,13 +124,17 @@ def test_the_model_carries_its_classes(whole):
     assert about["image_size"] == 8
 
 
-def test_the_model_takes_raw_images_and_has_learnt(whole):
+def test_the_model_takes_raw_images(whole):
+    """Its accuracy on them is that of the curve's last epoch."""
     from nasnet_keras.training.data import load_dataset
 
-    images, labels = load_dataset("digits", image_size=8).test
+    data = load_dataset("digits", image_size=8, images=960)
+    images, labels = data.validation
     model = nasnet_keras.load_model(whole / "model.keras")
     right = model.predict(images, verbose=0).argmax(axis=1) == labels
-    assert right.mean() > 0.5
+    expected = history(whole)[-1]["val_accuracy"]
+    assert right.mean() == pytest.approx(expected, abs=1.5 / len(labels))
+    assert len(np.unique(labels)) == 10
 
 
 @pytest.fixture(scope="module")
