@@ -87,8 +87,10 @@ def rate(name: str, value: Any) -> float:
 
 
 def flag(name: str, value: Any) -> bool:
-    """Returns a boolean; NumPy's are accepted, and 0 and 1."""
-    return bool(choice(name, value, (True, False)))
+    """Returns a boolean; NumPy's are accepted, 0 and 1 are not."""
+    if not isinstance(value, bool) and getattr(value, "dtype", "") != "bool":
+        _refuse(name, value, "True or False")
+    return bool(value)
 
 
 def seed(value: Any, name: str = "seed") -> int:

@@ -173,7 +173,7 @@ def test_paddings(kind):
 
 def test_flags_of_numpy():
     config = NetworkConfig(
-        aligned=np.True_, include_preprocessing=np.True_, include_top=1
+        aligned=np.True_, include_preprocessing=np.True_, include_top=np.True_
     )
     twin = NetworkConfig(aligned=True, include_preprocessing=True)
     assert config.to_json() == twin.to_json()

@@ -51,3 +51,11 @@ def test_choices():
     assert checks.choice("loss", "a", ("a", "b")) == "a"
     with pytest.raises(ValueError, match="`loss` must be one of 'a', 'b'"):
         checks.choice("loss", "x", ("a", "b"))
+
+
+def test_flags():
+    assert checks.flag("nesterov", np.True_) is True
+    assert checks.flag("nesterov", False) is False
+    for wrong in (1, 0.0, "yes", None, np.int64(1)):
+        with pytest.raises(ValueError, match="`nesterov` must be True or Fa"):
+            checks.flag("nesterov", wrong)
