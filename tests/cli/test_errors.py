@@ -194,6 +194,7 @@ inputs = keras.Input((8, 8, 3))
 x = keras.layers.GlobalAveragePooling2D()(inputs)
 outputs = keras.layers.Dense(10, activation="softmax")(x)
 about = {"class_names": [*"0123456789"], "image_size": 8}
+about.update(input_range="0..255", crop=1)
 save_model(keras.Model(inputs, outputs), "model.keras", about)
 import nasnet_keras
 tiny = nasnet_keras.from_preset("nasnet_tiny", weights=None)
