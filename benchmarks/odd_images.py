@@ -26,7 +26,7 @@ from nasnet_keras.training.data import image_files
 
 RESULTS = pathlib.Path(__file__).parent / "results" / "odd_images.json"
 SMALL = "--cells-per-stack 1 --filters 4 --image-size 16"
-TRAIN = "--recipe cifar10_short --augmentation none --epochs 20"
+TRAIN = "--recipe cifar10_short --augmentation none --epochs 5"
 SEARCH = "--oracle random --trials 1 --epochs 1 --filters 2 --no-compare"
 
 

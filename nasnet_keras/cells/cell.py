@@ -82,8 +82,8 @@ class _CellLayer(keras.Layer):
         self.drop_path_rate = checks.rate("drop_path_rate", drop_path_rate)
         self.conventions = as_conventions(conventions)
         self.drop_path = None
-        if self.drop_path_rate:
-            with policy_of(self):
+        with policy_of(self):  # Refuses policies that quantize.
+            if self.drop_path_rate:
                 self.drop_path = DropPath(self.drop_path_rate)
         self.frozen = tuple(
             name if isinstance(name, str) else checks.integer("frozen", name, 0)

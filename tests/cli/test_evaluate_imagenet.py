@@ -345,7 +345,7 @@ def test_presets_that_do_not_do(use, measured, tmp_path):
 
 @pytest.mark.parametrize(
     "option, value",
-    [("--crop", "0.0"), ("--batch-size", "0"), ("--limit", "-1")],
+    [("--batch-size", "0"), ("--limit", "-1")],
 )
 def test_arguments_out_of_range(measured, tmp_path, option, value):
     with pytest.raises(ValueError, match=rf"{option}.*Received: {value}"):
