@@ -27,7 +27,8 @@ from nasnet_keras.training.data import image_files
 RESULTS = pathlib.Path(__file__).parent / "results" / "odd_images.json"
 SMALL = "--cells-per-stack 1 --filters 4 --image-size 16"
 TRAIN = "--recipe cifar10_short --augmentation none --epochs 5"
-SEARCH = "--oracle random --trials 1 --epochs 1 --filters 2 --no-compare"
+SEARCH = "--oracle random --trials 1 --epochs 1 --batch-size 4 --no-compare"
+CHILD = "--filters 2 --image-size 16 --trials-per-process 0"
 
 
 def call(*words):
@@ -98,7 +99,14 @@ def try_folder(folder, work):
     npz = work / "data.npz"
     status, text, errors = call("convert-data", folder, npz)
     row["convert-data"] = last_line(errors if status else text)
-    words = (*SEARCH.split(), "--data", folder, "--directory", work / "search")
+    words = (
+        *SEARCH.split(),
+        *CHILD.split(),
+        "--data",
+        folder,
+        "--directory",
+        work / "search",
+    )
     status, _, errors = call("search", *words)
     row["search"] = last_line(errors) if status else "ran"
     return row

@@ -54,7 +54,7 @@ def test_the_crop_of_a_recipe(name, crop):
         (("--image-size", 100000), "`image_size` must be"),
         (("--crop", "2"), "--crop: must be above 0 and up to 1, or squash"),
         (("--crop", "nan"), "or squash. Received: 'nan'"),
-        (("--data", ""), "`data` must be 'digits'"),
+        (("--data", ""), "what follows --data is empty"),
     ],
 )
 def test_wrong_data_are_named_and_nothing_is_written(
