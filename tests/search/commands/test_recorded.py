@@ -18,7 +18,7 @@ from tests.support.locks import another_process_in
 
 SEARCH = (
     "search --image-size 8 --validation-split 0.3 --oracle random --blocks 1 "
-    "--trials-per-process 0 --no-compare"
+    "--trials-per-process 0 --no-compare --batch-size 8"
 )
 
 
