@@ -19,10 +19,11 @@ from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.training.data.tfrecords import Records
 from nasnet_keras.training.inner_optimizers import averages
 
-BATCHES = 16  # Of 64 images: 1,024, which the paper finds to be enough.
+IMAGES = 1024  # Which the paper finds to be enough.
 # Fewer at a time would differ too much from each other: a network normalized
-# by the statistics of each is not the one that their means normalize.
-LEAST_BATCH = 32
+# by the statistics of each is not the one that their means normalize. Small
+# images in large batches take less time: it does not depend on their number.
+LEAST_BATCH, SMALL_SIDE, BATCH_OF_SMALL = 32, 64, 256
 
 
 def learning_norms(

@@ -28,8 +28,10 @@ from nasnet_keras.training.data import Dataset
 from nasnet_keras.training.distill import make_distiller
 from nasnet_keras.training.drop_path import AdaptiveDropPath, ScheduledDropPath
 from nasnet_keras.training.evaluated_weights import (
-    BATCHES,
+    BATCH_OF_SMALL,
+    IMAGES,
     LEAST_BATCH,
+    SMALL_SIDE,
     EvaluatedWeights,
     ImageBatches,
     sample,
@@ -186,6 +188,8 @@ def _validation(dataset, recipe, copies):
 
 def _statistics_images(dataset, recipe, seed):
     """Returns training images for the statistics of batch normalization."""
-    batch = max(recipe.batch_size, LEAST_BATCH)
-    part = sample(dataset.train, BATCHES * batch, seed)
-    return ImageBatches(evaluation_batches(part, recipe.image_size, batch))
+    side = recipe.image_size
+    least = BATCH_OF_SMALL if side <= SMALL_SIDE else LEAST_BATCH
+    batch = max(recipe.batch_size, least)
+    part = sample(dataset.train, max(IMAGES, batch), seed)
+    return ImageBatches(evaluation_batches(part, side, batch))
