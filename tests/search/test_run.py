@@ -165,6 +165,7 @@ def test_a_cell_that_diverges_leaves_the_others(
     assert f"| {best['trial']} | | diverged | |" in card
 
 
+@pytest.mark.long
 def test_a_cell_whose_scores_are_not_finite_leaves_the_others(
     found, digits, tmp_path, monkeypatch
 ):

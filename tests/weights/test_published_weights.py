@@ -113,7 +113,10 @@ def test_auxiliary_head_is_named_as_fresh(preset, caplog):
         assert name in said
 
 
-@pytest.mark.parametrize("shape", [(None, None, 3), (47, 64, 3)])
+@pytest.mark.parametrize(
+    "shape",
+    [(None, None, 3), pytest.param((47, 64, 3), marks=pytest.mark.long)],
+)
 def test_another_size_loads_fully(preset, files, shape, caplog):
     model = nasnet_keras.from_preset(preset, input_shape=shape)
     expected = nasnet_keras.from_preset(preset)
@@ -122,7 +125,9 @@ def test_another_size_loads_fully(preset, files, shape, caplog):
     assert "random" not in caplog.text
 
 
-@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize(
+    "channels", [1, pytest.param(4, marks=pytest.mark.long)]
+)
 def test_other_channels_adapt_the_stem(preset, channels, caplog):
     model = nasnet_keras.from_preset(preset, input_shape=(32, 32, channels))
     assert f"adapted from 3 channels to {channels}" in caplog.text

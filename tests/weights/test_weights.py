@@ -481,6 +481,7 @@ def test_without_tensorflow_the_error_names_the_way(checkpoint):
 # `weights=PATH` ---------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_weights_takes_every_kind_of_path(h5, checkpoint, slim, tmp_path):
     expected = ours(weights=h5)
     path = tmp_path / "own.weights.h5"
