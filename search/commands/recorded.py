@@ -10,9 +10,8 @@ NEEDED = (
     *("dataset", "data_dir", "image_size", "validation_split", "images"),
     *("seed", "space", "blocks", "also"),
 )
-# Those that may be paths, and the names that are none.
+# Those that may be paths.
 PLACES = ("dataset", "data_dir")
-NAMED = ("digits", "cifar10", "cifar100", "imagenet2012")
 
 
 def write_arguments(args: argparse.Namespace) -> None:
@@ -55,6 +54,8 @@ def read_arguments(directory: pathlib.Path) -> argparse.Namespace:
 
 def _absolute(place):
     """A path that is found from every folder; a name of data stays."""
-    if place is None or place in NAMED or not os.path.exists(place):
+    from nasnet_keras.training.data.dataset import DEFAULT_SIZES
+
+    if place is None or place in DEFAULT_SIZES or not os.path.exists(place):
         return place
     return os.path.abspath(place)
