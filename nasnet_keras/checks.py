@@ -23,7 +23,10 @@ def is_integer(value: Any, least: int | None = None) -> bool:
 def is_number(value: Any) -> bool:
     """Whether `value` is a finite number, not a boolean."""
     is_real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    return is_real and math.isfinite(value)
+    try:
+        return is_real and math.isfinite(value)
+    except OverflowError:  # An integer that is no float: 10**400.
+        return False
 
 
 def integer(

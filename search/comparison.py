@@ -11,6 +11,7 @@ import numpy as np
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.runs.files import read_json, write_json
 from nasnet_keras.search.evaluators.children import (
+    STATISTICS,
     ChildRecipe,
     accuracy,
     child_network,
@@ -69,6 +70,7 @@ def compare(
             "genotype": genotype.to_dict(),
             "recipe": dataclasses.asdict(wider),
             "seed": seed,
+            "statistics": STATISTICS,
         }
         training = json.loads(json.dumps(training))  # No tuples.
         result = known.get(label, {})

@@ -12,7 +12,8 @@ from nasnet_keras.runs.folder import differences
 from nasnet_keras.runs.provenance import provenance
 from nasnet_keras.search.evaluators.rewards import pareto_front
 from nasnet_keras.search.names import CONFIG, JOURNAL
-from nasnet_keras.search.oracles.journal import finished_lines, parse_lines
+from nasnet_keras.search.oracles.journal import parse_lines
+from nasnet_keras.search.oracles.trials import check_records
 from nasnet_keras.search.spaces import SearchSpace
 from nasnet_keras.visualize import plot_genotype, plot_rewards
 
@@ -133,7 +134,9 @@ def open_search(
         raise ValueError(f"{directory} holds no search: {error}") from error
     _check_space(directory, configuration, space)
     # A search that is still running may be writing its last line.
-    records = parse_lines(finished_lines(content), directory / JOURNAL)
+    records = check_records(
+        parse_lines(content, directory / JOURNAL), directory / JOURNAL
+    )
     results = SearchResults(directory, space, records, configuration)
     if not results.best():
         raise ValueError(f"No trial of {directory} has been completed.")

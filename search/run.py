@@ -66,7 +66,7 @@ def search(
         print(results.genotypes(3))
     """
     require("The search", ["matplotlib"], "search")
-    directory = pathlib.Path(directory)
+    directory = pathlib.Path(os.path.abspath(directory))
     trials, seed = checks.integer("trials", trials, 1), checks.seed(seed)
     space = NASNetSpace() if space is None else space
     evaluator = evaluator or _default_evaluator(dataset, seed)
@@ -98,7 +98,7 @@ def search(
                 tuner.after_trial = functools.partial(
                     _after_trial, results, display
                 )
-                tuner.search()
+                _run_trials(tuner)
         finally:
             if results.best():
                 results.write()
@@ -109,6 +109,14 @@ def search(
             "trials.jsonl."
         )
     return results
+
+
+def _run_trials(tuner):
+    try:
+        tuner.search()
+    except keras_tuner.errors.FatalRuntimeError as error:
+        # KerasTuner's error is there to stop its loop, ours says why.
+        raise error.__cause__ or error from None
 
 
 def _default_evaluator(dataset, seed):

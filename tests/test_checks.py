@@ -23,7 +23,7 @@ def test_what_is_no_positive_integer(value):
 
 
 @pytest.mark.parametrize(
-    "value", [True, np.nan, np.inf, -np.inf, "1", None, 1, -0.1, 1j]
+    "value", [True, np.nan, np.inf, -np.inf, "1", None, 1, -0.1, 1j, 10**400]
 )
 def test_what_is_no_rate(value):
     message = "`rate` must be a finite number of at least 0 and below 1. Rec"

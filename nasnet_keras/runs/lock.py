@@ -1,5 +1,6 @@
 """The lock of a folder: one process works there at a time."""
 
+import contextlib
 import errno
 import os
 import pathlib
@@ -69,8 +70,11 @@ class FolderLock:
             held[1] -= 1
             if not held[1]:
                 del self._held[path]
+                if fcntl is None:  # Windows removes no open file.
+                    held[0].close()
                 # Removed while it is locked: see `_open_locked`.
-                (path / LOCK).unlink(missing_ok=True)
+                with contextlib.suppress(PermissionError):
+                    (path / LOCK).unlink(missing_ok=True)
                 held[0].close()
 
     def __enter__(self) -> "FolderLock":

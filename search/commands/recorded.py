@@ -5,11 +5,19 @@ import os
 import pathlib
 
 ARGUMENTS = "arguments.json"
-# The arguments that `nasnet retrain` reads.
-NEEDED = (
-    *("dataset", "data_dir", "image_size", "validation_split", "images"),
-    *("seed", "space", "blocks", "also"),
-)
+# The arguments that `nasnet retrain` reads, and their types in JSON.
+NEEDED: dict[str, type | tuple[type, ...]] = {
+    "dataset": str,
+    "data_dir": (str, type(None)),
+    "image_size": (int, type(None)),
+    "validation_split": (int, float),
+    "images": (int, type(None)),
+    "batch_size": int,
+    "seed": int,
+    "space": str,
+    "blocks": (int, type(None)),
+    "also": (list, type(None)),
+}
 # Those that may be paths.
 PLACES = ("dataset", "data_dir")
 
@@ -44,10 +52,17 @@ def read_arguments(directory: pathlib.Path) -> argparse.Namespace:
         )
     remedy = "Restore a copy of it, or run the search's command again."
     content = read_json(path, remedy=remedy)
-    missing = [name for name in NEEDED if name not in content]
-    if missing:
+    wrong = [
+        name
+        for name, kind in NEEDED.items()
+        if name not in content
+        or not isinstance(content[name], kind)
+        or isinstance(content[name], bool)
+    ]
+    if wrong:
         raise DamagedFileError(
-            f"{path} is damaged: it has no {', '.join(missing)}. {remedy}"
+            f"{path} is damaged: {', '.join(wrong)} is missing or of another "
+            f"kind. {remedy}"
         )
     return argparse.Namespace(**content)
 

@@ -138,7 +138,19 @@ class Session:
             print_status(f"{oracle_name:9} {folder}: {status}")
             return Progress(oracle, trials)
 
-        with naming_flags(self.args, batch_size="--update-every"):
+        limits = [
+            flag
+            for flag, value in (
+                ("--max-parameters", self.args.max_parameters),
+                ("--max-macs", self.args.max_macs),
+            )
+            if value is not None
+        ]
+        with naming_flags(
+            self.args,
+            batch_size="--update-every",
+            limits=" and ".join(limits),
+        ):
             return search(
                 self.dataset,
                 folder,
@@ -229,11 +241,17 @@ class Session:
         print_result(
             "\nNext commands:\n"
             f"  {again} --directory {run} --trials {more}\n"
-            f"  nasnet retrain {run}   # the best cells, for longer\n"
+            f"  nasnet retrain {run}{self._own_space()}   # the best cells, "
+            "for longer\n"
             f"  nasnet summary nasnet_large --genotype {run}/best.json\n"
             f"  nasnet plot {run}/best.json --output cells.svg\n"
             "  nasnet search --dataset FOLDER   # one folder of images a class"
         )
+
+    def _own_space(self):
+        """The flag that lets `nasnet retrain` import the user's space."""
+        space = self.args.space
+        return f" --space {shlex.quote(space)}" if ":" in space else ""
 
 
 def _print_imagenet_networks(genotype):

@@ -29,7 +29,10 @@ IMAGENET_STEM_FROM = 64  # pixels
 # Fields of a recipe that children do not support.
 UNSUPPORTED = ("auxiliary_weight", "ema", "growing_sizes")
 SCHEDULES = ("linear", "constant")  # Of drop path.
-# Of images for the statistics of batch normalization.
+# How a child gets the statistics of batch normalization. Children of earlier
+# versions had moving averages; their accuracy after a short training is lower.
+STATISTICS = "estimated"
+# Of images for them.
 STATISTICS_BATCHES, STATISTICS_BATCH = 2, 256
 # Children train for few steps: moving statistics must follow faster than
 # ImageNet's.

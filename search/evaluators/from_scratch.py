@@ -10,6 +10,7 @@ import keras
 from nasnet_keras import checks
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.search.evaluators.children import (
+    STATISTICS,
     UNSUPPORTED,
     ChildRecipe,
     accuracy,
@@ -111,6 +112,7 @@ class TrainFromScratch(Evaluator):
             **super().describe(),
             "recipe": dataclasses.asdict(self.recipe),
             "stopping": stopping,
+            "statistics": STATISTICS,
             **describe_data(self.dataset),
         }
 

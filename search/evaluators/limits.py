@@ -154,6 +154,17 @@ class Limits:
             self.max_parameters and costs.parameters > self.max_parameters
         ) and not (self.max_macs and costs.macs > self.max_macs)
 
+    def __str__(self) -> str:
+        limits = {
+            "parameters": self.max_parameters,
+            "multiply-adds": self.max_macs,
+        }
+        return " and ".join(
+            f"at most {limit:,} {name}"
+            for name, limit in limits.items()
+            if limit is not None
+        )
+
     def describe(self) -> dict[str, Any]:
         """Returns the limits as JSON can hold them."""
         return dataclasses.asdict(self)

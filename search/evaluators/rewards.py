@@ -53,8 +53,7 @@ class Reward:
             object.__setattr__(self, "target", target)
         exponent = checks.number("exponent", self.exponent, most=0)
         object.__setattr__(self, "exponent", exponent)
-        hard = bool(checks.choice("hard", self.hard, (False, True)))
-        object.__setattr__(self, "hard", hard)
+        object.__setattr__(self, "hard", checks.flag("hard", self.hard))
 
     @property
     def measures_latency(self) -> bool:

@@ -62,12 +62,22 @@ class Worker:
 
     def __init__(self, evaluator: Any):
         self.children = 0
-        folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        try:
+            folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        except OSError as error:
+            raise EvaluatorError(
+                "The process of the children needs a temporary folder: "
+                f"{error}. Set TMPDIR to one that can be written to."
+            ) from error
         self._folder = pathlib.Path(folder.name)
         self._errors = self._folder / "stderr"
         self._shown = 0  # Bytes of `_errors` that were passed on.
         state = read_keras_state()
-        evaluator_file = self._write("evaluator", evaluator)
+        try:
+            evaluator_file = self._write("evaluator", evaluator)
+        except BaseException:
+            folder.cleanup()
+            raise
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
@@ -90,8 +100,15 @@ class Worker:
 
     def _write(self, name, content):
         path = self._folder / name
-        with path.open("wb") as file:
-            pickle.dump(content, file)
+        try:
+            with path.open("wb") as file:
+                pickle.dump(content, file)
+        except OSError as error:  # Not this genotype's: of the machine.
+            raise EvaluatorError(
+                f"What the process of the children reads cannot be written to "
+                f"{path}: {error}. Free space there, or set TMPDIR to another "
+                "folder."
+            ) from error
         return path
 
     def _check_start(self, error):
@@ -114,12 +131,20 @@ class Worker:
         Returns:
             What `Evaluator.examine` returns, or `None`; the error's traceback
             as text, or `None`.
+
+        Raises:
+            EvaluatorError: If the evaluator raised it, or the process ended
+                by itself.
+            KilledError: If a signal ended the process.
         """
         self.children += 1
         path = self._write("arguments", arguments)
         with contextlib.suppress(ConnectionError):  # `_receive` says why.
             self._pipe.send(path)
-        return pickle.loads(self._receive())
+        result, error, none_can_be = pickle.loads(self._receive())
+        if none_can_be:
+            raise EvaluatorError(error)
+        return result, error
 
     def _receive(self):
         """Returns the next message of the process."""
@@ -258,10 +283,14 @@ def _exit_with_parent():
 
 
 def _examine(evaluator, arguments_file):
-    """Returns the pickled pair of a result and an error text."""
+    """Returns, pickled: a result, an error text, and whether the error means
+    that no genotype can be evaluated."""
     try:
         genotype, settings, curves = pickle.loads(arguments_file.read_bytes())
         evaluator.resume(None, curves)
-        return pickle.dumps((evaluator.examine(genotype, **settings), None))
+        result = evaluator.examine(genotype, **settings)
+        return pickle.dumps((result, None, False))
+    except EvaluatorError as error:
+        return pickle.dumps((None, str(error), True))
     except Exception:
-        return pickle.dumps((None, traceback.format_exc()))
+        return pickle.dumps((None, traceback.format_exc(), False))

@@ -88,6 +88,15 @@ class Core:
         self.earlier.append(record)
         self.algorithm.observe(record)
 
+    def check_limits(self) -> None:
+        """Refuses limits that no architecture is within.
+
+        Raises:
+            ValueError: If none of many random ones is.
+        """
+        if self.limits is not None:
+            self._random_point(0, CANDIDATES)
+
     def describe(self) -> dict[str, Any]:
         """Returns the configuration that must not change within a search."""
         return {
@@ -150,9 +159,9 @@ class Core:
             if self._within_limits(actions):
                 return actions, self.algorithm.notes_of(actions)
         raise ValueError(
-            f"None of {CANDIDATES:,} architectures is within the limits "
-            f"{self.limits.describe()}. Raise them, or make the networks "
-            "smaller."
+            "`limits` must let architectures through: none of "
+            f"{CANDIDATES:,} is within the limits ({self.limits}). Raise "
+            "them, or make the networks smaller."
         )
 
 

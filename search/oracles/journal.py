@@ -23,11 +23,16 @@ from nasnet_keras.runs.files import (
     parse_json,
 )
 from nasnet_keras.runs.lock import FolderInUseError, lock
+from nasnet_keras.runs.notices import notice
 
 CHECKSUM = "crc"
 # With the CRC-32 of the bytes that follow.
 HEAD = re.compile(rb'\{"crc": "([0-9a-f]{8})", ')
 FIRST_KEY = "trial"  # Of a line without checksum.
+REMEDY = (
+    "Restore a copy of the file, or remove this line and those after it: "
+    "their trials are evaluated again."
+)
 
 
 class Journal:
@@ -60,9 +65,14 @@ class Journal:
         self._file.seek(0)
         content = self._file.read()
         finished = finished_lines(content)
+        records = parse_lines(content, self.path)
         if len(finished) < len(content):
+            notice(
+                f"{self.path}: its last line was not finished when a process "
+                "was killed, and is removed. Its trial is evaluated again."
+            )
             self._file.truncate(len(finished))
-        return parse_lines(finished, self.path)
+        return records
 
     def append(self, record: dict[str, Any]) -> None:
         """Writes a record and returns when it is on disk.
@@ -109,36 +119,41 @@ def finished_lines(content: bytes) -> bytes:
 def parse_lines(
     content: bytes, path: str | os.PathLike[str]
 ) -> list[dict[str, Any]]:
-    """Returns the records of finished lines.
+    """Returns the records of the finished lines.
 
     Args:
-        content: Bytes.
+        content: Bytes. What follows the last newline is not finished.
         path: Path of their file, for the error message.
 
     Raises:
         DamagedFileError: If a line is not what was written.
     """
-    lines = content.split(b"\n")[:-1]
+    *lines, rest = content.split(b"\n")
+    # A line that was written whole, and another byte in place of its newline.
+    if rest and _has_valid_checksum(rest[:-1]):
+        lines.append(rest)
     return [
         _parse_line(line, f"{path}, line {number}")
         for number, line in enumerate(lines, 1)
     ]
 
 
-def _parse_line(line, place):
-    remedy = (
-        "Restore a copy of the file, or remove this line and those after it: "
-        "their trials are evaluated again."
-    )
-    record = parse_json(line, place, remedy=remedy)
+def _has_valid_checksum(line):
     head = HEAD.match(line)
-    if head:
-        valid = int(head[1], 16) == zlib.crc32(line[head.end() :])
+    if head is None:
+        return False
+    return int(head[1], 16) == zlib.crc32(line[head.end() :])
+
+
+def _parse_line(line, place):
+    record = parse_json(line, place, remedy=REMEDY)
+    if CHECKSUM in record:
+        valid = _has_valid_checksum(line)
         del record[CHECKSUM]
     else:
         valid = next(iter(record), None) == FIRST_KEY
     if not valid:
         raise DamagedFileError(
-            f"{place} is damaged: its content and checksum differ. {remedy}"
+            f"{place} is damaged: its content and checksum differ. {REMEDY}"
         )
     return record

@@ -27,6 +27,7 @@ from nasnet_keras.runs.lock import FolderLock
 from nasnet_keras.runs.notices import notice
 from nasnet_keras.search.names import CONFIG, EARLIER, JOURNAL
 from nasnet_keras.search.oracles.journal import Journal, parse_lines
+from nasnet_keras.search.oracles.trials import check_records
 from nasnet_keras.search.oracles.warm_start import read_warm_start
 from nasnet_keras.search.policy.snapshot import Snapshot
 from nasnet_keras.search.spaces.space import SearchSpace
@@ -88,8 +89,8 @@ class Ledger:
             if not journal.exists():
                 raise SearchMismatchError(
                     f"{self.folder} has a {CONFIG} but no {JOURNAL}, which "
-                    "holds its trials. Restore a copy of it, or remove "
-                    f"{CONFIG} to begin anew."
+                    "holds its trials. Restore a copy of it, or give another "
+                    "folder."
                 )
         elif journal.exists() and journal.stat().st_size:
             raise SearchMismatchError(
@@ -105,14 +106,24 @@ class Ledger:
         return read_warm_start(self.warm_start, self.space, config)
 
     def _begin(self, config, earlier):
-        # What a process left that was killed here.
-        (self.folder / EARLIER).unlink(missing_ok=True)
+        # What a process left that was killed here, or another search.
+        for name in (EARLIER, SNAPSHOT):
+            (self.folder / name).unlink(missing_ok=True)
         if earlier:
             write_atomically(self.folder / EARLIER, earlier)
         write_json(self.folder / CONFIG, config)
 
     def _check_same(self, theirs, config):
         ours = json.loads(json_text(config))
+        if "statistics" in ours and "statistics" not in theirs:
+            theirs = {**theirs, "statistics": ours["statistics"]}
+            notice(
+                f"{self.folder} was begun by an earlier version, whose "
+                "children were measured with moving averages of the batch "
+                "statistics. Those to come have statistics that are estimated "
+                "anew: their rewards are on another scale. Begin a new search "
+                "to compare them all."
+            )
         pair = without_data_name(theirs), without_data_name(ours)
         differing = list(differences(*pair))
         if differing:
@@ -136,11 +147,12 @@ class Ledger:
 
     def read_earlier(self) -> list[dict[str, Any]]:
         """Returns the records of the earlier search."""
-        return parse_lines(self._earlier_lines(), self.folder / EARLIER)
+        path = self.folder / EARLIER
+        return check_records(parse_lines(self._earlier_lines(), path), path)
 
     def read_records(self) -> list[dict[str, Any]]:
         """Returns the records of the trials that ended."""
-        return self._opened().read()
+        return check_records(self._opened().read(), self.folder / JOURNAL)
 
     def append(self, record: dict[str, Any]) -> None:
         """Writes the record of an ended trial; returns when it is on disk."""

@@ -53,13 +53,13 @@ class Restoring:
             try:
                 with self._unchanged_on_error():
                     earlier, ended = self._read(ledger)
+                self._replay(earlier, ended)
+                snapshot = ledger.read_snapshot()
+                if snapshot is not None:
+                    self.algorithm.restore(snapshot)
             except BaseException:
                 ledger.close()
                 raise
-            self._replay(earlier, ended)
-            snapshot = ledger.read_snapshot()
-            if snapshot is not None:
-                self.algorithm.restore(snapshot)
             self._ledger = ledger
 
     def _restore_once(self):
@@ -72,6 +72,8 @@ class Restoring:
         config = ledger.read_config()
         if config is not None:
             self.adopt(config)
+        else:
+            self.core.check_limits()  # Before anything is written.
         ledger.open(self.describe())
         ended = [
             (record, self._trial_of(record)) for record in ledger.read_records()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from typing import Any
 
 from keras_tuner.engine import trial as trial_module
 
-from nasnet_keras.runs.files import finite
+from nasnet_keras import checks
+from nasnet_keras.runs.files import DamagedFileError, finite
+from nasnet_keras.search.oracles.journal import REMEDY
 
 # The metric whose value at each step is kept in the record.
 CURVE = "curve"
@@ -89,6 +92,41 @@ def _last_values(trial):
         for name in metrics
         if name != CURVE
     }
+
+
+def check_records(
+    records: list[dict[str, Any]], path: str | os.PathLike[str]
+) -> list[dict[str, Any]]:
+    """Returns the records of a journal, if they are records of trials.
+
+    Lines of earlier versions have no checksum that tells.
+
+    Args:
+        records: List of dictionaries.
+        path: Path of their file, for the error message.
+
+    Raises:
+        DamagedFileError: If an entry is missing or of another kind.
+    """
+    for number, record in enumerate(records, 1):
+        score = record.get("score", "")
+        wrong = [
+            name
+            for name, valid in (
+                ("trial", checks.is_integer(record.get("trial"), 0)),
+                ("status", isinstance(record.get("status"), str)),
+                ("score", score is None or checks.is_number(score)),
+                ("metrics", isinstance(record.get("metrics"), dict)),
+                ("values", isinstance(record.get("values"), dict)),
+            )
+            if not valid
+        ]
+        if wrong:
+            raise DamagedFileError(
+                f"{path}, line {number} is damaged: {', '.join(wrong)} is "
+                f"missing or of another kind. {REMEDY}"
+            )
+    return records
 
 
 def to_trial(

@@ -7,9 +7,11 @@ import os
 import pathlib
 from typing import Any
 
-from nasnet_keras.runs.files import DamagedFileError, json_text, read_json
+from nasnet_keras.runs.files import json_text, read_json
+from nasnet_keras.runs.notices import notice
 from nasnet_keras.search.names import CONFIG, JOURNAL
 from nasnet_keras.search.oracles.journal import finished_lines, parse_lines
+from nasnet_keras.search.oracles.trials import check_records
 from nasnet_keras.search.spaces.space import SearchSpace
 
 
@@ -39,12 +41,7 @@ def read_warm_start(
         )
     _check_reward(folder, config)
     content = finished_lines(path.read_bytes())
-    for record in parse_lines(content, path):
-        if not isinstance(record.get("values"), dict):
-            raise DamagedFileError(
-                f"{path} is damaged: trial {record.get('trial')!r} has no "
-                "values. Restore a copy of it."
-            )
+    for record in check_records(parse_lines(content, path), path):
         try:
             space.to_actions(record["values"])
         except ValueError as error:
@@ -59,6 +56,12 @@ def _check_reward(folder, config):
     path = pathlib.Path(folder, CONFIG)
     theirs = read_json(path) if path.is_file() else {}
     ours = json.loads(json_text(config))
+    if "statistics" in ours and "statistics" not in theirs:
+        notice(
+            f"{folder} was made by an earlier version, whose children were "
+            "measured with moving averages of the batch statistics: its "
+            "rewards are on another scale than this search's."
+        )
     for key in ("objective", "evaluator", "reward"):
         if key in theirs and key in ours and theirs[key] != ours[key]:
             raise ValueError(

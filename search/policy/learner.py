@@ -148,10 +148,14 @@ class Learner:
         weights = self.controller.get_weights()
         if not 0 <= snapshot.updates <= self._full_batches:
             notice(
-                "The snapshot of the policy is of other trials: learning anew."
+                "The snapshot of the policy (controller.npz) is of other "
+                "trials: the policy is learned anew from the journal."
             )
         elif not fit_into(snapshot.weights, weights):
-            notice("The snapshot of the policy is of another: learning anew.")
+            notice(
+                "The snapshot of the policy (controller.npz) is of a policy of "
+                "another size: it is learned anew from the journal."
+            )
         else:
             self.controller.set_weights(snapshot.weights)
             for _ in range(snapshot.updates):

@@ -43,7 +43,7 @@ class Settings:
             object.__setattr__(self, name, value)
 
         for name in ("normalize", "repeats"):
-            check(_boolean, name)
+            check(checks.flag, name)
         # One example less the mean of one is 0.
         check(checks.integer, "batch_size", 2 if self.normalize else 1)
         check(checks.integer, "epochs", 1)
@@ -51,10 +51,6 @@ class Settings:
             check(checks.number, name, above=0)
         check(checks.number, "entropy_weight", 0)
         check(checks.number, "baseline_decay", 0, most=1)
-
-
-def _boolean(name, value):
-    return bool(checks.choice(name, value, (False, True)))
 
 
 SETTINGS: dict[str, Settings] = {

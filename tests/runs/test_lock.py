@@ -3,10 +3,12 @@
 import errno
 import fcntl
 import os
+import pathlib
 import tempfile
 
 import pytest
 
+from nasnet_keras.runs import lock as lock_module
 from nasnet_keras.runs.lock import LOCK, FolderInUseError, FolderLock
 from tests.support.locks import another_process_in
 
@@ -79,3 +81,26 @@ def test_what_killed_processes_left_is_removed(tmp_path):
     with FolderLock(tmp_path):
         pass
     assert sorted(tmp_path.iterdir()) == sorted(kept)
+
+
+def test_where_open_files_cannot_be_removed(tmp_path, monkeypatch):
+    """On Windows, which cannot lock either; here by a stand-in for `unlink`."""
+    opened = []
+    real_open, unlink = lock_module._open_locked, pathlib.Path.unlink
+
+    def remember(folder):
+        opened.append(real_open(folder))
+        return opened[-1]
+
+    def unlink_closed(path, missing_ok=False):
+        if not all(file.closed for file in opened):
+            raise PermissionError(f"{path} is open")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(lock_module, "fcntl", None)
+    monkeypatch.setattr(lock_module, "_open_locked", remember)
+    monkeypatch.setattr(pathlib.Path, "unlink", unlink_closed)
+    warned = pytest.warns(RuntimeWarning, match="cannot lock files")
+    with warned, FolderLock(tmp_path):
+        assert opened
+    assert not list(tmp_path.iterdir())

@@ -58,9 +58,10 @@ def retrained(monkeypatch):
     return calls
 
 
-def search(data, trials, folder="run"):
+def search(data, trials, folder="run", *options):
     return call(
         *SEARCH.split(),
+        *options,
         "--data",
         data,
         "--trials",
@@ -68,6 +69,13 @@ def search(data, trials, folder="run"):
         "--directory",
         folder,
     )
+
+
+@pytest.fixture
+def finished(place):
+    """The folder of a search."""
+    assert search("d/plain", 2) == 0
+    return place / "run"
 
 
 def content(folder):
@@ -175,6 +183,39 @@ def test_damaged_files_are_named(place, retrained, capfd):
     assert search("d/plain", 3) == 2
     assert "but no trials.jsonl" in capfd.readouterr().err
     assert not retrained
+
+
+@pytest.mark.parametrize(
+    "name, wrong",
+    [
+        ("batch_size", ...),
+        ("batch_size", True),
+        ("dataset", None),
+        ("also", 3),
+        ("space", None),
+        ("seed", "1"),
+    ],
+)
+def test_a_damaged_argument_is_named(
+    finished, retrained, tmp_path, capfd, name, wrong
+):
+    arguments = json.loads((finished / "arguments.json").read_text())
+    arguments[name] = wrong
+    if wrong is ...:
+        del arguments[name]
+    path = tmp_path / "arguments.json"
+    path.write_text(json.dumps(arguments))
+    assert call("retrain", tmp_path) == 2
+    error = f"{path} is damaged: {name} is missing or of another kind."
+    assert error in capfd.readouterr().err
+
+
+def test_limits_that_nothing_meets_name_the_flag(place, capfd):
+    """Nothing is written: the same folder takes the mended command."""
+    assert search("d/plain", 2, "run", "--max-parameters", 10) == 2
+    error = "--max-parameters must let architectures through: none of "
+    assert error in capfd.readouterr().err
+    assert not (place / "run").exists()
 
 
 def test_damaged_arguments_are_written_anew(place):

@@ -1,5 +1,6 @@
 """Children in another process: killed, failed, forgotten."""
 
+import errno
 import importlib
 import importlib.util
 import os
@@ -8,14 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+from unittest.mock import Mock
 
 import keras
 import pytest
 
 from nasnet_keras import NASNET_A
 from nasnet_keras.cells.operations import OPERATIONS
-from nasnet_keras.search import Evaluator, Isolated
-from nasnet_keras.search.evaluators import worker
+from nasnet_keras.search import Evaluator, Isolated, NASNetSpace
+from nasnet_keras.search import search as run_search
+from nasnet_keras.search.evaluators import isolated, worker
 from nasnet_keras.search.evaluators.evaluator import EvaluatorError
 from nasnet_keras.search.evaluators.keras_state import (
     read_keras_state,
@@ -165,6 +168,33 @@ def test_a_process_that_ends_in_its_first_second(tmp_path, crash, named):
     assert not os.listdir(tmp_path)
 
 
+class Hopeless(Evaluator):
+    def measure(self, genotype):
+        raise EvaluatorError("There is no data any more.")
+
+
+def test_an_error_that_concerns_all_children_stops_the_search(tmp_path):
+    """As it does in the search's own process; no trial counts as failed."""
+    space = NASNetSpace(1, operations=("identity", "max_pool_3x3"))
+    for evaluator in (Hopeless(), Isolated(Hopeless())):
+        folder = tmp_path / type(evaluator).__name__
+        with pytest.raises(EvaluatorError, match="There is no data any more"):
+            run_search(None, folder, 3, space, "random", evaluator)
+        assert (folder / "trials.jsonl").read_bytes() == b""
+
+
+def test_a_full_temporary_folder_stops_the_search(tmp_path, monkeypatch):
+    """It is no fault of the children: none counts as failed."""
+    space = NASNetSpace(1, operations=("identity", "max_pool_3x3"))
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(worker.pickle, "dump", Mock(side_effect=full))
+    monkeypatch.setattr(isolated, "_check_can_be_sent", lambda evaluator: None)
+    evaluator = Isolated(Hopeless())
+    with pytest.raises(EvaluatorError, match="TMPDIR"):
+        run_search(None, tmp_path / "run", 3, space, "random", evaluator)
+    assert (tmp_path / "run" / "trials.jsonl").read_bytes() == b""
+
+
 def test_an_evaluator_that_cannot_be_pickled_is_refused(tmp_path):
     evaluator = Fake(tmp_path)
     evaluator.function = lambda: 1
@@ -223,7 +253,7 @@ def test_a_script_without_guard_is_said_to_be_one(tmp_path):
     (tmp_path / "mine.py").write_text(WITHOUT_GUARD)
     result = run(tmp_path / "mine.py")
     assert result.returncode == 1
-    last = result.stderr.split("FatalRuntimeError: ")[-1]
+    last = result.stderr.split("EvaluatorError: ")[-1]
     assert last.startswith("The process of the children ended with exit status")
     assert 'put its work under `if __name__ == "__main__":`' in last
     assert "memory" not in last

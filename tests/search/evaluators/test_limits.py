@@ -56,6 +56,21 @@ def test_no_trial_is_beyond_them(kind, tmp_path):
     assert max(count.parameters for count in free) > most
 
 
+def test_limits_that_nothing_meets_leave_the_folder_free(tmp_path):
+    """The same folder takes the search once they are mended."""
+    oracle = RandomOracle(
+        SPACE, limits=Limits(NETWORK, max_parameters=1, max_macs=2)
+    )
+    oracle.folder = tmp_path / "run"
+    named = "at most 1 parameters and at most 2 multiply-adds"
+    with pytest.raises(ValueError, match=named):
+        oracle.restore()
+    assert not list((tmp_path / "run").iterdir())
+    limits = Limits(NETWORK, max_parameters=10**6)
+    oracle = RandomOracle(SPACE, max_trials=2, limits=limits)
+    assert len(sizes(oracle, tmp_path)) == 2
+
+
 def test_either_limit_refuses():
     genotype = SPACE.to_genotype((0,) * 20)
     found = NETWORK.count(genotype)
@@ -76,7 +91,7 @@ def test_they_hold_for_what_rides_along(tmp_path):
 
 def test_limits_that_nothing_keeps(tmp_path):
     oracle = RandomOracle(SPACE, limits=Limits(NETWORK, max_parameters=1))
-    with pytest.raises(ValueError, match="max_parameters': 1"):
+    with pytest.raises(ValueError, match="at most 1 parameters"):
         sizes(oracle, tmp_path)
     with pytest.raises(ValueError, match="`enqueue` must hold points within"):
         RandomOracle(SPACE, limits=Limits(NETWORK, 1), enqueue=[(0,) * 20])

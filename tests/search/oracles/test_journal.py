@@ -106,17 +106,12 @@ def test_every_flipped_bit_is_found(tmp_path, old):
     first = [json.dumps(r).encode() + b"\n" for r in RECORDS[:old]]
     rest = b"".join(map(to_line, RECORDS[old:]))
     path = tmp_path / "trials.jsonl"
-    start = sum(map(len, first))
     assert journal_of(path, [*first, rest]) == RECORDS
     for position in range(len(rest)):
         for bit in range(8):
             damaged = bytearray(rest)
             damaged[position] ^= 1 << bit
             content = [*first, bytes(damaged)]
-            if position == len(rest) - 1:  # The newline of the last line.
-                assert journal_of(path, content) == RECORDS[:-1]
-                assert path.stat().st_size < start + len(rest)
-                continue
             with pytest.raises(DamagedFileError) as error:
                 journal_of(path, content)
             number = old + 1 + rest[:position].count(b"\n")

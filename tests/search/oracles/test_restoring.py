@@ -1,6 +1,7 @@
 """Folders of searches that are damaged, taken, or not what they seem."""
 
 import errno
+import json
 import os
 import shutil
 import time
@@ -11,7 +12,12 @@ import pytest
 
 from nasnet_keras.runs.files import DamagedFileError
 from nasnet_keras.runs.lock import FolderInUseError
-from nasnet_keras.search import RandomOracle, SearchMismatchError, SearchSpace
+from nasnet_keras.search import (
+    RandomOracle,
+    SearchMismatchError,
+    SearchSpace,
+    open_search,
+)
 from nasnet_keras.search.oracles.journal import parse_lines, to_line
 from tests.support.locks import another_process_in
 
@@ -107,8 +113,79 @@ def test_after_close_it_goes_on_in_its_folder(tmp_path):
     assert outcome(oracle) == outcome(search(tmp_path / "whole", 5))
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"trial": "5"},
+        {"trial": -1},
+        {"status": None},
+        {"score": "0.3"},
+        {"score": True},
+        {"metrics": []},
+        {"values": 3},
+    ],
+)
+def test_a_record_of_another_form_is_damaged(journal, tmp_path, damage):
+    """Wherever it is read: by its search, as a warm start, by its results."""
+    record = {**read(journal)[5], **damage}
+    journal.write_bytes(b"".join(map(to_line, [*read(journal)[:5], record])))
+    (name,) = damage
+    named = rf"trials\.jsonl, line 6 is damaged: {name} "
+    oracle, _ = make(tmp_path)
+    for _ in range(2):
+        with pytest.raises(DamagedFileError, match=named):
+            oracle.restore()
+        assert oracle.records == []
+    with pytest.raises(DamagedFileError, match=named):
+        open_search(journal.parent, SPACE)
+    warm, _ = make(tmp_path / "warm", warm_start=journal.parent)
+    with pytest.raises(DamagedFileError, match=named):
+        warm.restore()
+    assert not (tmp_path / "warm" / "run" / "config.json").exists()
+
+
+def test_a_score_is_missing_from_a_line_without_checksum(journal, tmp_path):
+    line = json.dumps({**read(journal)[0], "score": 0.5})
+    journal.write_text(line.replace('"score"', '"skore"') + "\n")
+    oracle, _ = make(tmp_path)
+    with pytest.raises(DamagedFileError, match="line 1 is damaged: score "):
+        oracle.restore()
+
+
+def test_a_bit_of_the_last_newline(journal, tmp_path):
+    """The last trial was written whole: it is not cut off in silence."""
+    content = journal.read_bytes()
+    for bit in range(8):
+        journal.write_bytes(content[:-1] + bytes([content[-1] ^ 1 << bit]))
+        with pytest.raises(DamagedFileError, match=r"trials\.jsonl, line 6"):
+            make(tmp_path)[0].restore()
+        with pytest.raises(DamagedFileError, match=r"trials\.jsonl, line 6"):
+            open_search(journal.parent, SPACE)
+    assert len(journal.read_bytes()) == len(content)
+
+
+def test_a_line_that_is_cut_off_is_reported(journal, tmp_path, capsys):
+    content = journal.read_bytes()
+    journal.write_bytes(content[:-9])
+    oracle, _ = make(tmp_path)
+    oracle.restore()
+    assert len(oracle.records) == 5
+    oracle.close()
+    assert f"{journal}: its last line was not" in capsys.readouterr().err
+
+
+def test_the_policy_of_another_search_is_not_taken_over(journal, tmp_path):
+    """Its snapshot was left when journal and configuration were removed."""
+    folder = journal.parent
+    for name in ("trials.jsonl", "config.json"):
+        (folder / name).unlink()
+    (folder / "controller.npz").write_bytes(b"another policy")
+    search(tmp_path)
+    assert not (folder / "controller.npz").exists()
+
+
 def test_a_record_that_is_no_trial_of_the_space(journal, tmp_path):
-    for damage in ({"values": None}, {"values": {"0 operation": "z"}}):
+    for damage in ({"values": {}}, {"values": {"0 operation": "z"}}):
         record = {**read(journal)[5], **damage}
         journal.write_bytes(
             b"".join(map(to_line, [*read(journal)[:5], record]))

@@ -93,7 +93,7 @@ def test_a_snapshot_that_does_not_fit_is_learned_anew(capsys):
         one.restore(Snapshot(number, damaged(weights, kind)))
         one._use_snapshot()
         assert one.updates == 0
-        assert "learning anew" in capsys.readouterr().err
+        assert "learned anew" in capsys.readouterr().err
     while one.learn():
         pass
     assert one.updates == 2
