@@ -7,7 +7,6 @@ from typing import Any
 import keras
 import numpy as np
 
-import nasnet_keras
 from nasnet_keras.images.imagenet import class_index
 from nasnet_keras.layers.image_axes import image_shape, split_shape
 from nasnet_keras.model_files.contract import Said, main_output, preset_contract
@@ -15,6 +14,8 @@ from nasnet_keras.model_files.graph import image_format
 from nasnet_keras.model_files.standard import standardized
 from nasnet_keras.presets import find_weights
 from nasnet_keras.presets.types import Preset
+from nasnet_keras.weights import Loaded
+from nasnet_keras.zoo import build_preset
 
 
 def required_weights(preset: Preset, weights: Any = None) -> Any:
@@ -71,7 +72,8 @@ def load_network(
         A `keras.Model` that takes images of 0 to 255 and gives probabilities.
 
     Raises:
-        ValueError: If there are no weights, or it has no classifier.
+        ValueError: If there are no weights, or they are of a network without
+            classifier, of other classes or channels.
     """
     weights = required_weights(preset, weights)
     found = find_weights(preset, weights)
@@ -84,15 +86,38 @@ def load_network(
         activation = linear
     if image_size not in (None, preset.image_size):
         overrides["input_shape"] = _shape(own, image_size)
-    model = nasnet_keras.from_preset(
+    model, _, loaded = build_preset(
         preset,
-        weights=weights,
+        weights,
         classifier_activation=activation,
         include_preprocessing=own.get("include_preprocessing") or True,
         **overrides,
     )
+    _check_trained(preset, weights, model, loaded)
     contract = preset_contract(model, f"The preset {preset.name!r}")
     return standardized(model, contract)
+
+
+def _check_trained(
+    preset: Preset, weights: Any, model: keras.Model, loaded: Loaded | None
+) -> None:
+    """Raises ValueError unless the network answers as it was trained to."""
+    if loaded is None:
+        return
+    classes = main_output(model.output).shape[-1]
+    if "predictions" in loaded.fresh:
+        raise ValueError(
+            f"{weights} has no classifier for the {classes} classes of the "
+            f"preset {preset.name!r}; a random one predicts nothing. Give the "
+            "preset of the network whose weights these are, or train its "
+            "classifier (nasnet train --weights)."
+        )
+    if loaded.adapted:
+        raise ValueError(
+            f"{weights} is for images with another number of channels than "
+            f"the {input_channels(model)} of the preset {preset.name!r}. Give "
+            "the preset of the network whose weights these are."
+        )
 
 
 def _shape(configuration: dict[str, Any], side: int | None) -> tuple:

@@ -12,6 +12,7 @@ import nasnet_keras
 from nasnet_keras import presets
 from nasnet_keras.cli.main import make_parser
 from nasnet_keras.images.imagenet import class_index
+from nasnet_keras.inference import predict
 from nasnet_keras.inference.labelled_images import LabelledImages
 from nasnet_keras.inference.network_facts import weights_file
 from nasnet_keras.layers.pooling import Pooling
@@ -48,10 +49,7 @@ def use(monkeypatch, tmp_path):
         preset = presets.Preset("linear", {}, SIDE, class_names=class_names)
         monkeypatch.setitem(presets.PRESETS, "linear", preset)
         monkeypatch.setattr(
-            nasnet_keras,
-            "from_preset",
-            lambda *args, **kwargs: model,
-            raising=False,
+            predict, "build_preset", lambda *_, **__: (model, {}, None)
         )
         return weights
 

@@ -285,18 +285,18 @@ def test_a_preset_is_fed_as_it_was_built(tmp_path):
 
 @pytest.mark.parametrize("own, expected", [(None, True), ("whiten", "whiten")])
 def test_preprocessing_of_presets(own, expected, monkeypatch):
-    from nasnet_keras.inference.predict import load_network
+    from nasnet_keras.inference import predict
 
     asked = []
 
-    def build(preset, **options):
+    def build(preset, weights, **options):
         asked.append(options["include_preprocessing"])
-        return scaled()
+        return scaled(), {}, None
 
-    monkeypatch.setattr(nasnet_keras, "from_preset", build, raising=False)
+    monkeypatch.setattr(predict, "build_preset", build)
     configuration = {"include_preprocessing": own} if own else {}
     preset = nasnet_keras.Preset("mine", configuration, 8)
-    load_network(preset, "some/path.h5")
+    predict.load_network(preset, "some/path.h5")
     assert asked == [expected]
 
 
