@@ -16,7 +16,6 @@ from nasnet_keras.inference.labelled_images import (
     default_split,
     first,
     open_images,
-    recorded_split,
 )
 from nasnet_keras.inference.metrics import cross_entropies, ranks
 from nasnet_keras.inference.network_facts import (
@@ -34,11 +33,13 @@ from nasnet_keras.inference.predict import (
     required_weights,
     with_channels,
 )
+from nasnet_keras.inference.recorded_data import recorded_data, recorded_split
 from nasnet_keras.model_files import load_with_preset, read_about
 from nasnet_keras.model_files.contract import Said, main_output
 from nasnet_keras.presets import get_preset
 from nasnet_keras.presets.types import Preset
 from nasnet_keras.runs.progress import Progress
+from nasnet_keras.training.data.dataset import dataset_name
 from nasnet_keras.training.data.tfrecords import Records
 from nasnet_keras.training.feeds.evaluation import (
     EvaluationFeed,
@@ -135,23 +136,26 @@ def evaluate(
     if image_size is not None:
         image_size = checks.integer("image_size", image_size, 1)
     network: keras.Model | None = None
-    recorded: dict[str, Any] = {}
+    about: dict[str, Any] = {}
     said = Said(input_range, from_logits)
     if model is not None:
         check_for_model(weights)
         network, preset = load_with_preset(model, image_size, said)
-        recorded = read_about(model).get("data") or {}
+        about = read_about(model)
     else:
         check_for_preset(said)
         preset = get_preset(preset)
         weights = required_weights(preset, weights)
-    data = str(data) if data is not None else default_data(preset, recorded)
+    if data is None:
+        data = default_data(preset, recorded_data(about))
+    data = dataset_name(data)
     if split is None:
         split = "test" if model is not None else default_split(preset, data)
     side = image_size or preset.image_size
     given = {k: v for k, v in data_options.items() if v is not None}
     if split != "all":
-        given = {**recorded_split(recorded, data, split), **given}
+        data_dir = given.get("data_dir")
+        given = {**recorded_split(about, data, split, data_dir), **given}
     how = _reading(preset, crop, interpolation)
     images = open_images(preset, data, split, side, **how, **given)
     images = images.limited(limit)

@@ -178,7 +178,7 @@ def load_dataset(
         classes = parts.classes
     train, validation, test = pairs
     return Dataset(
-        str(name),
+        dataset_name(name),
         tuple(classes),
         train,
         validation,
@@ -187,6 +187,12 @@ def load_dataset(
         interpolation=reading[1],
         draw=draw,
     )
+
+
+def dataset_name(name: str | os.PathLike) -> str:
+    """Returns the argument `name` of `load_dataset` as text: `./digits` too."""
+    is_folder = isinstance(name, os.PathLike) and str(name) in DEFAULT_SIZES
+    return f"./{name}" if is_folder else str(name)
 
 
 def is_cropped(name: str | os.PathLike) -> bool:
