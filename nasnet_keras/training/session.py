@@ -18,6 +18,7 @@ from nasnet_keras.model_files import (
     read_about,
 )
 from nasnet_keras.model_files.contract import Said, pixel_range
+from nasnet_keras.model_files.functional import functional
 from nasnet_keras.model_files.graph import final_activation
 from nasnet_keras.model_files.standard import with_preprocessing
 from nasnet_keras.presets import get_preset
@@ -247,6 +248,7 @@ def _network(
     check_images(source, model, recipe, dataset)
     if "drop_path_rate" not in job.settings and not has_drop_path(model):
         recipe = dataclasses.replace(recipe, drop_path_rate=0.0)
+    model = functional(model)
     classes = list(dataset.classes)
     same = origin.get("class_names") == classes
     if not same or final_activation(model) != "softmax":

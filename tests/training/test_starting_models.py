@@ -153,6 +153,52 @@ def test_models_that_do_not_fit_the_images(build, message, job, tmp_path):
         loaded(job(model=str(tmp_path / "model.keras")))
 
 
+SEQUENTIAL = {
+    "with an input": lambda: keras.Sequential(
+        [keras.Input((8, 8, 3)), *scaled().layers[1:]]
+    ),
+    "without an input": lambda: called(keras.Sequential(scaled().layers[1:])),
+    "around a network": lambda: keras.Sequential([scaled()]),
+    "within another": lambda: keras.Sequential(
+        [keras.layers.Identity(), keras.Sequential([scaled()])]
+    ),
+    "network in the middle": lambda: keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Rescaling(2.0, -255.0),
+            scaled(),
+        ]
+    ),
+}
+
+
+def called(model):
+    model(np.zeros((1, 8, 8, 3)))
+    return model
+
+
+@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize("form", SEQUENTIAL)
+@pytest.mark.filterwarnings("ignore:You are saving a model that has not")
+def test_sequential_models(form, same, job, tmp_path):
+    """With the classes of the data, and with a new classifier."""
+    before, path = SEQUENTIAL[form](), str(tmp_path / "model.keras")
+    names = ["bright", "dark"] if same else ["day", "night"]
+    about = {"class_names": names, "input_range": "0..255"}
+    nasnet_keras.model_files.save_model(before, path, about)
+    after, _, dataset = loaded(job(model=path))
+    images = np.asarray(dataset.train[0], "float32")
+    expected, found = before(images), after(images)
+    assert np.allclose(found, expected, atol=1e-5) is same
+    assert after.layers[-1].name == "predictions"
+
+
+@pytest.mark.filterwarnings("ignore:You are saving a model that has not")
+def test_a_sequential_is_trained(job, tmp_path):
+    keras.Sequential([scaled()]).save(path := tmp_path / "model.keras")
+    assert len(run_training(job(model=str(path)), 0, lambda line: None)) == 1
+
+
 def test_training_with_channels_first_is_refused(job, tmp_path):
     """Presets and models; the network itself is built in that format."""
     keras.config.set_image_data_format("channels_first")
