@@ -58,7 +58,9 @@ def _rescaling(taken):
     """The layer that makes a range of 0 to 255."""
     least, most = RANGES[taken]
     scale = (most - least) / 255
-    return keras.layers.Rescaling(scale, least, name="preprocessing")
+    return keras.layers.Rescaling(
+        scale, least, dtype="float32", name="preprocessing"
+    )
 
 
 def _images(model: keras.Model) -> Any:

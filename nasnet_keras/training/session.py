@@ -20,6 +20,7 @@ from nasnet_keras.model_files import (
 from nasnet_keras.model_files.contract import Said, pixel_range
 from nasnet_keras.model_files.functional import functional
 from nasnet_keras.model_files.graph import final_activation
+from nasnet_keras.model_files.precision import in_precision
 from nasnet_keras.model_files.standard import with_preprocessing
 from nasnet_keras.presets import get_preset
 from nasnet_keras.presets.types import Preset
@@ -248,7 +249,7 @@ def _network(
     check_images(source, model, recipe, dataset)
     if "drop_path_rate" not in job.settings and not has_drop_path(model):
         recipe = dataclasses.replace(recipe, drop_path_rate=0.0)
-    model = functional(model)
+    model = in_precision(functional(model), job.precision)
     classes = list(dataset.classes)
     same = origin.get("class_names") == classes
     if not same or final_activation(model) != "softmax":
