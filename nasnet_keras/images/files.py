@@ -71,10 +71,21 @@ def find_images(
     images: list[pathlib.Path] = []
     others: list[pathlib.Path] = []
     for entry in _walk(folder, set()):
-        suffix = pathlib.PurePath(entry.name).suffix.lower()
-        is_image = suffix in SUFFIXES and _true(entry.is_file)
-        (images if is_image else others).append(pathlib.Path(entry.path))
+        (images if _is_image(entry) else others).append(
+            pathlib.Path(entry.path)
+        )
     return images, others
+
+
+def loose_images(folder: str | os.PathLike[str]) -> str:
+    """Says how many images a folder holds itself, not in its folders.
+
+    Returns:
+        `"1 image"`, `"3 images"`, ...; `""` for none. Images are those of
+        `find_images`.
+    """
+    number = sum(map(_is_image, _entries(folder)))
+    return ("1 image" if number == 1 else f"{number:,} images") * bool(number)
 
 
 def visible_folders(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
@@ -98,6 +109,11 @@ def _true(question) -> bool:
         return question()
     except OSError:
         return False
+
+
+def _is_image(entry) -> bool:
+    suffix = pathlib.PurePath(entry.name).suffix.lower()
+    return suffix in SUFFIXES and _true(entry.is_file)
 
 
 def _entries(folder) -> list[os.DirEntry]:

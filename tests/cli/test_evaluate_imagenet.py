@@ -296,7 +296,7 @@ def empty_classes(folder):
 def unsorted(folder):
     folder.mkdir()
     Image.new("RGB", (9, 9)).save(folder / "ILSVRC2012_val_00000001.JPEG")
-    return "holds no images", "1 images beside them; sort those"
+    return "holds no images", "1 image beside them; sort those"
 
 
 def missing(folder):

@@ -14,10 +14,11 @@ from nasnet_keras.images.files import (
     SQUASH,
     image_size,
     load_image,
+    loose_images,
     visible_folders,
 )
 from nasnet_keras.runs.notices import notice
-from nasnet_keras.training.data.folders import class_images, images_beside
+from nasnet_keras.training.data.folders import class_images
 
 # Decoded images of more bytes than this are read lazily. A training holds them
 # once, and little more (`benchmarks/feed_memory.py`).
@@ -221,8 +222,8 @@ def read_named_folder(
 
 
 def _beside(folder):
-    number = images_beside(folder)
-    return f" and {number} images beside them; sort those" if number else ""
+    images = loose_images(folder)
+    return images and f" and {images} beside them; sort those"
 
 
 def _first(names):
