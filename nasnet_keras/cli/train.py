@@ -55,7 +55,8 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
     network.add_argument(
         "--model",
         help="a .keras file to start from, in place of the arguments above; it "
-        "gets a new classifier if the data have other classes",
+        "keeps its classifier if it ends in softmax and its file names the "
+        "classes of the data in their order, else it gets a new one",
     )
     add_range_argument(parser, network, "--model")
 

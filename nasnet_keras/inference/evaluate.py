@@ -14,7 +14,6 @@ from nasnet_keras.inference.labelled_images import (
     LabelledImages,
     default_data,
     default_split,
-    first,
     open_images,
 )
 from nasnet_keras.inference.metrics import cross_entropies, ranks
@@ -38,6 +37,7 @@ from nasnet_keras.model_files import load_with_preset, read_about
 from nasnet_keras.model_files.contract import Said, main_output
 from nasnet_keras.presets import get_preset
 from nasnet_keras.presets.types import Preset
+from nasnet_keras.runs.notices import first
 from nasnet_keras.runs.progress import Progress
 from nasnet_keras.training.data.dataset import dataset_name
 from nasnet_keras.training.data.tfrecords import Records

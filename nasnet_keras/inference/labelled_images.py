@@ -12,6 +12,7 @@ from nasnet_keras.images.files import CROP, INTERPOLATION, visible_folders
 from nasnet_keras.images.imagenet import class_index
 from nasnet_keras.presets.registry import CIFAR10
 from nasnet_keras.presets.types import Preset
+from nasnet_keras.runs.notices import first
 from nasnet_keras.training.data.dataset import (
     DEFAULT_SIZES,
     Dataset,
@@ -253,8 +254,3 @@ def _labels_of(preset: Preset, name: str, classes: Sequence[str]) -> np.ndarray:
             f"The classes of {name} are others: {first(unknown)}."
         )
     return np.array([label_of[each] for each in classes])
-
-
-def first(names: Sequence[str]) -> str:
-    """Returns the first three names, as text."""
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -193,6 +193,31 @@ def test_sequential_models(form, same, job, tmp_path):
     assert after.layers[-1].name == "predictions"
 
 
+HEADS = {
+    "the same": (["bright", "dark"], "softmax", ""),
+    "no names": (None, "softmax", "its file does not say for which classes"),
+    "others": (["a", "b", "c", "d"], "softmax", "for others, a, b, c, ..."),
+    "another order": (["dark", "bright"], "softmax", "another order, dark, br"),
+    "sigmoid": (["bright", "dark"], "sigmoid", "ends in sigmoid, not in soft"),
+}
+
+
+@pytest.mark.parametrize("form", HEADS)
+def test_a_new_classifier_is_said(form, job, tmp_path, capsys):
+    names, activation, reason = HEADS[form]
+    path = str(tmp_path / "model.keras")
+    before = scaled(activation=activation)
+    about = {} if names is None else {"class_names": names}
+    nasnet_keras.model_files.save_model(before, path, about)
+    after, *_ = loaded(job(model=path))
+    kernels = (model.layers[-1].get_weights()[0] for model in (before, after))
+    assert np.array_equal(*kernels) is (form == "the same")
+    said = capsys.readouterr().err
+    assert reason in said and bool(reason) is bool(said)
+    if reason:
+        assert f"{path} gets a new classifier for the 2 classes of" in said
+
+
 @pytest.mark.filterwarnings("ignore:You are saving a model that has not")
 def test_a_sequential_is_trained(job, tmp_path):
     keras.Sequential([scaled()]).save(path := tmp_path / "model.keras")
