@@ -22,6 +22,7 @@ from nasnet_keras.cli.arguments import (
     add_range_argument,
     check_least,
 )
+from nasnet_keras.images.reading import INTERPOLATIONS
 
 # Arguments that are not settings of a measurement.
 NOT_RECORDED = ("command", "run")
@@ -61,7 +62,7 @@ def _add_measurement_arguments(parser: argparse.ArgumentParser) -> None:
     add_crop_argument(measure, "the network's, else 0.875")
     measure.add_argument(
         "--interpolation",
-        choices=("bilinear", "bicubic"),
+        choices=INTERPOLATIONS,
         help="of image files (default: the network's, else bicubic)",
     )
     measure.add_argument(

@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _network(args: argparse.Namespace) -> tuple[Any, Any]:
     """The preset, with the crop to use, and its network."""
-    from nasnet_keras.images.files import CROP
+    from nasnet_keras.images.reading import CROP
     from nasnet_keras.inference.predict import (
         check_for_model,
         check_for_preset,
@@ -124,11 +124,7 @@ def _network(args: argparse.Namespace) -> tuple[Any, Any]:
 
 def _files(paths: list[pathlib.Path]) -> list[pathlib.Path]:
     """The paths, with those of folders replaced by their image files."""
-    from nasnet_keras.images.files import (
-        SUFFIXES,
-        describe_unused,
-        find_images,
-    )
+    from nasnet_keras.images.files import SUFFIXES, describe_unused, find_images
     from nasnet_keras.runs.notices import notice
 
     files: list[pathlib.Path] = []
@@ -152,7 +148,8 @@ def _readable(
     progress: Any,
 ) -> Iterator[tuple[pathlib.Path, Any]]:
     """Yields path and image; reports and lists the unreadable files."""
-    from nasnet_keras.images.files import INTERPOLATION, load_image
+    from nasnet_keras.images.files import load_image
+    from nasnet_keras.images.reading import INTERPOLATION
     from nasnet_keras.inference.predict import input_channels
 
     interpolation = preset.interpolation or INTERPOLATION

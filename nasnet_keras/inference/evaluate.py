@@ -9,7 +9,13 @@ import keras
 import numpy as np
 
 from nasnet_keras import checks
-from nasnet_keras.images.files import CROP, INTERPOLATION, check_crop
+from nasnet_keras.images.reading import (
+    CROP,
+    INTERPOLATION,
+    check_crop,
+    check_interpolation,
+    check_side,
+)
 from nasnet_keras.inference.labelled_images import (
     LabelledImages,
     default_data,
@@ -45,6 +51,8 @@ from nasnet_keras.training.feeds.evaluation import (
     EvaluationFeed,
     evaluation_batches,
 )
+
+SPLITS = ("test", "validation", "all")
 
 
 class NotFiniteError(RuntimeError):
@@ -134,7 +142,16 @@ def evaluate(
         NotFiniteError: If a score is not finite.
     """
     if image_size is not None:
-        image_size = checks.integer("image_size", image_size, 1)
+        image_size = check_side("image_size", image_size)
+    if limit is not None:
+        limit = checks.integer("limit", limit, 1)
+    batch_size = checks.integer("batch_size", batch_size, 1)
+    checks.choice("split", split, (None, *SPLITS))
+    if (preset is None) == (model is None):
+        raise ValueError(
+            "Give either `preset` or `model`. Received: "
+            f"preset={preset!r}, model={model!r}"
+        )
     network: keras.Model | None = None
     about: dict[str, Any] = {}
     said = Said(input_range, from_logits)
@@ -190,9 +207,11 @@ def _reading(
 ) -> dict[str, Any]:
     """How image files are read: as asked for, else as the network's were."""
     crop = preset.crop if crop is None else crop
+    if interpolation is None:
+        interpolation = preset.interpolation or INTERPOLATION
     return {
         "crop": CROP if crop is None else check_crop(crop),
-        "interpolation": interpolation or preset.interpolation or INTERPOLATION,
+        "interpolation": check_interpolation(interpolation),
     }
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from nasnet_keras.images.files import CROP, INTERPOLATION, visible_folders
+from nasnet_keras.images.files import visible_folders
 from nasnet_keras.images.imagenet import class_index
+from nasnet_keras.images.reading import CROP, INTERPOLATION
 from nasnet_keras.presets.registry import CIFAR10
 from nasnet_keras.presets.types import Preset
 from nasnet_keras.runs.notices import first

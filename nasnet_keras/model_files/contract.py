@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from nasnet_keras import checks
-from nasnet_keras.images.files import INTERPOLATIONS
+from nasnet_keras.images.reading import INTERPOLATIONS, check_crop, check_side
 from nasnet_keras.layers.image_axes import split_shape
 from nasnet_keras.model_files.graph import (
     RANGES,
@@ -297,10 +297,10 @@ def _stored(about, source):
             f"strings. Received: {names!r}"
         )
     if size is not None:
-        size = checks.integer(f"image_size of {source}", size, 1)
+        size = check_side(f"image_size of {source}", size)
     crop = about.get("crop")
-    if crop not in (None, "squash"):
-        crop = checks.number(f"crop of {source}", crop, above=0, most=1)
+    if crop is not None:
+        crop = check_crop(crop, f"crop of {source}")
     return {
         "class_names": names and tuple(names),
         "image_size": size,

@@ -9,7 +9,7 @@ import pathlib
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from nasnet_keras import checks
+from nasnet_keras.images.reading import check_side
 from nasnet_keras.model_files.contract import (
     NOTHING,
     Said,
@@ -126,7 +126,7 @@ def load_with_preset(
     about, model = read_about(path), load_model(path)
     contract = find_contract(model, about, path, said)
     if image_size is not None:
-        image_size = checks.integer("image_size", image_size, 1)
+        image_size = check_side("image_size", image_size)
     side = image_size or contract.side or contract.image_size
     if side is None:
         raise ValueError(

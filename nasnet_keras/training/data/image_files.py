@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 
 from nasnet_keras.images.files import (
-    CROP,
-    INTERPOLATION,
-    SQUASH,
     image_size,
     load_image,
     loose_images,
     visible_folders,
 )
+from nasnet_keras.images.reading import CROP, INTERPOLATION, SQUASH
 from nasnet_keras.runs.notices import first, notice
 from nasnet_keras.training.data.folders import class_images
 
