@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     network.add_argument(
         "--model", help="a .keras file, as `nasnet train` writes it"
     )
-    add_range_argument(parser, network, "--model")
+    add_range_argument(parser, network, "--model or a preset's folder")
     add_logits_argument(network, "--model")
     add_data_arguments(parser)
     # `evaluate` finds the data of the network, and how they were split.

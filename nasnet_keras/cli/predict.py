@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         help="a .keras file, as `nasnet train` and `retrain` write it",
     )
-    add_range_argument(parser, parser, "--model")
+    add_range_argument(parser, parser, "--model or a preset's folder")
     add_logits_argument(parser, "--model")
     parser.add_argument(
         "--image-size",
@@ -91,7 +91,6 @@ def _network(args: argparse.Namespace) -> tuple[Any, Any]:
     from nasnet_keras.images.reading import CROP
     from nasnet_keras.inference.predict import (
         check_for_model,
-        check_for_preset,
         load_network,
     )
     from nasnet_keras.model_files import load_with_preset
@@ -109,14 +108,13 @@ def _network(args: argparse.Namespace) -> tuple[Any, Any]:
                 file=sys.stderr,
             )
     else:
-        check_for_preset(said)
         if args.image_size is not None:
             raise ValueError(
                 "--image-size is for --model: a preset has its own. Received: "
                 f"--image-size {args.image_size}"
             )
         preset = get_preset(args.preset)
-        model = load_network(preset, args.weights)
+        model = load_network(preset, args.weights, said=said)
     crop = preset.crop if args.crop is None else args.crop
     crop = CROP if crop is None else crop
     return dataclasses.replace(preset, crop=crop), model

@@ -126,7 +126,8 @@ def evaluate(
             the network's, else `"bicubic"`.
         limit: Optional integer, the number of images to use.
         input_range: `"0..255"`, `"0..1"` or `"-1..1"`: the values that a
-            `model` takes which does not say it itself.
+            `model`, or the network of a preset's folder, takes which does not
+            say it itself.
         from_logits: Whether the outputs of such a model are logits.
         data_options: `data_dir`, `validation_split`, `images`: see
             `load_dataset`. By default the last two are those with which the
@@ -160,8 +161,8 @@ def evaluate(
         network, preset = load_with_preset(model, image_size, said)
         about = read_about(model)
     else:
-        check_for_preset(said)
         preset = get_preset(preset)
+        check_for_preset(preset, said)
         weights = required_weights(preset, weights)
     if data is None:
         data = default_data(preset, recorded_data(about))
@@ -178,7 +179,7 @@ def evaluate(
     images = images.limited(limit)
     reading = _reading_of(images, how, crop, interpolation)
     if network is None:
-        network = load_network(preset, weights, image_size)
+        network = load_network(preset, weights, image_size, said)
     _check_output(network, preset, images)
     batches = _batches(network, images, side, batch_size, reading)
     with Progress(len(images)) as progress:

@@ -461,7 +461,8 @@ def test_a_real_network_on_real_images(measured, shared_data, tmp_path):
             labels.append(label)
     scores = model.predict(np.array(images) / 127.5 - 1, verbose=0)
     right = scores.argmax(-1) == labels
-    result = measured("--data", data, preset=folder)
+    said = ("--input-range", "-1..1")
+    result = measured("--data", data, *said, preset=folder)
     assert result["images"] == 3 * len(names)
     assert result["top-1"] == pytest.approx(100 * right.mean(), abs=1e-3)
     assert result["top-5"] == 100  # Of five classes.

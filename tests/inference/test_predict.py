@@ -13,6 +13,7 @@ from nasnet_keras.inference.predict import (
     load_network,
     predict_scores,
 )
+from nasnet_keras.model_files.contract import Said
 from nasnet_keras.presets.types import Preset, Weights
 from nasnet_keras.zoo import build_preset
 from tests.support.colours import Zoo
@@ -112,3 +113,39 @@ def test_a_fresh_auxiliary_head_is_no_obstacle(tiny, tmp_path):
     scores = predict_scores(model, images.astype("float32"))
     expected = tiny[1].predict_on_batch((images / 127.5 - 1).astype("float32"))
     np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("preprocessing", [False, True, "whiten"])
+def test_the_pixels_of_a_presets_folder(preprocessing, tmp_path, capsys):
+    """Without preprocessing they are said, not guessed."""
+    configuration = presets.get_preset("nasnet_cifar_tiny").configuration
+    configuration |= {"include_preprocessing": preprocessing}
+    preset = Preset("mine", configuration, 16)
+    model = nasnet_keras.from_preset(preset, weights=None)
+    preset = nasnet_keras.save_preset(tmp_path / "mine", preset, model)
+    images = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3))
+    given = {"0..1": images / 255, "-1..1": images / 127.5 - 1}
+    if preprocessing:
+        given = {None: images, "0..255": images}
+    else:
+        with pytest.raises(ValueError, match=r"'mine'.*\(--input-range\)"):
+            load_network(preset)
+    for taken, values in given.items():
+        network = load_network(preset, said=Said(taken))
+        expected = model.predict_on_batch(values.astype("float32"))
+        scores = predict_scores(network, images.astype("float32"))
+        np.testing.assert_allclose(scores, expected, atol=1e-5)
+    if preprocessing:
+        with pytest.raises(ValueError, match="takes images of 0"):
+            load_network(preset, said=Said("0..1"))
+    words = ("--preset", tmp_path / "mine", "--data", "digits", "--limit", 2)
+    assert call("evaluate", *words) == (0 if preprocessing else 2)
+    said = capsys.readouterr().err
+    assert bool(preprocessing) is ("--input-range" not in said)
+
+
+def test_a_registered_preset_says_it_itself():
+    preset = presets.get_preset("nasnet_cifar_tiny")
+    for said in (Said("0..1"), Said(from_logits=True)):
+        with pytest.raises(ValueError, match="a preset says itself"):
+            load_network(preset, "some/path.h5", said=said)
