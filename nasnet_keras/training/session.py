@@ -17,7 +17,7 @@ from nasnet_keras.model_files import (
     load_with_preset,
     read_about,
 )
-from nasnet_keras.model_files.contract import Said, pixel_range
+from nasnet_keras.model_files.contract import PIXELS, Said, pixel_range
 from nasnet_keras.model_files.functional import functional
 from nasnet_keras.model_files.graph import final_activation
 from nasnet_keras.model_files.precision import in_precision
@@ -360,7 +360,8 @@ def _about(
         **cells,
         "class_names": list(dataset.classes),
         "image_size": recipe.image_size,
-        "images": "values of 0 to 255",
+        "input_range": PIXELS,
+        "outputs": "probabilities",
         "crop": dataset.crop,
         "interpolation": dataset.interpolation,
         **configuration,

@@ -90,7 +90,10 @@ def test_the_loss_with_a_teacher(form, job, tmp_path):
     "build, message",
     [
         (raw, "--teacher-input-range"),
-        (lambda: scaled(activation=None), "--teacher-from-logits"),
+        (
+            lambda: scaled(activation=None),
+            r"--teacher-from-logits\).*\(--no-teacher-from-logits\)",
+        ),
         (lambda: scaled((8, 8, 1)), "1 channels"),
         (lambda: scaled((9, 9, 3)), "9 pixels alone"),
         (lambda: scaled(activation="sigmoid"), "must end in softmax"),
