@@ -22,7 +22,7 @@ from nasnet_keras.cli.arguments import (
     add_range_argument,
     check_least,
 )
-from nasnet_keras.images.reading import INTERPOLATIONS
+from nasnet_keras.images.reading import CROP, INTERPOLATIONS
 
 # Arguments that are not settings of a measurement.
 NOT_RECORDED = ("command", "run")
@@ -59,7 +59,7 @@ def _add_measurement_arguments(parser: argparse.ArgumentParser) -> None:
         "not split into train and test; else test)",
     )
     measure.add_argument("--image-size", type=int, help="side in pixels")
-    add_crop_argument(measure, "the network's, else 0.875")
+    add_crop_argument(measure, f"the network's, else {CROP}")
     measure.add_argument(
         "--interpolation",
         choices=INTERPOLATIONS,

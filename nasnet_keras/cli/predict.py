@@ -18,6 +18,7 @@ from nasnet_keras.cli.arguments import (
     add_range_argument,
     check_least,
 )
+from nasnet_keras.images.reading import CROP, INTERPOLATION
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=8,
         help="images predicted at a time (default: 8)",
     )
-    add_crop_argument(parser, "the network's, else 0.875")
+    add_crop_argument(parser, f"the network's, else {CROP}")
     parser.set_defaults(run=run)
 
 
@@ -88,7 +89,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _network(args: argparse.Namespace) -> tuple[Any, Any]:
     """The preset, with the crop to use, and its network."""
-    from nasnet_keras.images.reading import CROP
     from nasnet_keras.inference.predict import (
         check_for_model,
         load_network,
@@ -147,7 +147,6 @@ def _readable(
 ) -> Iterator[tuple[pathlib.Path, Any]]:
     """Yields path and image; reports and lists the unreadable files."""
     from nasnet_keras.images.files import load_image
-    from nasnet_keras.images.reading import INTERPOLATION
     from nasnet_keras.inference.predict import input_channels
 
     interpolation = preset.interpolation or INTERPOLATION
