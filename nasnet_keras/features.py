@@ -89,7 +89,7 @@ class Backbone(keras.Model):
         if input_shape is None:
             data_format = keras.config.image_data_format()
             input_shape = image_shape(None, data_format)
-        model, end_points = build_preset(
+        model, end_points, _ = build_preset(
             preset,
             weights,
             include_top=False,

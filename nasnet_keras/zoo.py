@@ -15,7 +15,12 @@ from nasnet_keras.presets import find_weights, get_preset
 from nasnet_keras.presets.cards import preset_card
 from nasnet_keras.presets.types import CONFIG_FILE, WEIGHTS_FILE, Preset
 from nasnet_keras.runs.files import replacing
-from nasnet_keras.weights import WeightsError, load_published, load_weights
+from nasnet_keras.weights import (
+    Loaded,
+    WeightsError,
+    load_published,
+    load_weights,
+)
 
 LOG = logging.getLogger("nasnet_keras")
 # Settings of layers in which a trained network may differ from its preset.
@@ -53,8 +58,7 @@ def from_preset(
         DownloadError: If weights cannot be downloaded (see
             `nasnet_keras.weights.download`).
     """
-    model, _ = build_preset(preset, weights, **overrides)
-    return model
+    return build_preset(preset, weights, **overrides)[0]
 
 
 def build_preset(
@@ -62,8 +66,13 @@ def build_preset(
     weights: PathLike | None = "default",
     input_tensor: Any = None,
     **overrides: Any,
-) -> tuple[keras.Model, dict[str, State]]:
-    """As `from_preset`; returns the model and its end points by name."""
+) -> tuple[keras.Model, dict[str, State], Loaded | None]:
+    """As `from_preset`; also returns what was loaded.
+
+    Returns:
+        The model; its end points by name; `Loaded`, or `None` if the weights
+        are random.
+    """
     preset = get_preset(preset)
     if weights == "default":
         weights = preset.own_weights
@@ -77,14 +86,12 @@ def build_preset(
     config = preset.config(**overrides)
     if published is None:
         model, end_points = build_network(config, input_tensor)
-        load_weights(model, weights, adapt=True)
-        return model, end_points
+        return model, end_points, load_weights(model, weights, adapt=True)
     # Downloaded before the network is built, so that a failure is quick.
     same_classes = config.classes == published.classes
     path = published.fetch(top=config.include_top and same_classes)
     model, end_points = build_network(config, input_tensor)
-    load_published(model, published, path)
-    return model, end_points
+    return model, end_points, load_published(model, published, path)
 
 
 def save_preset(folder: PathLike, preset: Preset, model: keras.Model) -> Preset:

@@ -12,6 +12,7 @@ from nasnet_keras import checks
 from nasnet_keras.inference.evaluate import NotFiniteError, measure
 from nasnet_keras.layers.image_axes import image_shape
 from nasnet_keras.model_files import load_model, save_model
+from nasnet_keras.model_files.contract import PIXELS
 from nasnet_keras.networks.build import build_network
 from nasnet_keras.runs.files import (
     json_text,
@@ -37,6 +38,8 @@ WINNER = "winner.json"
 RANKING = "retrained.json"
 CARD = "model.md"
 TRAINING = "run.json"
+# What a network takes and gives; `images` is of earlier versions.
+CONTRACT = ("images", "input_range", "outputs")
 
 
 def retrain(
@@ -123,7 +126,8 @@ def _train(found, record, network, recipe, dataset, seed, verbose):
     about = {
         "class_names": list(dataset.classes),
         "image_size": dataset.input_shape[0],
-        "images": "values of 0 to 255",
+        "input_range": PIXELS,
+        "outputs": "probabilities",
         "genotype": genotype.to_dict(),
         "network": dataclasses.asdict(network),
         "recipe": dataclasses.asdict(recipe),
@@ -190,10 +194,15 @@ def _with_reading(about, dataset):
 
 
 def _without_names(about):
-    """Removes the names of genotype and data, which folders determine."""
+    """Removes the names of genotype and data, which folders determine.
+
+    Also what all networks take and give, which earlier versions wrote
+    otherwise.
+    """
     genotype = dict(about.get("genotype") or {})
     genotype.pop("name", None)
-    return {**without_data_name(about), "genotype": genotype}
+    about = {**without_data_name(about), "genotype": genotype}
+    return {k: v for k, v in about.items() if k not in CONTRACT}
 
 
 def _accuracy(model, part, recipe):

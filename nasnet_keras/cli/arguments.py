@@ -4,10 +4,10 @@ import argparse
 import dataclasses
 import functools
 import inspect
-import math
 import re
 from typing import Any
 
+from nasnet_keras.images.reading import CROPS, SQUASH, check_crop
 from nasnet_keras.training.recipes import RECIPES, Recipe, get_recipe
 
 PRESET_HELP = "a preset (`nasnet models` lists them) or its folder"
@@ -36,17 +36,12 @@ def check_least(args: argparse.Namespace, least: dict[str, int]) -> None:
 
 def crop_value(text: str) -> float | str:
     """Parses `--crop`: a number above 0 and up to 1, or `squash`."""
-    if text == "squash":
-        return text
     try:
-        crop = float(text)
+        return check_crop(float(text) if text != SQUASH else text)
     except ValueError:
-        crop = math.nan
-    if not 0 < crop <= 1:
         raise argparse.ArgumentTypeError(
-            f"must be above 0 and up to 1, or squash. Received: {text!r}"
-        )
-    return crop
+            f"must be {CROPS}. Received: {text!r}"
+        ) from None
 
 
 def add_crop_argument(group: Any, default: str) -> None:

@@ -22,6 +22,7 @@ from nasnet_keras.cli.arguments import (
     add_range_argument,
     check_least,
 )
+from nasnet_keras.images.reading import CROP, INTERPOLATIONS
 
 # Arguments that are not settings of a measurement.
 NOT_RECORDED = ("command", "run")
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     network.add_argument(
         "--model", help="a .keras file, as `nasnet train` writes it"
     )
-    add_range_argument(parser, network, "--model")
+    add_range_argument(parser, network, "--model or a preset's folder")
     add_logits_argument(network, "--model")
     add_data_arguments(parser)
     # `evaluate` finds the data of the network, and how they were split.
@@ -58,10 +59,10 @@ def _add_measurement_arguments(parser: argparse.ArgumentParser) -> None:
         "not split into train and test; else test)",
     )
     measure.add_argument("--image-size", type=int, help="side in pixels")
-    add_crop_argument(measure, "the network's, else 0.875")
+    add_crop_argument(measure, f"the network's, else {CROP}")
     measure.add_argument(
         "--interpolation",
-        choices=("bilinear", "bicubic"),
+        choices=INTERPOLATIONS,
         help="of image files (default: the network's, else bicubic)",
     )
     measure.add_argument(

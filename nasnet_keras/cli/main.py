@@ -106,11 +106,9 @@ def main(words: Sequence[str] | None = None) -> int:
         The exit status: 2 for wrong input, 1 if the work failed.
     """
     words = sys.argv[1:] if words is None else words
-    for before, word in itertools.pairwise(["nasnet", *words]):
-        if not word and before not in MAY_BE_EMPTY:
-            # As a path it would be the current folder.
-            print(f"nasnet: what follows {before} is empty", file=sys.stderr)
-            return WRONG_INPUT
+    if found := _empty_argument(words):
+        print(f"nasnet: {found} is empty", file=sys.stderr)
+        return WRONG_INPUT
     args = make_parser().parse_args(words)
     if vars(args).pop("debug"):
         return args.run(args) or 0
@@ -124,6 +122,19 @@ def main(words: Sequence[str] | None = None) -> int:
         except Exception as error:
             return report(args.command, error, libraries_said())
     return status
+
+
+def _empty_argument(words: Sequence[str]) -> str | None:
+    """Names an empty argument: as a path it would be the current folder."""
+    for before, word in itertools.pairwise(["nasnet", *words]):
+        if not word and before not in MAY_BE_EMPTY:
+            is_option = before.startswith("--")
+            return f"what follows {before}" if is_option else "an argument"
+        name, sign, value = word.partition("=")
+        given = name.startswith("--") and sign and name not in MAY_BE_EMPTY
+        if given and not value:
+            return f"what follows {word}"
+    return None
 
 
 def run() -> None:

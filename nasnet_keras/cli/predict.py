@@ -18,6 +18,7 @@ from nasnet_keras.cli.arguments import (
     add_range_argument,
     check_least,
 )
+from nasnet_keras.images.reading import CROP, INTERPOLATION
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         help="a .keras file, as `nasnet train` and `retrain` write it",
     )
-    add_range_argument(parser, parser, "--model")
+    add_range_argument(parser, parser, "--model or a preset's folder")
     add_logits_argument(parser, "--model")
     parser.add_argument(
         "--image-size",
@@ -57,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=8,
         help="images predicted at a time (default: 8)",
     )
-    add_crop_argument(parser, "the network's, else 0.875")
+    add_crop_argument(parser, f"the network's, else {CROP}")
     parser.set_defaults(run=run)
 
 
@@ -88,10 +89,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _network(args: argparse.Namespace) -> tuple[Any, Any]:
     """The preset, with the crop to use, and its network."""
-    from nasnet_keras.images.files import CROP
     from nasnet_keras.inference.predict import (
         check_for_model,
-        check_for_preset,
         load_network,
     )
     from nasnet_keras.model_files import load_with_preset
@@ -109,14 +108,13 @@ def _network(args: argparse.Namespace) -> tuple[Any, Any]:
                 file=sys.stderr,
             )
     else:
-        check_for_preset(said)
         if args.image_size is not None:
             raise ValueError(
                 "--image-size is for --model: a preset has its own. Received: "
                 f"--image-size {args.image_size}"
             )
         preset = get_preset(args.preset)
-        model = load_network(preset, args.weights)
+        model = load_network(preset, args.weights, said=said)
     crop = preset.crop if args.crop is None else args.crop
     crop = CROP if crop is None else crop
     return dataclasses.replace(preset, crop=crop), model
@@ -124,11 +122,7 @@ def _network(args: argparse.Namespace) -> tuple[Any, Any]:
 
 def _files(paths: list[pathlib.Path]) -> list[pathlib.Path]:
     """The paths, with those of folders replaced by their image files."""
-    from nasnet_keras.images.files import (
-        SUFFIXES,
-        describe_unused,
-        find_images,
-    )
+    from nasnet_keras.images.files import SUFFIXES, describe_unused, find_images
     from nasnet_keras.runs.notices import notice
 
     files: list[pathlib.Path] = []
@@ -152,7 +146,7 @@ def _readable(
     progress: Any,
 ) -> Iterator[tuple[pathlib.Path, Any]]:
     """Yields path and image; reports and lists the unreadable files."""
-    from nasnet_keras.images.files import INTERPOLATION, load_image
+    from nasnet_keras.images.files import load_image
     from nasnet_keras.inference.predict import input_channels
 
     interpolation = preset.interpolation or INTERPOLATION

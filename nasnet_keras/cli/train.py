@@ -20,6 +20,7 @@ from nasnet_keras.cli.arguments import (
     recipe_of,
     recipe_settings,
 )
+from nasnet_keras.images.reading import CROP
 from nasnet_keras.runs.interrupts import run_until_interrupted
 from nasnet_keras.runs.optional import require
 from nasnet_keras.training.recipes import get_recipe
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `nasnet train`."""
     _add_network_arguments(parser)
     add_data_arguments(parser)
-    add_crop_argument(parser, "1; 0.875 with inception's augmentation")
+    add_crop_argument(parser, f"1; {CROP} with inception's augmentation")
     add_recipe_arguments(parser)
     _add_fine_tuning_arguments(parser)
     _add_run_arguments(parser)
@@ -55,7 +56,8 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
     network.add_argument(
         "--model",
         help="a .keras file to start from, in place of the arguments above; it "
-        "gets a new classifier if the data have other classes",
+        "keeps its classifier if it ends in softmax and its file names the "
+        "classes of the data in their order, else it gets a new one",
     )
     add_range_argument(parser, network, "--model")
 

@@ -11,8 +11,8 @@ import keras
 from nasnet_keras.checks import choice
 from nasnet_keras.deploy.formats import FORMATS, MODULES, SUFFIXES
 from nasnet_keras.deploy.openvino import keep_outputs
-from nasnet_keras.deploy.precision import in_single_precision
 from nasnet_keras.model_files import load_model, read_about
+from nasnet_keras.model_files.precision import in_single_precision
 from nasnet_keras.runs.files import replacing, write_json
 from nasnet_keras.runs.optional import require
 

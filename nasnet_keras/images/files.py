@@ -17,7 +17,6 @@ Pillow resizes with antialiasing and rounds pixel values to integers.
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -30,18 +29,18 @@ from nasnet_keras.images.opening import (
     open_image,
     upright,
 )
+from nasnet_keras.images.reading import (
+    CROP,
+    INTERPOLATION,
+    SQUASH,
+    check_crop,
+    check_interpolation,
+    check_side,
+)
 
 # The only list of suffixes: a file with another one is no image.
 SUFFIXES = tuple(sorted(sum(FORMATS.values(), ())))
-INTERPOLATIONS = {
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-}
 MODES = {1: "L", 3: "RGB"}
-# How an image is read for evaluation, unless something else is asked for.
-CROP = 0.875
-INTERPOLATION = "bicubic"
-SQUASH = "squash"
 # What file managers and archives leave behind, besides hidden files.
 LEFT_BEHIND = (
     "$recycle.bin",
@@ -71,10 +70,21 @@ def find_images(
     images: list[pathlib.Path] = []
     others: list[pathlib.Path] = []
     for entry in _walk(folder, set()):
-        suffix = pathlib.PurePath(entry.name).suffix.lower()
-        is_image = suffix in SUFFIXES and _true(entry.is_file)
-        (images if is_image else others).append(pathlib.Path(entry.path))
+        (images if _is_image(entry) else others).append(
+            pathlib.Path(entry.path)
+        )
     return images, others
+
+
+def loose_images(folder: str | os.PathLike[str]) -> str:
+    """Says how many images a folder holds itself, not in its folders.
+
+    Returns:
+        `"1 image"`, `"3 images"`, ...; `""` for none. Images are those of
+        `find_images`.
+    """
+    number = sum(map(_is_image, _entries(folder)))
+    return ("1 image" if number == 1 else f"{number:,} images") * bool(number)
 
 
 def visible_folders(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
@@ -98,6 +108,11 @@ def _true(question) -> bool:
         return question()
     except OSError:
         return False
+
+
+def _is_image(entry) -> bool:
+    suffix = pathlib.PurePath(entry.name).suffix.lower()
+    return suffix in SUFFIXES and _true(entry.is_file)
 
 
 def _entries(folder) -> list[os.DirEntry]:
@@ -134,7 +149,7 @@ def load_image(
 
     Args:
         path: Path of the file, or a binary file that is open for reading.
-        side: Integer, height and width of the result in pixels.
+        side: Integer, height and width of the result in pixels: 1 to 8192.
         crop: Float above 0 and up to 1, the part of the image's shorter side
             that is kept, or `"squash"`; see the module.
         interpolation: `"bicubic"` or `"bilinear"`.
@@ -148,12 +163,13 @@ def load_image(
         ValueError: If an argument is out of range, or the file is missing or
             cannot be read as an image; the message names it.
     """
-    side, crop = checks.integer("side", side, 1), check_crop(crop)
-    checks.choice("interpolation", interpolation, tuple(INTERPOLATIONS))
+    side, crop = check_side("side", side), check_crop(crop)
+    interpolation = check_interpolation(interpolation)
     checks.choice("channels", channels, tuple(MODES))
     with open_image(path) as image:
         image = upright(image, MODES[channels])
-        image = _resize(image, side, crop, INTERPOLATIONS[interpolation])
+        resample = Image.Resampling[interpolation.upper()]
+        image = _resize(image, side, crop, resample)
         return np.asarray(image, "float32").reshape(side, side, channels)
 
 
@@ -166,22 +182,6 @@ def image_size(path: Source) -> tuple[int, int]:
     with open_image(path) as image:
         largest_value(image)
         return image.size
-
-
-def check_crop(crop: Any) -> float | str:
-    """Returns a crop: a float above 0 and up to 1, or `"squash"`.
-
-    Raises:
-        ValueError: If it is something else.
-    """
-    if isinstance(crop, str) and crop == SQUASH:
-        return crop
-    if not checks.is_number(crop) or not 0 < crop <= 1:
-        raise ValueError(
-            f"`crop` must be above 0 and up to 1, or {SQUASH!r} for the whole "
-            f"image made square. Received: crop={crop!r}"
-        )
-    return float(crop)
 
 
 def _resize(image, side, crop, resample):

@@ -9,14 +9,18 @@ import keras
 import numpy as np
 
 from nasnet_keras import checks
-from nasnet_keras.images.files import CROP, INTERPOLATION, check_crop
+from nasnet_keras.images.reading import (
+    CROP,
+    INTERPOLATION,
+    check_crop,
+    check_interpolation,
+    check_side,
+)
 from nasnet_keras.inference.labelled_images import (
     LabelledImages,
     default_data,
     default_split,
-    first,
     open_images,
-    recorded_split,
 )
 from nasnet_keras.inference.metrics import cross_entropies, ranks
 from nasnet_keras.inference.network_facts import (
@@ -34,16 +38,21 @@ from nasnet_keras.inference.predict import (
     required_weights,
     with_channels,
 )
+from nasnet_keras.inference.recorded_data import recorded_data, recorded_split
 from nasnet_keras.model_files import load_with_preset, read_about
 from nasnet_keras.model_files.contract import Said, main_output
 from nasnet_keras.presets import get_preset
 from nasnet_keras.presets.types import Preset
+from nasnet_keras.runs.notices import first
 from nasnet_keras.runs.progress import Progress
+from nasnet_keras.training.data.dataset import dataset_name
 from nasnet_keras.training.data.tfrecords import Records
 from nasnet_keras.training.feeds.evaluation import (
     EvaluationFeed,
     evaluation_batches,
 )
+
+SPLITS = ("test", "validation", "all")
 
 
 class NotFiniteError(RuntimeError):
@@ -117,7 +126,8 @@ def evaluate(
             the network's, else `"bicubic"`.
         limit: Optional integer, the number of images to use.
         input_range: `"0..255"`, `"0..1"` or `"-1..1"`: the values that a
-            `model` takes which does not say it itself.
+            `model`, or the network of a preset's folder, takes which does not
+            say it itself.
         from_logits: Whether the outputs of such a model are logits.
         data_options: `data_dir`, `validation_split`, `images`: see
             `load_dataset`. By default the last two are those with which the
@@ -133,31 +143,43 @@ def evaluate(
         NotFiniteError: If a score is not finite.
     """
     if image_size is not None:
-        image_size = checks.integer("image_size", image_size, 1)
+        image_size = check_side("image_size", image_size)
+    if limit is not None:
+        limit = checks.integer("limit", limit, 1)
+    batch_size = checks.integer("batch_size", batch_size, 1)
+    checks.choice("split", split, (None, *SPLITS))
+    if (preset is None) == (model is None):
+        raise ValueError(
+            "Give either `preset` or `model`. Received: "
+            f"preset={preset!r}, model={model!r}"
+        )
     network: keras.Model | None = None
-    recorded: dict[str, Any] = {}
+    about: dict[str, Any] = {}
     said = Said(input_range, from_logits)
     if model is not None:
         check_for_model(weights)
         network, preset = load_with_preset(model, image_size, said)
-        recorded = read_about(model).get("data") or {}
+        about = read_about(model)
     else:
-        check_for_preset(said)
         preset = get_preset(preset)
+        check_for_preset(preset, said)
         weights = required_weights(preset, weights)
-    data = str(data) if data is not None else default_data(preset, recorded)
+    if data is None:
+        data = default_data(preset, recorded_data(about))
+    data = dataset_name(data)
     if split is None:
         split = "test" if model is not None else default_split(preset, data)
     side = image_size or preset.image_size
     given = {k: v for k, v in data_options.items() if v is not None}
     if split != "all":
-        given = {**recorded_split(recorded, data, split), **given}
+        data_dir = given.get("data_dir")
+        given = {**recorded_split(about, data, split, data_dir), **given}
     how = _reading(preset, crop, interpolation)
     images = open_images(preset, data, split, side, **how, **given)
     images = images.limited(limit)
     reading = _reading_of(images, how, crop, interpolation)
     if network is None:
-        network = load_network(preset, weights, image_size)
+        network = load_network(preset, weights, image_size, said)
     _check_output(network, preset, images)
     batches = _batches(network, images, side, batch_size, reading)
     with Progress(len(images)) as progress:
@@ -186,9 +208,11 @@ def _reading(
 ) -> dict[str, Any]:
     """How image files are read: as asked for, else as the network's were."""
     crop = preset.crop if crop is None else crop
+    if interpolation is None:
+        interpolation = preset.interpolation or INTERPOLATION
     return {
         "crop": CROP if crop is None else check_crop(crop),
-        "interpolation": interpolation or preset.interpolation or INTERPOLATION,
+        "interpolation": check_interpolation(interpolation),
     }
 
 

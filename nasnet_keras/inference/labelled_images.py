@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from nasnet_keras.images.files import CROP, INTERPOLATION, visible_folders
+from nasnet_keras.images.files import visible_folders
 from nasnet_keras.images.imagenet import class_index
+from nasnet_keras.images.reading import CROP, INTERPOLATION
 from nasnet_keras.presets.registry import CIFAR10
 from nasnet_keras.presets.types import Preset
-from nasnet_keras.runs.notices import notice
+from nasnet_keras.runs.notices import first
 from nasnet_keras.training.data.dataset import (
     DEFAULT_SIZES,
     Dataset,
@@ -26,11 +27,6 @@ from nasnet_keras.training.data.tfrecords import (
     Records,
     open_test_records,
 )
-
-# Arguments of `load_dataset` that a model stores with the name of its data.
-DRAW = ("validation_split", "images", "older_draw")
-# Datasets whose test part is their own, not drawn here.
-OWN_TEST = ("cifar10", "cifar100", *STREAMED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,34 +113,6 @@ def default_data(preset: Preset, recorded: Mapping[str, Any]) -> str:
         f"{preset.name} does not say on which data to measure it. Give `data` "
         f"(--data): {hint}."
     )
-
-
-def recorded_split(
-    recorded: Mapping[str, Any], data: str, split: str
-) -> dict[str, Any]:
-    """Returns how the data of a training were split, to split them alike.
-
-    Args:
-        recorded: The data of the training as stored with a model, or `{}`.
-        data: Name or path of the data to measure on. Of other data than those
-            of the training nothing is known.
-        split: `"test"` or `"validation"`.
-    """
-    name = recorded.get("name")
-    if name is None or not _is_same(str(name), data):
-        return {}
-    has_own = split == "test" and (data in OWN_TEST or has_test_part(data))
-    if "validation_split" not in recorded and not has_own:
-        notice(
-            "The model was saved by a version that did not record how it split "
-            f"{data}: it may have been trained on some of these images."
-        )
-    return {key: recorded[key] for key in DRAW if recorded.get(key) is not None}
-
-
-def _is_same(one: str, other: str) -> bool:
-    paths = pathlib.Path(one), pathlib.Path(other)
-    return one == other or paths[0].resolve() == paths[1].resolve()
 
 
 def default_split(preset: Preset, data: str) -> str:
@@ -287,8 +255,3 @@ def _labels_of(preset: Preset, name: str, classes: Sequence[str]) -> np.ndarray:
             f"The classes of {name} are others: {first(unknown)}."
         )
     return np.array([label_of[each] for each in classes])
-
-
-def first(names: Sequence[str]) -> str:
-    """Returns the first three names, as text."""
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -1,5 +1,6 @@
 """Predictions of a network for image files, a batch in memory at a time."""
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -7,14 +8,22 @@ from typing import Any
 import keras
 import numpy as np
 
-import nasnet_keras
 from nasnet_keras.images.imagenet import class_index
 from nasnet_keras.layers.image_axes import image_shape, split_shape
-from nasnet_keras.model_files.contract import Said, main_output, preset_contract
+from nasnet_keras.model_files.contract import (
+    NOTHING,
+    PIXELS,
+    Said,
+    main_output,
+    pixel_range,
+    preset_contract,
+)
 from nasnet_keras.model_files.graph import image_format
 from nasnet_keras.model_files.standard import standardized
 from nasnet_keras.presets import find_weights
 from nasnet_keras.presets.types import Preset
+from nasnet_keras.weights import Loaded
+from nasnet_keras.zoo import build_preset
 
 
 def required_weights(preset: Preset, weights: Any = None) -> Any:
@@ -46,19 +55,27 @@ def check_for_model(weights: Any) -> None:
         )
 
 
-def check_for_preset(said: Said) -> None:
-    """Raises ValueError if it is said what a preset takes and gives."""
-    if said.input_range is not None or said.from_logits is not None:
-        raise ValueError(
-            f"{said.name('input_range')} and {said.name('from_logits')} are "
-            "for a model: a preset says itself what it takes and gives. "
-            f"Received: input_range={said.input_range!r}, "
-            f"from_logits={said.from_logits!r}"
-        )
+def check_for_preset(preset: Preset, said: Said) -> None:
+    """Raises ValueError if it is said what a preset says itself.
+
+    A folder may hold a network without preprocessing, trained on any range.
+    """
+    if said.from_logits is None and (preset.folder or said.input_range is None):
+        return
+    raise ValueError(
+        f"{said.name('from_logits')} is for a model, and "
+        f"{said.name('input_range')} for a model or a preset's folder: a "
+        "preset says itself what it takes and gives. "
+        f"Received: input_range={said.input_range!r}, "
+        f"from_logits={said.from_logits!r}"
+    )
 
 
 def load_network(
-    preset: Preset, weights: Any = None, image_size: int | None = None
+    preset: Preset,
+    weights: Any = None,
+    image_size: int | None = None,
+    said: Said = NOTHING,
 ) -> keras.Model:
     """Builds the network of a preset, with trained weights.
 
@@ -66,33 +83,69 @@ def load_network(
         preset: `Preset`. Preprocessing of its own (`"whiten"`) is kept.
         weights: See `required_weights`.
         image_size: Optional integer, side of the images in place of its own.
+        said: `Said`, which values the network of a folder takes that has no
+            preprocessing. Registered presets take -1 to 1.
 
     Returns:
         A `keras.Model` that takes images of 0 to 255 and gives probabilities.
 
     Raises:
-        ValueError: If there are no weights, or it has no classifier.
+        ValueError: If there are no weights, or they are of a network without
+            classifier, of other classes or channels; or if it is not known
+            which values it takes.
     """
+    check_for_preset(preset, said)
     weights = required_weights(preset, weights)
     found = find_weights(preset, weights)
     own = {**preset.configuration, **(found.configuration if found else {})}
-    overrides: dict[str, Any] = {}
+    model, _, loaded = build_preset(
+        preset, weights, **_overrides(preset, own, image_size)
+    )
+    _check_trained(preset, weights, model, loaded)
+    source = f"The preset {preset.name!r}"
+    taken = pixel_range(model, {}, source, said) if preset.folder else PIXELS
+    contract = preset_contract(model, source)
+    contract = dataclasses.replace(contract, input_range=taken)
+    return standardized(model, contract)
+
+
+def _overrides(
+    preset: Preset, own: dict[str, Any], image_size: int | None
+) -> dict[str, Any]:
+    """Arguments of the network in place of its `own`."""
     activation = own.get("classifier_activation", "softmax")
-    # Probabilities, not logits; a single output is a sigmoid's.
-    linear = "sigmoid" if own.get("classes") == 1 else "softmax"
     if activation in (None, "linear"):
-        activation = linear
+        # Probabilities, not logits; a single output is a sigmoid's.
+        activation = "sigmoid" if own.get("classes") == 1 else "softmax"
+    overrides: dict[str, Any] = {"classifier_activation": activation}
+    if preset.folder is None:
+        preprocessing = own.get("include_preprocessing") or True
+        overrides["include_preprocessing"] = preprocessing
     if image_size not in (None, preset.image_size):
         overrides["input_shape"] = _shape(own, image_size)
-    model = nasnet_keras.from_preset(
-        preset,
-        weights=weights,
-        classifier_activation=activation,
-        include_preprocessing=own.get("include_preprocessing") or True,
-        **overrides,
-    )
-    contract = preset_contract(model, f"The preset {preset.name!r}")
-    return standardized(model, contract)
+    return overrides
+
+
+def _check_trained(
+    preset: Preset, weights: Any, model: keras.Model, loaded: Loaded | None
+) -> None:
+    """Raises ValueError unless the network answers as it was trained to."""
+    if loaded is None:
+        return
+    classes = main_output(model.output).shape[-1]
+    if "predictions" in loaded.fresh:
+        raise ValueError(
+            f"{weights} has no classifier for the {classes} classes of the "
+            f"preset {preset.name!r}; a random one predicts nothing. Give the "
+            "preset of the network whose weights these are, or train its "
+            "classifier (nasnet train --weights)."
+        )
+    if loaded.adapted:
+        raise ValueError(
+            f"{weights} is for images with another number of channels than "
+            f"the {input_channels(model)} of the preset {preset.name!r}. Give "
+            "the preset of the network whose weights these are."
+        )
 
 
 def _shape(configuration: dict[str, Any], side: int | None) -> tuple:

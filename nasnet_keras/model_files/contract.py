@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from nasnet_keras import checks
-from nasnet_keras.images.files import INTERPOLATIONS
+from nasnet_keras.images.reading import INTERPOLATIONS, check_crop, check_side
 from nasnet_keras.layers.image_axes import split_shape
 from nasnet_keras.model_files.graph import (
     RANGES,
@@ -24,8 +24,8 @@ from nasnet_keras.model_files.graph import (
 
 PIXELS = "0..255"
 OUTPUTS = ("probabilities", "logits")
-# How earlier versions wrote `PIXELS` in about.json. What they wrote gives
-# probabilities, as all that our trainings write.
+# What earlier versions wrote in about.json under `images`, for reading only: it
+# takes `PIXELS` and, as all that their trainings wrote, gives probabilities.
 OLD_PIXELS = "values of 0 to 255"
 
 
@@ -152,8 +152,8 @@ def fields(model: keras.Model, about: dict[str, Any]) -> dict[str, Any]:
     Only what `about` or the graph says is added: `input_range`, `outputs`.
     """
     found = {
-        "input_range": _stored_range(about) or input_range(model),
-        "outputs": _stored_outputs(about) or _shown_outputs(model)[0],
+        "input_range": _stored_range(about, "about") or input_range(model),
+        "outputs": _stored_outputs(about, "about") or _shown_outputs(model)[0],
     }
     return {**about, **{k: v for k, v in found.items() if v is not None}}
 
@@ -192,7 +192,7 @@ def pixel_range(
     model: keras.Model, about: dict[str, Any], source: Any, said: Said
 ) -> str:
     """Returns the range of pixels that a model takes; see `find_contract`."""
-    found, given = _stored_range(about), said.input_range
+    found, given = _stored_range(about, source), said.input_range
     name, shown = said.name("input_range"), f"{source} says so"
     if given is not None:
         checks.choice(f"{said.prefix}input_range", given, tuple(RANGES))
@@ -212,32 +212,34 @@ def pixel_range(
     return str(found or given)
 
 
-def _stored_range(about):
+def _stored_range(about, source):
     if about.get("images") == OLD_PIXELS:
         return PIXELS
-    return _one_of("input_range", about, tuple(RANGES))
+    return _one_of("input_range", about, tuple(RANGES), source)
 
 
-def _stored_outputs(about):
+def _stored_outputs(about, source):
     if about.get("images") == OLD_PIXELS:
         return OUTPUTS[0]
-    return _one_of("outputs", about, OUTPUTS)
+    return _one_of("outputs", about, OUTPUTS, source)
 
 
-def _one_of(name, about, choices):
+def _one_of(name, about, choices, source):
     """What `about` says, if it says it."""
     value = about.get(name)
-    return value if value is None else checks.choice(name, value, choices)
+    if value is None:
+        return None
+    return checks.choice(f"{name} of {source}", value, choices)
 
 
 def _outputs(model, about, source, said):
-    found, ending = _stored_outputs(about), "it says so"
+    found, ending = _stored_outputs(about, source), "it says so"
     name, given = said.name("from_logits"), said.from_logits
     if found is None:
         found, ending = _shown_outputs(model)
     if given is None:
         if found is None:
-            raise ValueError(_no_probabilities(source, ending, name))
+            raise ValueError(_no_probabilities(source, ending, said))
         return found
     asked = "logits" if given else "probabilities"
     if found is not None and found != asked:
@@ -260,12 +262,13 @@ def _shown_outputs(model):
     return ("probabilities" if known else None), ending
 
 
-def _no_probabilities(source, ending, name):
+def _no_probabilities(source, ending, said):
+    no_flag = f"--no-{said.prefix.replace('_', '-')}from-logits"
     return (
         f"{source} is not known to give probabilities: {ending}, not in "
         "softmax or sigmoid. If its outputs are logits, give "
-        f"{name}; if they are probabilities all the same, False "
-        "(--no-...). Features of a network without its classifier "
+        f"{said.name('from_logits')}; if they are probabilities all the same, "
+        f"False ({no_flag}). Features of a network without its classifier "
         "(include_top=False) are no classes: give it one."
     )
 
@@ -297,13 +300,15 @@ def _stored(about, source):
             f"strings. Received: {names!r}"
         )
     if size is not None:
-        size = checks.integer(f"image_size of {source}", size, 1)
+        size = check_side(f"image_size of {source}", size)
     crop = about.get("crop")
-    if crop not in (None, "squash"):
-        crop = checks.number(f"crop of {source}", crop, above=0, most=1)
+    if crop is not None:
+        crop = check_crop(crop, f"crop of {source}")
     return {
         "class_names": names and tuple(names),
         "image_size": size,
         "crop": crop,
-        "interpolation": _one_of("interpolation", about, INTERPOLATIONS),
+        "interpolation": _one_of(
+            "interpolation", about, INTERPOLATIONS, source
+        ),
     }

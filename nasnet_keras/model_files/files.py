@@ -7,10 +7,9 @@ Keras has no place for these: they are in an additional member of the archive,
 import os
 import pathlib
 import zipfile
-import zlib
 from typing import TYPE_CHECKING, Any
 
-from nasnet_keras import checks
+from nasnet_keras.images.reading import check_side
 from nasnet_keras.model_files.contract import (
     NOTHING,
     Said,
@@ -20,6 +19,7 @@ from nasnet_keras.model_files.contract import (
 from nasnet_keras.model_files.standard import standardized
 from nasnet_keras.presets.types import Preset
 from nasnet_keras.runs.files import (
+    DAMAGED_ZIP,
     DamagedFileError,
     json_text,
     parse_json,
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 ABOUT = "about.json"
 LARGEST_ABOUT = 16 * 1024**2  # Bytes.
 REMEDY = "Save the model again."
+# What Keras raises for damaged files, and for classes that it does not know.
+UNLOADABLE = (*DAMAGED_ZIP, LookupError, TypeError, ValueError, AttributeError)
+MOST_LETTERS = 300  # Of a message of Keras.
 PathLike = str | os.PathLike[str]
 
 
@@ -83,7 +86,21 @@ def load_model(path: PathLike, compile: bool = False) -> "keras.Model":
     import nasnet_keras.schedules  # noqa: F401
 
     read_about(path)
-    return keras.saving.load_model(path, compile=compile)
+    try:
+        return keras.saving.load_model(path, compile=compile)
+    except UNLOADABLE as error:
+        raise ValueError(
+            f"{path} cannot be loaded as a model: {_first_line(error)}. It is "
+            "damaged, or names a class that is not registered with Keras. Copy "
+            "it again; import what registers the class."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """The first line of a message of Keras; a configuration may follow."""
+    text = error.args[0] if isinstance(error, KeyError) else error
+    first, *_ = str(text).strip().splitlines() or [type(error).__name__]
+    return first[:MOST_LETTERS].rstrip(".")
 
 
 def load_with_preset(
@@ -109,7 +126,7 @@ def load_with_preset(
     about, model = read_about(path), load_model(path)
     contract = find_contract(model, about, path, said)
     if image_size is not None:
-        image_size = checks.integer("image_size", image_size, 1)
+        image_size = check_side("image_size", image_size)
     side = image_size or contract.side or contract.image_size
     if side is None:
         raise ValueError(
@@ -150,5 +167,5 @@ def read_about(path: PathLike) -> dict[str, Any]:
                     f"{source} has more than {LARGEST_ABOUT} bytes. {REMEDY}"
                 )
             return parse_json(archive.read(ABOUT), source, remedy=REMEDY)
-    except (OSError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED_ZIP as error:
         raise ValueError(f"{path} is not a .keras file: {error}") from error

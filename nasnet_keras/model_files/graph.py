@@ -5,6 +5,7 @@ no layers, such as `x / 127.5`. Models inside a model are looked into.
 """
 
 import inspect
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -204,6 +205,38 @@ def _is_standardized(least, most, scale, offset):
     # No distribution on an interval has a larger variance.
     possible = deviation**2 <= (mean - least) * (most - mean)
     return bool((inside & wide & possible).all())
+
+
+def last_operations(model: Any) -> set[str]:
+    """Returns the names of the operations that end a model.
+
+    Those that make the outputs: back to the last layers with weights, the
+    classifiers, and on to what pools and drops out before these.
+
+    Args:
+        model: `keras.Model`, functional or sequential.
+    """
+    if isinstance(model, keras.Sequential):
+        names = [layer.name for layer in model.layers]
+        sources: dict[str, list] = {
+            name: [(before, 0)] for before, name in itertools.pairwise(names)
+        }
+        outputs, operations = [(names[-1], 0)] if names else [], model.layers
+    else:
+        sources, outputs = _topology(model)
+        operations = _operations(model)
+    with_weights = {x.name for x in operations if getattr(x, "weights", ())}
+    found: set[str] = set()
+    waiting = [(name, False) for name, _ in outputs]
+    while waiting:
+        name, after_classifier = waiting.pop()
+        if after_classifier and name in with_weights:
+            continue
+        found.add(name)
+        after_classifier |= name in with_weights
+        before = (source for source, _ in sources.get(name, ()))
+        waiting += [(each, after_classifier) for each in before]
+    return found
 
 
 def final_activation(model: Any, number: int = 0) -> str:

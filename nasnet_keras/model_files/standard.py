@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from nasnet_keras.model_files.contract import PIXELS, Contract, main_output
+from nasnet_keras.model_files.functional import functional, with_input
 from nasnet_keras.model_files.graph import RANGES, input_shape
 
 
@@ -47,22 +48,8 @@ def with_preprocessing(model: keras.Model, taken: str) -> keras.Model:
     """
     if taken == PIXELS:
         return model
-    if isinstance(model, keras.Sequential):
-        model = keras.Model(model.inputs, model.outputs[0], name=model.name)
-    inputs = _images(model)
-    scaled = _rescaling(taken)(inputs)
-
-    def call(layer, *args, **kwargs):
-        args, kwargs = keras.tree.map_structure(
-            lambda value: scaled if value is inputs else value, (args, kwargs)
-        )
-        return layer(*args, **kwargs)
-
-    copy = keras.models.clone_model(
-        model,
-        input_tensors=keras.tree.map_structure(lambda _: inputs, model.input),
-        call_function=call,
-    )
+    model, inputs = functional(model), _images(model)
+    copy = with_input(model, inputs, _rescaling(taken)(inputs))
     copy.set_weights(model.get_weights())
     return copy
 
@@ -71,7 +58,9 @@ def _rescaling(taken):
     """The layer that makes a range of 0 to 255."""
     least, most = RANGES[taken]
     scale = (most - least) / 255
-    return keras.layers.Rescaling(scale, least, name="preprocessing")
+    return keras.layers.Rescaling(
+        scale, least, dtype="float32", name="preprocessing"
+    )
 
 
 def _images(model: keras.Model) -> Any:

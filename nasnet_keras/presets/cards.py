@@ -105,7 +105,8 @@ def preset_card(preset: Preset, parameters: int) -> str:
         "Pooling semantics": f"`{semantics}`",
         "Preprocessing": "none: it takes RGB values 0 to 255"
         if scaled
-        else "`x / 127.5 - 1` of RGB values 0 to 255",
+        else "not in the network: give it the values that it was trained on "
+        "(`nasnet predict --input-range`)",
         "Accuracy": NOT_MEASURED,
         "Load": f'`nasnet_keras.from_preset("{preset.name}")`, with the path '
         "of this folder",

@@ -7,10 +7,18 @@ import os
 import pathlib
 import re
 import shutil
+import struct
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
+# What `zipfile` raises for archives that are damaged.
+DAMAGED_ZIP = (
+    *(OSError, EOFError, RuntimeError, UnicodeError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
 # `.NAME.` and the eight characters that `tempfile` adds.
 TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}")
 

@@ -1,12 +1,18 @@
 """Lines for the user on standard error, whatever names they hold."""
 
 import sys
+from collections.abc import Sequence
 from typing import TextIO
 
 
 def notice(line: str) -> None:
     """Prints a line on standard error."""
     print(printable(line, sys.stderr), file=sys.stderr, flush=True)
+
+
+def first(names: Sequence[str]) -> str:
+    """Returns the first three names, as text."""
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def printable(text: str, stream: TextIO) -> str:

@@ -133,10 +133,6 @@ class Checkpoints(keras.callbacks.Callback):
             return "There is no checkpoint yet."
         return f"The last good checkpoint is {last}."
 
-    def epoch(self):
-        """Returns the number of epochs up to `last()`; 0 without one."""
-        return epoch_of(self.last())
-
     def _all(self):
         paths = self.folder.glob("epoch_*.keras")
         return sorted((p for p in paths if epoch_of(p)), key=epoch_of)

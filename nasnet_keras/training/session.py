@@ -17,13 +17,15 @@ from nasnet_keras.model_files import (
     load_with_preset,
     read_about,
 )
-from nasnet_keras.model_files.contract import Said, pixel_range
+from nasnet_keras.model_files.contract import PIXELS, Said, pixel_range
+from nasnet_keras.model_files.functional import functional
 from nasnet_keras.model_files.graph import final_activation
+from nasnet_keras.model_files.precision import in_precision
 from nasnet_keras.model_files.standard import with_preprocessing
 from nasnet_keras.presets import get_preset
 from nasnet_keras.presets.types import Preset
 from nasnet_keras.runs.lock import FolderLock
-from nasnet_keras.runs.notices import printable
+from nasnet_keras.runs.notices import first, notice, printable
 from nasnet_keras.training.data import Dataset
 from nasnet_keras.training.data.dataset import is_cropped
 from nasnet_keras.training.data.recorded import (
@@ -247,11 +249,32 @@ def _network(
     check_images(source, model, recipe, dataset)
     if "drop_path_rate" not in job.settings and not has_drop_path(model):
         recipe = dataclasses.replace(recipe, drop_path_rate=0.0)
-    classes = list(dataset.classes)
-    same = origin.get("class_names") == classes
-    if not same or final_activation(model) != "softmax":
-        model = replace_head(model, len(classes))
+    model = in_precision(functional(model), job.precision)
+    if reason := _reason_for_new_head(model, origin, dataset):
+        number = len(dataset.classes)
+        model = replace_head(model, number)
+        notice(
+            f"{source} gets a new classifier for the {number} classes of "
+            f"{dataset.name}: {reason}."
+        )
     return with_preprocessing(model, taken), recipe
+
+
+def _reason_for_new_head(
+    model: keras.Model, origin: dict[str, Any], dataset: Dataset
+) -> str:
+    """Why a model's classifier cannot be trained on; empty text if it can."""
+    names, wanted = origin.get("class_names"), list(dataset.classes)
+    if not isinstance(names, list):
+        return "its file does not say for which classes its own is"
+    if names != wanted:
+        order = sorted(map(str, names)) == sorted(wanted)
+        return f"its own is for {'another order' if order else 'others'}, " + (
+            first([str(name) for name in names])
+        )
+    activation = final_activation(model)
+    ending = f"its own ends in {activation}, not in softmax"
+    return "" if activation == "softmax" else ending
 
 
 def _set_up_keras(job: TrainingJob) -> None:
@@ -337,7 +360,8 @@ def _about(
         **cells,
         "class_names": list(dataset.classes),
         "image_size": recipe.image_size,
-        "images": "values of 0 to 255",
+        "input_range": PIXELS,
+        "outputs": "probabilities",
         "crop": dataset.crop,
         "interpolation": dataset.interpolation,
         **configuration,

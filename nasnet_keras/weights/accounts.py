@@ -70,12 +70,14 @@ class Loaded:
         passed_over: Tuple of the names in the source that were ignored: of a
             classifier or auxiliary head that the network lacks, or of layers
             that its user added.
+        adapted: Whether the stem's kernel was for another number of channels.
     """
 
     variables: int
     averages: int = 0
     fresh: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
+    adapted: bool = False
 
     def warn_of_fresh(self, name: str) -> None:
         """Logs which layers of the model of that name are still random."""

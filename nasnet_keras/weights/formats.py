@@ -8,6 +8,8 @@ import pathlib
 import re
 import zipfile
 
+from nasnet_keras.runs.files import DAMAGED_ZIP
+
 # What each kind of file that is not loaded begins with.
 SIGNATURES = (
     (rb"\s*(<!doctype html|<html)", "web page"),
@@ -136,8 +138,11 @@ def _other_kind(path):
 
 
 def _other_zip(path):
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except DAMAGED_ZIP:
+        return "damaged zip archive"
     if "model.weights.h5" in names:
         return None
     if any(name.endswith("data.pkl") for name in names):

@@ -1,6 +1,7 @@
 """Reads the h5 files of Keras: its legacy ones, those of Keras 3, archives."""
 
 import contextlib
+import io
 import os
 import zipfile
 from collections.abc import Iterator
@@ -8,6 +9,10 @@ from typing import Any
 
 import h5py
 
+from nasnet_keras.runs.files import DAMAGED_ZIP
+
+# What h5py raises for damaged files, besides errors of reading.
+UNREADABLE = (LookupError, OSError, RuntimeError, TypeError, AttributeError)
 Path = str | os.PathLike[str]
 Place = tuple[str, str]  # Name of a layer; path of a variable within it.
 Datasets = dict[Place, h5py.Dataset]
@@ -24,13 +29,14 @@ def open_h5(path: Path) -> Iterator[h5py.File]:
         try:
             source: Any = path
             if zipfile.is_zipfile(path):
-                archive = stack.enter_context(zipfile.ZipFile(path))
-                source = stack.enter_context(archive.open("model.weights.h5"))
+                with zipfile.ZipFile(path) as archive:
+                    # Read whole, its checksum is compared.
+                    source = io.BytesIO(archive.read("model.weights.h5"))
             file = stack.enter_context(h5py.File(source, "r"))
-        except (OSError, KeyError, zipfile.BadZipFile) as error:
+        except (*DAMAGED_ZIP, KeyError) as error:
             raise ValueError(
                 f"`{path}` cannot be read as an h5 file: {error}. If it was "
-                "downloaded, it may be cut short."
+                "downloaded or copied, it may be damaged: do so again."
             ) from error
         yield file
 
@@ -62,7 +68,7 @@ def datasets_of(file: h5py.File, path: Path) -> Datasets:
             _add_legacy_layers(file.get("model_weights", file), datasets)
         elif "layers" in file:
             _add_layers(file["layers"], datasets)
-    except KeyError as error:
+    except UNREADABLE as error:
         raise ValueError(f"`{path}` contradicts itself: {error}") from error
     if not datasets:
         raise ValueError(

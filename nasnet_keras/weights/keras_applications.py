@@ -94,11 +94,15 @@ def load_keras_applications(
         model,
         scopes={"predictions": CLASSIFIER},
     )
+    adapted = False
     if adapt:
-        values = with_adapted_stem(model, variables, values)
+        values, adapted = with_adapted_stem(model, variables, values)
     assign(model, variables, values, fresh, path)
     return Loaded(
-        len(variables), fresh=layer_names(fresh), passed_over=passed_over
+        len(variables),
+        fresh=layer_names(fresh),
+        passed_over=passed_over,
+        adapted=adapted,
     )
 
 

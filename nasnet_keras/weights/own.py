@@ -105,15 +105,19 @@ def _load_by_names(model, path, source, classifier, adapt):
                 if _layer(name) not in layers and is_head(_layer(name))
             }
             values = {n: v for n, v in values.items() if n not in passed_over}
+            adapted = False
             if adapt:
-                values = _with_adapted_stem(wanted, values)
+                values, adapted = _with_adapted_stem(wanted, values)
             check_shapes(path, _shapes(wanted), _shapes(values))
             for name, dataset in wanted.items():
                 dataset[...] = values[name]
         model.load_weights(template)
     names = tuple(x.name for x in model.layers if x.name in fresh)
     return Loaded(
-        len(wanted), fresh=names, passed_over=tuple(sorted(passed_over))
+        len(wanted),
+        fresh=names,
+        passed_over=tuple(sorted(passed_over)),
+        adapted=adapted,
     )
 
 
@@ -132,9 +136,10 @@ def _with_adapted_stem(wanted, values):
     (name,) = (name for name in wanted if _layer(name) in STEMS)
     kernel, channels = values.get(name), wanted[name].shape[2]
     if kernel is None or kernel.ndim != 4 or kernel.shape[2] == channels:
-        return values
+        return values, False
     # In half precision the sum over channels would be rounded again.
-    return {**values, name: adapt_stem(kernel.astype("float32"), channels)}
+    kernel = adapt_stem(kernel.astype("float32"), channels)
+    return {**values, name: kernel}, True
 
 
 def _by_name(datasets: Datasets) -> dict[str, h5py.Dataset]:

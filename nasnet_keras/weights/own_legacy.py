@@ -57,11 +57,15 @@ def load_own_legacy(
     variables, values, passed_over = leave_out(
         variables, values, fresh, model, SCOPES
     )
+    adapted = False
     if adapt:
-        values = with_adapted_stem(model, variables, values)
+        values, adapted = with_adapted_stem(model, variables, values)
     assign(model, variables, values, fresh, path)
     return Loaded(
-        len(variables), fresh=layer_names(fresh), passed_over=passed_over
+        len(variables),
+        fresh=layer_names(fresh),
+        passed_over=passed_over,
+        adapted=adapted,
     )
 
 

@@ -51,13 +51,17 @@ def adapt_stem(kernel: np.ndarray, channels: int) -> np.ndarray:
 
 def with_adapted_stem(
     model: keras.Model, variables: NamedVariables, values: Values
-) -> Values:
-    """Returns the values, the stem's kernel adapted to the model's channels."""
+) -> tuple[Values, bool]:
+    """Returns the values, the stem's kernel adapted to the model's channels.
+
+    Returns:
+        Pair: the values; whether the kernel had other channels.
+    """
     (stem,) = (layer for layer in model.layers if layer.name in STEMS)
     (name,) = (name for variable, name in variables if variable is stem.kernel)
     kernel, channels = values.get(name), stem.kernel.shape[2]
     if kernel is None or kernel.ndim != 4 or kernel.shape[2] == channels:
-        return values
+        return values, False
     # In half precision the sum over channels would be rounded again.
     kernel = kernel.astype("float32")
-    return {**values, name: adapt_stem(kernel, channels)}
+    return {**values, name: adapt_stem(kernel, channels)}, True

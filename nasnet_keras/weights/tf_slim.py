@@ -98,8 +98,9 @@ def load_tf_slim(
         model,
         scopes={"predictions": CLASSIFIER, "auxiliary_predictions": AUXILIARY},
     )
+    adapted = False
     if adapt:
-        values = with_adapted_stem(model, variables, values)
+        values, adapted = with_adapted_stem(model, variables, values)
     assign(model, variables, values, fresh, checkpoint_prefix)
     averages = sum(name in averaged for _, name in variables)
     logger.info(
@@ -108,7 +109,9 @@ def load_tf_slim(
         averages,
         len(variables) - averages,
     )
-    return Loaded(len(variables), averages, layer_names(fresh), passed_over)
+    return Loaded(
+        *(len(variables), averages, layer_names(fresh), passed_over), adapted
+    )
 
 
 def _read(prefix, moving_average):

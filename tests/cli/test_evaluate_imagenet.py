@@ -12,6 +12,7 @@ import nasnet_keras
 from nasnet_keras import presets
 from nasnet_keras.cli.main import make_parser
 from nasnet_keras.images.imagenet import class_index
+from nasnet_keras.inference import predict
 from nasnet_keras.inference.labelled_images import LabelledImages
 from nasnet_keras.inference.network_facts import weights_file
 from nasnet_keras.layers.pooling import Pooling
@@ -48,10 +49,7 @@ def use(monkeypatch, tmp_path):
         preset = presets.Preset("linear", {}, SIDE, class_names=class_names)
         monkeypatch.setitem(presets.PRESETS, "linear", preset)
         monkeypatch.setattr(
-            nasnet_keras,
-            "from_preset",
-            lambda *args, **kwargs: model,
-            raising=False,
+            predict, "build_preset", lambda *_, **__: (model, {}, None)
         )
         return weights
 
@@ -298,7 +296,7 @@ def empty_classes(folder):
 def unsorted(folder):
     folder.mkdir()
     Image.new("RGB", (9, 9)).save(folder / "ILSVRC2012_val_00000001.JPEG")
-    return "holds no images", "1 images beside them; sort those"
+    return "holds no images", "1 image beside them; sort those"
 
 
 def missing(folder):
@@ -463,7 +461,8 @@ def test_a_real_network_on_real_images(measured, shared_data, tmp_path):
             labels.append(label)
     scores = model.predict(np.array(images) / 127.5 - 1, verbose=0)
     right = scores.argmax(-1) == labels
-    result = measured("--data", data, preset=folder)
+    said = ("--input-range", "-1..1")
+    result = measured("--data", data, *said, preset=folder)
     assert result["images"] == 3 * len(names)
     assert result["top-1"] == pytest.approx(100 * right.mean(), abs=1e-3)
     assert result["top-5"] == 100  # Of five classes.

@@ -268,7 +268,8 @@ def test_a_preset_of_ones_own(tmp_path, images, capsys):
     bias[:] = np.random.default_rng(0).permutation(10) / 3
     model.get_layer("predictions").set_weights([kernel, bias])
     nasnet_keras.save_preset(tmp_path / "mine", preset, model)
-    assert run(images / "grey.png", preset=str(tmp_path / "mine")) == 0
+    words = (images / "grey.png", "--input-range", "-1..1")
+    assert run(*words, preset=str(tmp_path / "mine")) == 0
     (rows,) = read(capsys.readouterr().out).values()
     side = preset.image_size
     x = np.full((1, side, side, 3), COLOURS["grey"]) / 127.5 - 1

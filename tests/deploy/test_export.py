@@ -9,10 +9,10 @@ import pytest
 import nasnet_keras
 from nasnet_keras.deploy.export import export_model
 from nasnet_keras.deploy.formats import FORMATS
-from nasnet_keras.deploy.precision import in_single_precision
 from nasnet_keras.genotypes import Block, Cell, Genotype
 from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.model_files import save_model
+from nasnet_keras.model_files.precision import in_single_precision
 from tests.support.sources import perturb_batch_norm, relative_error
 
 # The converters warn of their own old code.

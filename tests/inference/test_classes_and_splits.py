@@ -8,8 +8,8 @@ from nasnet_keras.inference.evaluate import evaluate
 from nasnet_keras.inference.labelled_images import (
     default_data,
     open_images,
-    recorded_split,
 )
+from nasnet_keras.inference.recorded_data import recorded_split
 from nasnet_keras.model_files import save_model
 from nasnet_keras.presets import get_preset
 from nasnet_keras.presets.types import Preset
@@ -126,11 +126,12 @@ def test_images_that_are_no_files_are_not_cropped(tmp_path, capsys):
 def test_the_split_of_the_training_is_used(model):
     """The validation images are those that were not trained on."""
     recorded = {"name": "digits", "validation_split": 0.3, "images": 200}
-    assert recorded_split(recorded, "digits", "validation") == {
+    about = {"data": recorded}
+    assert recorded_split(about, "digits", "validation") == {
         "validation_split": 0.3,
         "images": 200,
     }
-    assert recorded_split(recorded, "cifar10", "test") == {}
+    assert recorded_split(about, "cifar10", "test") == {}
     assert recorded_split({}, "digits", "validation") == {}
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.Rescaling(1 / 255)(inputs)
@@ -159,15 +160,15 @@ def test_the_split_of_the_training_is_used(model):
 )
 def test_a_split_that_was_not_recorded(name, split, says, capsys):
     """By an earlier version: the images may be among the trained ones."""
-    assert recorded_split({"name": name}, name, split) == {}
+    assert recorded_split({"data": {"name": name}}, name, split) == {}
     said = capsys.readouterr().err
     assert ("may have been trained on some" in said) is says
 
 
 def test_the_same_folder_by_another_path(data, monkeypatch):
-    recorded = {"name": str(data), "validation_split": 0.3}
+    about = {"data": {"name": str(data), "validation_split": 0.3}}
     monkeypatch.chdir(data.parent)
-    assert recorded_split(recorded, data.name, "validation") == {
+    assert recorded_split(about, data.name, "validation") == {
         "validation_split": 0.3
     }
 

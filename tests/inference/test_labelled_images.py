@@ -61,3 +61,36 @@ def test_a_crop_of_images_in_memory_is_refused(tmp_path):
     save_model(keras.Model(inputs, outputs), path, about)
     with pytest.raises(ValueError, match=r"in memory.*crop=0\.5"):
         evaluate(model=str(path), data="digits", crop=0.5)
+
+
+@pytest.mark.parametrize(
+    "argument, value",
+    [
+        ("split", "tset"),
+        ("split", "train"),
+        ("batch_size", 0),
+        ("batch_size", -1),
+        ("batch_size", 2.5),
+        ("limit", 0),
+        ("limit", -3),
+        ("limit", 2.5),
+        ("limit", True),
+        ("image_size", 0),
+        ("interpolation", "lanczos"),
+        ("crop", 0),
+        ("crop", "squeeze"),
+        ("images", 0),
+        ("validation_split", 1),
+    ],
+)
+def test_arguments_of_evaluate(argument, value):
+    arguments = {"preset": "nasnet_cifar", "weights": "w", "data": "digits"}
+    with pytest.raises(ValueError, match=rf"`{argument}` .*{argument}="):
+        evaluate(**arguments, **{argument: value})
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_either_a_preset_or_a_model(both):
+    given = {"preset": "nasnet_cifar", "model": "x"} if both else {}
+    with pytest.raises(ValueError, match="either `preset` or `model`"):
+        evaluate(**given)

@@ -1,6 +1,7 @@
 """Models as people save them: measured rightly, or refused with the remedy."""
 
 import json
+import re
 import zipfile
 
 import keras
@@ -83,7 +84,12 @@ def test_forms(form, data, path):
 
 REFUSED = {
     "range": (raw, {}, "--input-range): one of 0..255, 0..1, -1..1"),
-    "logits": (lambda: scaled(activation=None), {}, "--from-logits"),
+    "logits": (
+        lambda: scaled(activation=None),
+        {},
+        "(--from-logits); if they are probabilities all the same, False "
+        "(--no-from-logits).",
+    ),
     "feature maps": (
         lambda: keras.Model((m := scaled()).input, m.layers[1].output),
         {},
@@ -224,15 +230,18 @@ def test_what_is_stored(path, data):
     [
         ({"class_names": ["a", "b", "c"]}, "names 3 classes, but tells 2"),
         ({"class_names": "ab"}, "must be a list of strings"),
-        ({"crop": 1.5}, "crop"),
-        ({"image_size": "8"}, "image_size"),
-        ({"input_range": "0..9"}, "input_range='0..9'"),
-        ({"interpolation": "best"}, "interpolation"),
+        ({"crop": 1.5}, "`crop of PATH` must"),
+        ({"image_size": "8"}, "`image_size of PATH` must"),
+        ({"image_size": 8193}, "`image_size of PATH` must"),
+        ({"input_range": "0..9"}, "input_range of PATH='0..9'"),
+        ({"outputs": "scores"}, "outputs of PATH='scores'"),
+        ({"interpolation": "best"}, "`interpolation of PATH` must"),
     ],
 )
 def test_a_contract_that_is_damaged(about, message, path):
     scaled().save(path)
     write_about(path, json.dumps(about))
+    message = re.escape(message.replace("PATH", str(path)))
     with pytest.raises(ValueError, match=message):
         load_with_preset(path)
 
@@ -285,18 +294,18 @@ def test_a_preset_is_fed_as_it_was_built(tmp_path):
 
 @pytest.mark.parametrize("own, expected", [(None, True), ("whiten", "whiten")])
 def test_preprocessing_of_presets(own, expected, monkeypatch):
-    from nasnet_keras.inference.predict import load_network
+    from nasnet_keras.inference import predict
 
     asked = []
 
-    def build(preset, **options):
+    def build(preset, weights, **options):
         asked.append(options["include_preprocessing"])
-        return scaled()
+        return scaled(), {}, None
 
-    monkeypatch.setattr(nasnet_keras, "from_preset", build, raising=False)
+    monkeypatch.setattr(predict, "build_preset", build)
     configuration = {"include_preprocessing": own} if own else {}
     preset = nasnet_keras.Preset("mine", configuration, 8)
-    load_network(preset, "some/path.h5")
+    predict.load_network(preset, "some/path.h5")
     assert asked == [expected]
 
 

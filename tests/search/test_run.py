@@ -250,6 +250,17 @@ def test_damaged_settings_of_a_retraining_are_named(tmp_path, content):
     assert path.read_bytes() == content
 
 
+def test_a_retraining_of_an_earlier_version_goes_on(tmp_path):
+    """It wrote otherwise what its network takes and gives."""
+    path, settings = tmp_path / "run.json", {"genotype": {}, "seed": 0}
+    retraining._check_settings(path, {**settings, "images": "values of 0 to"})
+    now = {"input_range": "0..255", "outputs": "probabilities"}
+    retraining._check_settings(path, {**settings, **now})
+    assert json.loads(path.read_text()) == {**settings, **now}
+    with pytest.raises(ValueError, match="other settings"):
+        retraining._check_settings(path, {**settings, **now, "seed": 1})
+
+
 def test_a_retraining_knows_its_data_by_their_hash(tmp_path):
     def about(name, sha256="a"):
         data = {"name": name, "sha256": sha256}

@@ -33,6 +33,8 @@ def test_a_model_carries_how_images_are_read_and_drawn(odd_folders, tmp_path):
     assert about["data"]["validation_split"] == 0.2
     assert about["data"]["images"] == 16
     assert about["data"]["training_images"] == 13
+    assert about["input_range"] == "0..255" and "images" not in about
+    assert about["outputs"] == "probabilities"
 
 
 @pytest.mark.parametrize(

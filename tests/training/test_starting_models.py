@@ -90,7 +90,10 @@ def test_the_loss_with_a_teacher(form, job, tmp_path):
     "build, message",
     [
         (raw, "--teacher-input-range"),
-        (lambda: scaled(activation=None), "--teacher-from-logits"),
+        (
+            lambda: scaled(activation=None),
+            r"--teacher-from-logits\).*\(--no-teacher-from-logits\)",
+        ),
         (lambda: scaled((8, 8, 1)), "1 channels"),
         (lambda: scaled((9, 9, 3)), "9 pixels alone"),
         (lambda: scaled(activation="sigmoid"), "must end in softmax"),
@@ -151,6 +154,77 @@ def test_models_that_do_not_fit_the_images(build, message, job, tmp_path):
     build().save(tmp_path / "model.keras")
     with pytest.raises(ValueError, match=message):
         loaded(job(model=str(tmp_path / "model.keras")))
+
+
+SEQUENTIAL = {
+    "with an input": lambda: keras.Sequential(
+        [keras.Input((8, 8, 3)), *scaled().layers[1:]]
+    ),
+    "without an input": lambda: called(keras.Sequential(scaled().layers[1:])),
+    "around a network": lambda: keras.Sequential([scaled()]),
+    "within another": lambda: keras.Sequential(
+        [keras.layers.Identity(), keras.Sequential([scaled()])]
+    ),
+    "network in the middle": lambda: keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Rescaling(2.0, -255.0),
+            scaled(),
+        ]
+    ),
+}
+
+
+def called(model):
+    model(np.zeros((1, 8, 8, 3)))
+    return model
+
+
+@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize("form", SEQUENTIAL)
+@pytest.mark.filterwarnings("ignore:You are saving a model that has not")
+def test_sequential_models(form, same, job, tmp_path):
+    """With the classes of the data, and with a new classifier."""
+    before, path = SEQUENTIAL[form](), str(tmp_path / "model.keras")
+    names = ["bright", "dark"] if same else ["day", "night"]
+    about = {"class_names": names, "input_range": "0..255"}
+    nasnet_keras.model_files.save_model(before, path, about)
+    after, _, dataset = loaded(job(model=path))
+    images = np.asarray(dataset.train[0], "float32")
+    expected, found = before(images), after(images)
+    assert np.allclose(found, expected, atol=1e-5) is same
+    assert after.layers[-1].name == "predictions"
+
+
+HEADS = {
+    "the same": (["bright", "dark"], "softmax", ""),
+    "no names": (None, "softmax", "its file does not say for which classes"),
+    "others": (["a", "b", "c", "d"], "softmax", "for others, a, b, c, ..."),
+    "another order": (["dark", "bright"], "softmax", "another order, dark, br"),
+    "sigmoid": (["bright", "dark"], "sigmoid", "ends in sigmoid, not in soft"),
+}
+
+
+@pytest.mark.parametrize("form", HEADS)
+def test_a_new_classifier_is_said(form, job, tmp_path, capsys):
+    names, activation, reason = HEADS[form]
+    path = str(tmp_path / "model.keras")
+    before = scaled(activation=activation)
+    about = {} if names is None else {"class_names": names}
+    nasnet_keras.model_files.save_model(before, path, about)
+    after, *_ = loaded(job(model=path))
+    kernels = (model.layers[-1].get_weights()[0] for model in (before, after))
+    assert np.array_equal(*kernels) is (form == "the same")
+    said = capsys.readouterr().err
+    assert reason in said and bool(reason) is bool(said)
+    if reason:
+        assert f"{path} gets a new classifier for the 2 classes of" in said
+
+
+@pytest.mark.filterwarnings("ignore:You are saving a model that has not")
+def test_a_sequential_is_trained(job, tmp_path):
+    keras.Sequential([scaled()]).save(path := tmp_path / "model.keras")
+    assert len(run_training(job(model=str(path)), 0, lambda line: None)) == 1
 
 
 def test_training_with_channels_first_is_refused(job, tmp_path):

@@ -319,6 +319,26 @@ OTHERS = {
 }
 
 
+def damaged_zip(path):
+    write_zip(path, "model.weights.h5")
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02")] ^= 1  # Of its directory.
+    path.write_bytes(content)
+
+
+OTHERS["cut.keras"] = (damaged_zip, "a damaged zip archive.*copy it again")
+
+
+def test_a_flipped_byte_of_the_weights(trained, tmp_path):
+    """The checksum of the archive shows it; nothing is loaded."""
+    path = saved(trained, tmp_path / "m.keras")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"m\.keras` cannot be read .* again"):
+        load_weights(ours(auxiliary_head=True), path)
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_else_a_path_holds_is_named(name, trained, tmp_path):
     content, message = OTHERS[name]

@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 
 from nasnet_keras import checks
-from nasnet_keras.images.files import INTERPOLATION, check_crop
+from nasnet_keras.images.reading import (
+    INTERPOLATION,
+    check_crop,
+    check_interpolation,
+    check_side,
+)
 from nasnet_keras.runs.notices import notice
 from nasnet_keras.training.data.folders import find_parts, list_classes
 from nasnet_keras.training.data.image_files import ImageFiles, read_parts
@@ -32,8 +37,6 @@ DEFAULT_SIZES: dict[str | os.PathLike, int] = {
     "imagenet2012": 224,
 }
 DEFAULT_FOLDER_SIZE = 64
-MIN_SIZE = 8
-MAX_SIZE = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,9 +119,9 @@ def load_dataset(
             part; the others have their own. Images in deeper folders belong
             to the class above them.
         data_dir: Optional path, where TensorFlow Datasets keeps its data.
-        image_size: Integer, the side to which images are resized. Defaults to
-            16 (digits), 32 (CIFAR), 224 (ImageNet), 64 (folders), the size of
-            the images (`.npz`).
+        image_size: Integer, the side to which images are resized, 1 to 8192
+            pixels. Defaults to 16 (digits), 32 (CIFAR), 224 (ImageNet), 64
+            (folders), the size of the images (`.npz`).
         validation_split: Float from 0 to below 1, the share of the training
             images to validate on, the same of each class (of ImageNet: the
             last of its training images). With 0.1, CIFAR's 50,000 are split
@@ -150,13 +153,13 @@ def load_dataset(
     split = checks.number("validation_split", validation_split, 0, below=1)
     size = _checked_size(image_size, name)
     _check_name(name)
-    reading: tuple[float | str, str] = (
-        1.0 if crop is None else check_crop(crop),
-        INTERPOLATION if interpolation is None else interpolation,
-    )
+    reading = _checked_reading(crop, interpolation)
+    random_crops = checks.flag("random_crops", random_crops)
+    if in_memory is not None:
+        in_memory = checks.flag("in_memory", in_memory)
     draw = {"validation_split": split, "images": images}
     if older_draw is not None:
-        draw["older_draw"] = older_draw
+        draw["older_draw"] = checks.seed(older_draw, "older_draw")
     if name in STREAMED:
         *records, classes = open_records(
             name, data_dir, size, split, images, reading, older_draw is not None
@@ -178,7 +181,7 @@ def load_dataset(
         classes = parts.classes
     train, validation, test = pairs
     return Dataset(
-        str(name),
+        dataset_name(name),
         tuple(classes),
         train,
         validation,
@@ -189,16 +192,30 @@ def load_dataset(
     )
 
 
+def dataset_name(name: str | os.PathLike) -> str:
+    """Returns the argument `name` of `load_dataset` as text: `./digits` too."""
+    is_folder = isinstance(name, os.PathLike) and str(name) in DEFAULT_SIZES
+    return f"./{name}" if is_folder else str(name)
+
+
 def is_cropped(name: str | os.PathLike) -> bool:
     """Whether a dataset is read from image files: a folder, or streamed."""
     known = name in DEFAULT_SIZES and name not in STREAMED
     return not known and not str(name).endswith(".npz")
 
 
+def _checked_reading(crop: Any, interpolation: Any) -> tuple[float | str, str]:
+    """How image files are read, by default whole and bicubic."""
+    crop = 1.0 if crop is None else check_crop(crop)
+    if interpolation is None:
+        return crop, INTERPOLATION
+    return crop, check_interpolation(interpolation)
+
+
 def _checked_size(image_size, name):
     if image_size is None:
         return DEFAULT_SIZES.get(name, DEFAULT_FOLDER_SIZE)
-    return checks.integer("image_size", image_size, MIN_SIZE, MAX_SIZE)
+    return check_side("image_size", image_size)
 
 
 def _check_name(name):

@@ -12,6 +12,7 @@ from nasnet_keras.images.files import (
     SUFFIXES,
     describe_unused,
     find_images,
+    loose_images,
     visible_folders,
 )
 from nasnet_keras.runs.notices import notice
@@ -58,7 +59,15 @@ def find_parts(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     parts = {_part_of(path): path for path in named}
     if named:
         _check_parts(folder, parts, named, others)
+        if line := _images_beside(folder):
+            notice(line)
     return parts
+
+
+def _images_beside(folder):
+    """A line about images in a folder itself, which are not used."""
+    images = loose_images(folder)
+    return images and f"{folder}: {images} beside its folders not used"
 
 
 def has_test_part(folder: str | os.PathLike[str]) -> bool:
@@ -146,21 +155,10 @@ def class_images(
         labels += [label] * len(images)
         if others:
             lines.append(describe_unused(path.name, others))
-    if beside := images_beside(folder):
-        lines.append(f"{folder}: {beside} images beside the folders not used")
+    if line := _images_beside(folder):
+        lines.append(line)
     for line in lines[:MOST_LINES]:
         notice(line)
     if len(lines) > MOST_LINES:
         notice(f"and files in {len(lines) - MOST_LINES} more folders")
     return names, labels
-
-
-def images_beside(folder: str | os.PathLike[str]) -> int:
-    """Returns the number of images in a folder, not counting its folders."""
-    with os.scandir(folder) as entries:
-        return sum(
-            entry.name.lower().endswith(SUFFIXES)
-            and not entry.name.startswith(".")
-            and not entry.is_dir()
-            for entry in entries
-        )

@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 
 from nasnet_keras.images.files import (
-    CROP,
-    INTERPOLATION,
-    SQUASH,
     image_size,
     load_image,
+    loose_images,
     visible_folders,
 )
-from nasnet_keras.runs.notices import notice
-from nasnet_keras.training.data.folders import class_images, images_beside
+from nasnet_keras.images.reading import CROP, INTERPOLATION, SQUASH
+from nasnet_keras.runs.notices import first, notice
+from nasnet_keras.training.data.folders import class_images
 
 # Decoded images of more bytes than this are read lazily. A training holds them
 # once, and little more (`benchmarks/feed_memory.py`).
@@ -205,15 +204,15 @@ def read_named_folder(
     if unknown := [path.name for path in inner if path.name not in label_of]:
         raise ValueError(
             f"`data` {folder}: {len(unknown)} of {len(inner)} folders are "
-            f"not named by a class of the network: {_first(unknown)}. Its "
-            f"classes are {_first(classes)}."
+            f"not named by a class of the network: {first(unknown)}. Its "
+            f"classes are {first(classes)}."
         )
     names, places = class_images(folder, inner)
     labels = [label_of[inner[place].name] for place in places]
     if not names:
         raise ValueError(
             f"`data` {folder} holds no images in folders named by class "
-            f"({_first(classes)}). Found {len(inner)} such folders"
+            f"({first(classes)}). Found {len(inner)} such folders"
             f"{_beside(folder)}."
         )
     files = ImageFiles(folder, names, side, crop, interpolation)
@@ -221,11 +220,5 @@ def read_named_folder(
 
 
 def _beside(folder):
-    number = images_beside(folder)
-    return f" and {number} images beside them; sort those" if number else ""
-
-
-def _first(names):
-    """Returns the first three names, as text."""
-    names = list(names)
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    images = loose_images(folder)
+    return images and f" and {images} beside them; sort those"

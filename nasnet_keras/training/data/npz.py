@@ -4,7 +4,11 @@ import io
 
 import numpy as np
 
-from nasnet_keras.images.files import INTERPOLATION, check_crop
+from nasnet_keras.images.reading import (
+    INTERPOLATION,
+    check_crop,
+    check_interpolation,
+)
 from nasnet_keras.training.data.splits import Parts
 
 NPZ_KEYS = (
@@ -82,7 +86,7 @@ def _reading(path, arrays):
     except ValueError:
         crop = values["crop"]
     try:
-        return check_crop(crop), values["interpolation"]
+        return check_crop(crop), check_interpolation(values["interpolation"])
     except ValueError as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
 

@@ -7,7 +7,7 @@ and a folder in memory was squashed. Runs that began so go on so, see
 
 import numpy as np
 
-from nasnet_keras.images.files import SQUASH
+from nasnet_keras.images.reading import SQUASH
 from nasnet_keras.training.data.splits import (
     TEST_SHARE,
     Parts,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nasnet_keras import checks
-from nasnet_keras.images.files import INTERPOLATION
+from nasnet_keras.images.reading import INTERPOLATION
 
 TEST_SHARE = 0.2
 SPLIT_SEED = 0

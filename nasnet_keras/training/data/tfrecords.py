@@ -3,7 +3,8 @@
 import hashlib
 import pathlib
 
-from nasnet_keras.images.files import CROP, INTERPOLATION, load_image
+from nasnet_keras.images.files import load_image
+from nasnet_keras.images.reading import CROP, INTERPOLATION
 from nasnet_keras.training.data.splits import check_subset_size
 
 # The splits used as training and test part: the images of ImageNet's own test

@@ -6,7 +6,8 @@ import os
 import keras
 import numpy as np
 
-from nasnet_keras.images.files import CROP, INTERPOLATION, load_image
+from nasnet_keras.images.files import load_image
+from nasnet_keras.images.reading import CROP, INTERPOLATION
 from nasnet_keras.training.data.resize import resize_images
 from nasnet_keras.training.data.tfrecords import Records
 from nasnet_keras.training.feeds.pipelines import NumPyBatches, tf_batches

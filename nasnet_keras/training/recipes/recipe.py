@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from nasnet_keras import checks
+from nasnet_keras.images.reading import CROP, LARGEST_SIDE, check_side
 
-CROP = 0.875  # TF-slim's, of evaluation.
 OPTIMIZERS = ("sgd", "rmsprop")
 SCHEDULES = ("cosine", "exponential", "constant")
 AUGMENTATIONS = ("none", "cifar", "inception")
 DROP_PATH_SCHEDULES = ("linear", "constant", "adaptive")
-LARGEST_SIDE = 8192  # Pixels. One image of this side takes 200 MB.
 
 
 def _sizes(name: str, value: Any) -> tuple[tuple[int, int], ...]:
@@ -21,7 +20,7 @@ def _sizes(name: str, value: Any) -> tuple[tuple[int, int], ...]:
         return tuple(
             (
                 checks.integer("epochs", epochs, 1),
-                checks.integer("side", side, 1, LARGEST_SIDE),
+                check_side("side", side),
             )
             for epochs, side in value
         )
@@ -58,7 +57,7 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     ),
     "dropout_rate": checks.rate,
     "ema": checks.rate,
-    "image_size": functools.partial(_count, most=LARGEST_SIDE),
+    "image_size": check_side,
     "augmentation": functools.partial(checks.choice, choices=AUGMENTATIONS),
     "upsample": checks.flag,
     "cutout": functools.partial(checks.integer, least=0),
@@ -103,7 +102,7 @@ class Recipe:
         ema: Float from 0 to below 1, momentum of the moving average of the
             weights, which is evaluated and saved; 0 for none. After n updates
             the momentum is at most (1 + n) / (10 + n), as in TF-slim.
-        image_size: Integer, the side in pixels, at most 8192.
+        image_size: Integer, the side in pixels, 1 to 8192.
         augmentation: `"cifar"` (pad by an eighth, crop, flip), `"inception"`
             (random crop, flip, colours) or `"none"`.
         upsample: Whether `"cifar"` upsamples to the padded size instead of

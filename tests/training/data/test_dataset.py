@@ -144,8 +144,8 @@ def test_bad_arguments_are_named(folder, tmp_path):
         load_dataset("no/such/folder")
     with pytest.raises(ValueError, match="validation_split"):
         load_dataset("digits", validation_split=1.5)
-    for size in (0, 4, 100000, 8.5):
-        with pytest.raises(ValueError, match=f"image_size={size}"):
+    for size in (0, 8193, 100000, 8.5):
+        with pytest.raises(ValueError, match=f"8192.*image_size={size}"):
             load_dataset("digits", image_size=size)
     for name in ("", " "):
         with pytest.raises(ValueError, match=f"Received: {name}{name!r}"):
@@ -154,6 +154,12 @@ def test_bad_arguments_are_named(folder, tmp_path):
         load_dataset("digits", crop=0.5)
     with pytest.raises(ValueError, match="`crop` must be above 0"):
         load_dataset(str(folder), crop="squeeze")
+    for in_memory in (True, False):
+        with pytest.raises(ValueError, match="interpolation='lanczos'"):
+            load_dataset(folder, in_memory=in_memory, interpolation="lanczos")
+    for name in ("in_memory", "random_crops", "older_draw"):
+        with pytest.raises(ValueError, match=f"{name}='no'"):
+            load_dataset(folder, **{name: "no"})
     with pytest.raises(ValueError, match="images=5000"):
         load_dataset("digits", image_size=8, images=5000)
     shutil.rmtree(folder / "dog")

@@ -1,10 +1,12 @@
 """Class folders, and folders of parts: what is used, what is said."""
 
+import os
 import re
 
 import pytest
 from PIL import Image
 
+from nasnet_keras.images.files import loose_images
 from nasnet_keras.training.data import load_dataset
 from nasnet_keras.training.data.folders import find_parts, list_classes
 
@@ -95,7 +97,29 @@ def test_what_is_not_used_is_said(make, capsys):
     assert names[0] == "blue/one/two/0.png"
     said = capsys.readouterr().err.splitlines()
     assert said[0] == "red: 4 files not used (.heic, .txt, Makefile)"
-    assert said[1].endswith(": 1 images beside the folders not used")
+    assert said[1].endswith(": 1 image beside its folders not used")
+
+
+@pytest.mark.parametrize("parts", [("train", "test"), ("train",)])
+@pytest.mark.parametrize("number, said", [(1, "1 image"), (3, "3 images")])
+def test_images_beside_the_folders_of_parts(parts, number, said, make, capsys):
+    folder = make(*both(*parts))
+    for name in ("0.jpg", "1.PNG", "2.webp")[:number]:
+        (folder / name).write_bytes(b"x")
+    load_dataset(folder, image_size=8)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"{folder}: {said} beside its folders not used"
+
+
+def test_what_is_beside_the_folders_and_no_image(make, capsys):
+    folder = make(*both("train"))
+    (folder / "folder.png").mkdir()
+    (folder / ".hidden.png").write_bytes(b"x")
+    os.mkfifo(folder / "pipe.png")
+    (folder / "circle.png").symlink_to("circle.png")
+    assert not loose_images(folder)
+    (folder / "link.png").symlink_to(folder / "train" / "a" / "0.png")
+    assert loose_images(folder) == "1 image"
 
 
 def test_what_file_managers_leave_behind_is_passed_over(make, capsys):
