@@ -36,7 +36,7 @@ def open_h5(path: Path) -> Iterator[h5py.File]:
         except (*DAMAGED_ZIP, KeyError) as error:
             raise ValueError(
                 f"`{path}` cannot be read as an h5 file: {error}. If it was "
-                "downloaded or copied, it may be damaged: do so again."
+                "downloaded or copied, it may be cut or damaged: do so again."
             ) from error
         yield file
 
