@@ -152,7 +152,7 @@ def test_wrong_arguments(tmp_path, capfd, options, message):
         ("--cells-per-stack", (0, -1, 100_000)),
         ("--batch-size", (0, -1, 100_000)),
         ("--learning-rate", (0, -1, "nan", "inf")),
-        ("--image-size", (0, -1, 7, 100_000)),
+        ("--image-size", (0, -1, 100_000)),
         ("--images", (0, -1, 100_000)),
         ("--validation-split", (0, 1, -1, "nan")),
         ("--blocks", (0, -1, 100_000)),
@@ -182,7 +182,7 @@ def test_a_wrong_argument_is_named_in_one_line(tmp_path, capfd, flag, values):
         words += ["--directory", folder, f"{flag}={value}"]
         assert call(*words) == 2, value
         (line,) = capfd.readouterr().err.splitlines()
-        assert line.startswith("nasnet search: ")
+        assert line.startswith(("nasnet search: ", "nasnet: "))
         assert flag in line
         assert not list(tmp_path.iterdir())
 
