@@ -11,6 +11,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from nasnet_keras.momentum import MomentumSGD
+
 
 def average_momentum(decay: float, updates: Any) -> Any:
     """The momentum of the average at an update.
@@ -67,7 +69,7 @@ class _FollowingAverages:
 
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")
-class AveragingSGD(_FollowingAverages, keras.optimizers.SGD):
+class AveragingSGD(_FollowingAverages, MomentumSGD):
     """`keras.optimizers.SGD` with averages by `average_momentum`."""
 
 

@@ -9,6 +9,7 @@ import keras
 
 from nasnet_keras.averages import AveragingRMSprop, AveragingSGD
 from nasnet_keras.layers.walk import all_layers
+from nasnet_keras.momentum import MomentumSGD
 from nasnet_keras.schedules import OfUpdates, WarmUp
 from nasnet_keras.training.discriminative import discriminative_optimizer
 from nasnet_keras.training.recipes import Recipe
@@ -37,16 +38,17 @@ def learning_rate(
     Returns:
         A `LearningRateSchedule`.
     """
-    updates = steps_per_epoch / recipe.accumulation_steps
-    warmup = round(recipe.warmup_epochs * updates)
+    per_epoch = steps_per_epoch / recipe.accumulation_steps
+    warmup = round(recipe.warmup_epochs * per_epoch)
     schedules = keras.optimizers.schedules
     if recipe.schedule == "cosine":
-        total = max(1, round(recipe.epochs * updates) - warmup)
+        steps = recipe.total_steps(steps_per_epoch)
+        total = max(1, round(steps / recipe.accumulation_steps) - warmup)
         schedule = schedules.CosineDecay(recipe.learning_rate, total)
     elif recipe.schedule == "exponential":
         schedule = schedules.ExponentialDecay(
             recipe.learning_rate,
-            decay_steps=max(1, round(recipe.decay_epochs * updates)),
+            decay_steps=max(1, round(recipe.decay_epochs * per_epoch)),
             decay_rate=recipe.decay_rate,
             staircase=True,
         )
@@ -73,7 +75,7 @@ def make_optimizer(
         "momentum": recipe.momentum,
         "global_clipnorm": recipe.clip_norm or None,
     }
-    sgd, rmsprop = keras.optimizers.SGD, keras.optimizers.RMSprop
+    sgd, rmsprop = MomentumSGD, keras.optimizers.RMSprop
     if recipe.ema:
         common.update(use_ema=True, ema_momentum=recipe.ema)
         sgd, rmsprop = AveragingSGD, AveragingRMSprop
@@ -143,7 +145,10 @@ def decay_weights(model: keras.Model, weight_decay: float) -> int:
 
 
 def compile_model(
-    model: keras.Model, recipe: Recipe, steps_per_epoch: int
+    model: keras.Model,
+    recipe: Recipe,
+    steps_per_epoch: int,
+    optimizer: keras.optimizers.Optimizer | None = None,
 ) -> None:
     """Compiles a model for a recipe: optimizer, losses, accuracy.
 
@@ -154,6 +159,7 @@ def compile_model(
             if the recipe has an `auxiliary_weight`, `auxiliary_predictions`.
         recipe: `Recipe`.
         steps_per_epoch: Integer.
+        optimizer: Optional optimizer in place of the recipe's.
     """
     decay_weights(model, recipe.weight_decay)
     outputs = len(model.outputs)
@@ -166,10 +172,19 @@ def compile_model(
     weights = [1.0, recipe.auxiliary_weight][:outputs]
     metrics = [["accuracy"]] + [[]] * (outputs - 1)
     model.compile(
-        make_optimizers(model, recipe, steps_per_epoch),
+        optimizer or make_optimizers(model, recipe, steps_per_epoch),
         loss=losses if outputs > 1 else losses[0],
         loss_weights=weights if outputs > 1 else None,
         metrics=metrics if outputs > 1 else metrics[0],
     )
-    # TensorFlow would trace twice if the first step created the variables.
+    # TensorFlow traces twice if the first step creates variables: those of
+    # the optimizer and of the metrics.
     model.optimizer.build(model.trainable_variables)
+    _build_metrics(model)
+
+
+def _build_metrics(model):
+    labels = [keras.ops.zeros((1, x.shape[-1])) for x in model.outputs]
+    labels = labels if len(labels) > 1 else labels[0]
+    model.compute_metrics(None, labels, labels)
+    model.reset_metrics()
