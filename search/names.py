@@ -23,8 +23,27 @@ SPACES = (
 )
 # See `nasnet_keras.search.Reward`.
 COSTS = ("parameters", "macs", "latency_ms")
+# What decides on the size of a network: one of them is given. The filters of
+# each genotype follow from a budget.
+BUDGETS = ("parameters", "macs")
+SIZES = ("filters", *BUDGETS)
+# The measurement of shared weights that says of which age a reward is.
+WEIGHTS_STEPS = "weights_steps"
+# Of `nasnet search --reward`, by name of the measurement. The first is usual.
+REWARDS = {
+    "accuracy": "val_accuracy",
+    "cross-entropy": "val_likelihood",
+}
+QUALITIES = tuple(REWARDS.values())
+# Validation images that a reward is measured on. The accuracy on 500 orders
+# children much less well (Kendall's tau of 0.52 with their later accuracy,
+# against 0.63 on 2,000 and 0.67 on 10,000).
+REWARD_IMAGES = 2000
 # Files in a search's folder: the ended trials, the configuration,
 JOURNAL = "trials.jsonl"
 CONFIG = "config.json"
-# and the trials of the earlier search that it started from.
+# the trials of the earlier search that it started from,
 EARLIER = "warm_start.jsonl"
+# and what the later stages found.
+FINALS = "finals.jsonl"
+RANKING = "ranking.json"

@@ -34,6 +34,19 @@ def top_k_accuracy(scores, labels, k=1):
     return float((ranks(scores, labels) < k).mean())
 
 
+def likelihood(probabilities, labels):
+    """Returns the geometric mean of the true classes' probabilities.
+
+    It is `exp(-cross-entropy)`.
+
+    Args: see `cross_entropies`.
+
+    Returns:
+        Float from 0 to 1.
+    """
+    return float(np.exp(-cross_entropies(probabilities, labels).mean()))
+
+
 def cross_entropies(probabilities, labels):
     """Returns `-log(p)` of the true class of each image.
 

@@ -91,14 +91,15 @@ def without_data_name(configuration: dict[str, Any]) -> dict[str, Any]:
 
 
 def differences(before: Any, now: Any, place: str = "") -> Iterator[str]:
-    """Yields a line for each entry in which two JSON values differ."""
+    """Yields a line for each entry in which two JSON values differ.
+
+    An entry that is missing is one of `null`: a setting that came later, with
+    `None` as its default, leaves earlier runs as they are.
+    """
     if isinstance(before, dict) and isinstance(now, dict):
         for key in sorted({*before, *now}):
             inner = f"{place}.{key}" if place else key
-            missing = "(absent)"
-            yield from differences(
-                before.get(key, missing), now.get(key, missing), inner
-            )
+            yield from differences(before.get(key), now.get(key), inner)
     elif before != now:
         yield f"{place}: there {_short(before)}, now {_short(now)}"
 

@@ -164,7 +164,7 @@ def _check_writable(folder):
 def _callbacks(recipe, steps, seed, curves, checkpoints):
     callbacks = [Reseed(seed), StopOnNaN(checkpoints)]
     if recipe.drop_path_rate and recipe.drop_path_schedule == "linear":
-        callbacks.append(ScheduledDropPath(recipe.epochs * steps))
+        callbacks.append(ScheduledDropPath(recipe.total_steps(steps)))
     if recipe.drop_path_rate and recipe.drop_path_schedule == "adaptive":
         known = [row for row in curves.rows if "val_loss" in row]
         callbacks.append(AdaptiveDropPath(history=known))

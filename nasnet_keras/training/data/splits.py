@@ -157,12 +157,19 @@ def subset(train, validation, number):
     number = check_subset_size(number, sum(sizes), max(1, sum(present)))
     numbers = allocate(sizes, number, sizes, np.array(present))
     return tuple(
-        _subset_of_part(part, n)
-        for part, n in zip((train, validation), numbers)
+        subset_of_part(part, n) for part, n in zip((train, validation), numbers)
     )
 
 
-def _subset_of_part(part, number):
+def subset_of_part(
+    part: tuple[Any, np.ndarray], number: int
+) -> tuple[Any, np.ndarray]:
+    """Returns images of a part, in proportion to its classes.
+
+    Args:
+        part: Pair: images (array or `ImageFiles`) and integer labels.
+        number: Integer, of the images that are kept; at most all of them.
+    """
     images, labels = part
     if number == len(labels):
         return part

@@ -142,7 +142,7 @@ class Feed:
         """Returns a `tf.data.Dataset` of the numbers of the steps."""
         import tensorflow as tf
 
-        last = self.recipe.epochs * self.steps_per_epoch
+        last = self.recipe.total_steps(self.steps_per_epoch)
         return tf.data.Dataset.range(first_step, last)
 
     def mapped(self, dataset, function):

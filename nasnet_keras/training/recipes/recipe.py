@@ -181,6 +181,10 @@ class Recipe:
         """
         return CROP if self.augmentation == "inception" else 1.0
 
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Returns the steps of the whole training."""
+        return self.epochs * steps_per_epoch
+
     def size_in(self, epoch: int) -> int:
         """Returns the side of the images in an epoch, counted from 0."""
         for epochs, side in self.growing_sizes:
