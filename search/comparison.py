@@ -1,4 +1,4 @@
-"""Compares cells: one recipe, about equal numbers of parameters."""
+"""Compares cells: one recipe, networks of about equal cost."""
 
 import dataclasses
 import json
@@ -6,10 +6,9 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.runs.files import read_json, write_json
+from nasnet_keras.runs.folder import differences
 from nasnet_keras.search.evaluators.children import (
     STATISTICS,
     ChildRecipe,
@@ -17,12 +16,13 @@ from nasnet_keras.search.evaluators.children import (
     child_network,
     train_child,
 )
-from nasnet_keras.search.evaluators.limits import Network
 from nasnet_keras.search.evaluators.memory import free_memory
+from nasnet_keras.search.names import SIZES
 from nasnet_keras.training.data.dataset import Dataset
 
-EPOCHS_FACTOR = 2  # Epochs, relative to a child's.
-FILTERS_FACTOR = 2  # Filters, relative to a child's.
+LENGTH_FACTOR = 2  # Of the training, relative to a child's.
+FILTERS_FACTOR = 2  # Filters, relative to a child's;
+SIZE_FACTOR = 4  # so parameters and multiply-adds.
 
 
 def compare(
@@ -34,14 +34,15 @@ def compare(
     report: Callable[[str], None] | None = None,
     settings: dict[str, dict[str, Any]] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Trains a network of each cell, longer and wider than in the search.
+    """Trains a network of each cell, wider and twice as long as the recipe.
 
-    The first cell's network sets the number of parameters; the filters of the
-    others are chosen to come close to it.
+    They have four times the parameters (or multiply-adds) of the search's
+    children. After a search at equal filters, the first cell gets twice as
+    many, and the others about as many parameters.
 
     Args:
         cells: Dictionary, label -> `Genotype`.
-        recipe: `ChildRecipe` of the search.
+        recipe: `ChildRecipe` of the search, of its last stage.
         dataset: `nasnet_keras.training.data.dataset.Dataset`.
         seed: Integer.
         path: Path of a JSON file of the results. A cell whose result for the
@@ -57,15 +58,15 @@ def compare(
     remedy = "Remove it: its networks are trained again."
     known = read_json(path, remedy=remedy) if path.exists() else {}
     results: dict[str, dict[str, Any]] = {}
-    target = None
+    size: dict[str, int] = {}
     for label, genotype in cells.items():
         own = dataclasses.replace(recipe, **(settings or {}).get(label, {}))
-        longer = dataclasses.replace(own, epochs=EPOCHS_FACTOR * own.epochs)
-        filters = FILTERS_FACTOR * own.filters
-        if target is not None:
-            network = child_network(longer, dataset)
-            filters = choose_filters(genotype, network, target)
-        wider = dataclasses.replace(longer, filters=filters)
+        network = child_network(own, dataset)
+        size = size or _wider(network, genotype)
+        filters = network.with_size(**size).sized(genotype).filters
+        wider = dataclasses.replace(
+            _longer(own), **{**dict.fromkeys(SIZES), "filters": filters}
+        )
         training = {
             "genotype": genotype.to_dict(),
             "recipe": dataclasses.asdict(wider),
@@ -74,15 +75,15 @@ def compare(
         }
         training = json.loads(json.dumps(training))  # No tuples.
         result = known.get(label, {})
-        if {key: result.get(key) for key in training} != training:
+        before = {key: result.get(key) for key in training}
+        if list(differences(before, training)):
             if report is not None:
                 report(
                     f"training  {label} cell, {filters} filters, "
-                    f"{wider.epochs} epochs"
+                    f"{_schedule(training['recipe'])}"
                 )
             result = {**training, **_train(genotype, wider, dataset, seed)}
         results[label] = result
-        target = target or result["parameters"]
         write_json(path, {**known, **results})
     return results
 
@@ -99,36 +100,31 @@ def _train(genotype, recipe, dataset, seed):
     return result
 
 
-def choose_filters(
-    genotype: Genotype, network: Network, parameters: int
-) -> int:
-    """Returns the filters that give about a number of parameters.
+def _wider(network, genotype):
+    """Returns the size of all networks, as an argument of `Network`."""
+    if network.budget is not None:
+        return {network.budget: SIZE_FACTOR * getattr(network, network.budget)}
+    wider = network.with_size(filters=FILTERS_FACTOR * network.filters)
+    return {"parameters": wider.count(genotype).parameters}
 
-    The parameters of a network are a polynomial of second degree in its
-    filters, which three counts determine.
 
-    Args:
-        genotype: `Genotype`.
-        network: `Network`; its filters are ignored.
-        parameters: Integer.
-    """
-    probes = np.array([8, 12, 16])
-    counts = [
-        dataclasses.replace(network, filters=int(filters))
-        .count(genotype)
-        .parameters
-        for filters in probes
-    ]
-    curve = np.polynomial.Polynomial.fit(probes, counts, deg=2)
-    candidates = np.arange(8 if network.stem == "imagenet" else 2, 513)
-    return int(candidates[np.abs(curve(candidates) - parameters).argmin()])
+def _longer(recipe):
+    if recipe.steps:
+        return dataclasses.replace(recipe, steps=LENGTH_FACTOR * recipe.steps)
+    return dataclasses.replace(recipe, epochs=LENGTH_FACTOR * recipe.epochs)
+
+
+def _schedule(recipe):
+    if recipe.get("steps"):  # Earlier versions had none.
+        return f"{recipe['steps']} steps"
+    return f"{recipe['epochs']} epochs"
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:
     """Returns the results of `compare` as text."""
-    epochs = {result["recipe"]["epochs"] for result in results.values()}
-    after = " or ".join(str(number) for number in sorted(epochs))
-    lines = [f"Test accuracy after {after} epochs on the same data:"]
+    schedules = {_schedule(result["recipe"]) for result in results.values()}
+    after = " or ".join(sorted(schedules))
+    lines = [f"Test accuracy after {after} on the same data:"]
     for label, result in results.items():
         lines.append(
             f"  {label + ' cell':14} {result['test_accuracy']:7.2%}  "

@@ -20,11 +20,14 @@ from nasnet_keras.runs.files import (
     write_atomically,
     write_json,
 )
-from nasnet_keras.runs.folder import without_data_name
+from nasnet_keras.runs.folder import differences, without_data_name
 from nasnet_keras.runs.lock import FolderLock
 from nasnet_keras.runs.provenance import provenance
-from nasnet_keras.search.evaluators.children import choose_stem
-from nasnet_keras.search.evaluators.limits import Network
+from nasnet_keras.search.evaluators.children import (
+    cost_of_nasnet_a,
+    data_network,
+)
+from nasnet_keras.search.names import BUDGETS
 from nasnet_keras.search.results import SearchResults
 from nasnet_keras.training.callbacks import DivergedError
 from nasnet_keras.training.data.dataset import Dataset
@@ -38,6 +41,7 @@ WINNER = "winner.json"
 RANKING = "retrained.json"
 CARD = "model.md"
 TRAINING = "run.json"
+USUAL_FILTERS = 16
 # What a network takes and gives; `images` is of earlier versions.
 CONTRACT = ("images", "input_range", "outputs")
 
@@ -48,9 +52,11 @@ def retrain(
     recipe: Recipe,
     top: int = 1,
     cells_per_stack: int = 2,
-    filters: int = 16,
+    filters: int | None = None,
     seed: int = 0,
     verbose: int | str = "auto",
+    parameters: int | None = None,
+    macs: int | None = None,
 ) -> keras.Model:
     """Trains the best cells of a search from scratch, and keeps the best.
 
@@ -64,9 +70,13 @@ def retrain(
         recipe: `nasnet_keras.training.recipes.Recipe`.
         top: Integer, the number of cells to train.
         cells_per_stack: Integer, N of the networks.
-        filters: Integer, F of their first stack.
+        filters: Integer, F of their first stack, the same for all cells.
         seed: Integer.
         verbose: As in Keras' `fit`.
+        parameters, macs: Integer, about the parameters, or the multiply-adds,
+            of each network. If no size is given, it is that of NASNet-A's
+            with 16 filters, in what was equal in the search: parameters,
+            multiply-adds or filters.
 
     Returns:
         `keras.Model`, the winner: it takes images of 0 to 255. It is saved in
@@ -87,18 +97,13 @@ def retrain(
             "`dataset` must have validation images: the cells are ranked by "
             "them."
         )
-    side, _, channels = dataset.input_shape
-    network = Network(
-        cells_per_stack,
-        filters,
-        side,
-        len(dataset.classes),
-        choose_stem(side),
-        channels,
-    )
-    recipe = dataclasses.replace(recipe, image_size=side)
+    size = {"filters": filters, "parameters": parameters, "macs": macs}
+    network = _network_for(found, dataset, cells_per_stack, size)
+    recipe = dataclasses.replace(recipe, image_size=network.side)
     # Before anything is written.
-    _winner_config(network, found.genotype(found.best(1)[0]), recipe)
+    first = found.genotype(found.best(1)[0])
+    network.check_budget(first)
+    _winner_config(network, first, recipe)
     steps_per_epoch(
         len(dataset.train[0]), recipe.batch_size, recipe.accumulation_steps
     )
@@ -119,9 +124,23 @@ def retrain(
         return _save_winner(found, rows, failed, dataset, recipe)
 
 
+def _network_for(found, dataset, cells_per_stack, size):
+    """Returns the `Network` of all cells; its size is by default a usual one
+    in what was equal in the search."""
+    if all(value is None for value in size.values()):
+        usual = data_network(dataset, cells_per_stack, filters=USUAL_FILTERS)
+        searched = found.configuration.get("network") or {}
+        equal = next((n for n in BUDGETS if searched.get(n)), None)
+        if equal is None:
+            return usual
+        size = {equal: cost_of_nasnet_a(usual, equal)}
+    return data_network(dataset, cells_per_stack, **size)
+
+
 def _train(found, record, network, recipe, dataset, seed, verbose):
     """Trains the network of a trial's cells; returns its ranking row."""
     genotype = found.genotype(record)
+    network = network.sized(genotype)
     folder = found.folder / FOLDER / f"{record['trial']:05d}"
     about = {
         "class_names": list(dataset.classes),
@@ -174,7 +193,9 @@ def _check_settings(path, about):
     remedy = f"Remove {path.parent}: its cell is trained again."
     before = read_json(path, remedy=remedy) if path.is_file() else None
     about = json.loads(json_text(about))  # No tuples.
-    if before and _without_names(before) != _without_names(about):
+    if before and list(
+        differences(_without_names(before), _without_names(about))
+    ):
         raise ValueError(
             f"{path.parent} holds a training with other settings (see "
             f"{path.name} there). Nothing was changed. Remove the folder, or "

@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import inspect
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from nasnet_keras.images.reading import CROPS, SQUASH, check_crop
@@ -32,6 +33,26 @@ def check_least(args: argparse.Namespace, least: dict[str, int]) -> None:
                 f"--{name.replace('_', '-')} must be at least {minimum}. "
                 f"Received: {value}"
             )
+
+
+def check_one(args: argparse.Namespace, names: Sequence[str]) -> None:
+    """Raises ValueError if more than one of some arguments is given.
+
+    Args:
+        args: Parsed arguments; those that are `None` were not given.
+        names: Sequence of strings, their names.
+    """
+    given = {
+        "--" + name.replace("_", "-"): getattr(args, name)
+        for name in names
+        if getattr(args, name) is not None
+    }
+    if len(given) > 1:
+        received = " ".join(f"{flag} {value}" for flag, value in given.items())
+        raise ValueError(
+            f"{' and '.join(given)} exclude each other: give one of them. "
+            f"Received: {received}"
+        )
 
 
 def crop_value(text: str) -> float | str:

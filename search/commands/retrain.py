@@ -14,11 +14,13 @@ from nasnet_keras import checks
 from nasnet_keras.cli.arguments import (
     add_recipe_arguments,
     check_least,
+    check_one,
     recipe_of,
 )
 from nasnet_keras.runs.interrupts import run_until_interrupted
 from nasnet_keras.search.commands.flags import naming_flags
 from nasnet_keras.search.commands.recorded import read_arguments
+from nasnet_keras.search.names import SIZES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,8 +47,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cells-per-stack", type=int, default=2, help="N (default: 2)"
     )
+    parser.add_argument("--filters", type=int, help="F, the same for all cells")
     parser.add_argument(
-        "--filters", type=int, default=16, help="F (default: 16)"
+        "--parameters",
+        type=int,
+        help="about the parameters of each network (default: those of "
+        "NASNet-A's with 16 filters; after a search at equal filters, 16 "
+        "filters)",
+    )
+    parser.add_argument(
+        "--macs", type=int, help="about the multiply-adds of each network"
     )
     parser.add_argument("--seed", type=int, default=0, help="random seed")
     add_recipe_arguments(parser)
@@ -55,7 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs `nasnet retrain`; returns the exit status."""
-    check_least(args, {"top": 1, "cells_per_stack": 1, "filters": 1})
+    check_least(args, dict.fromkeys(("top", "cells_per_stack", *SIZES), 1))
+    check_one(args, SIZES)
     if args.image_size is not None:
         raise ValueError(
             "--image-size is that of the search. Received: --image-size "
@@ -119,6 +130,8 @@ def _retrain(args, recorded, recipe):
             args.filters,
             args.seed,
             verbose=1 if sys.stdout.isatty() else 2,
+            parameters=args.parameters,
+            macs=args.macs,
         )
     print("\n" + (args.directory / CARD).read_text())
 

@@ -57,3 +57,35 @@ def test_a_damaged_file_is_named(tmp_path, content):
     with pytest.raises(DamagedFileError, match="Remove it") as error:
         comparison.compare({"a": NASNET_A}, ChildRecipe(), None, 0, path)
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("size", [{"parameters": 9_000}, {"macs": 400_000}])
+def test_after_a_search_at_equal_cost_all_have_four_times_of_it(
+    tmp_path, monkeypatch, size
+):
+    """The winner is not the measure: whatever came first, the same networks."""
+    dataset = Dataset("zeros", ("a", "b"), part(8), part(4), part(4))
+    trained = {}
+
+    def train(genotype, recipe, dataset, seed):
+        trained[genotype] = recipe
+        network = comparison.child_network(recipe, dataset)
+        return {"filters": recipe.filters, **network.count(genotype)._asdict()}
+
+    monkeypatch.setattr(comparison, "_train", train)
+    cells = {
+        "searched": SPACE.to_genotype((0,) * 10),
+        "nasnet_a": NASNET_A,
+    }
+    recipe = ChildRecipe(steps=5, batch_size=4, **size)
+    ((cost, wanted),) = size.items()
+    for order in (list(cells), list(cells)[::-1]):
+        path = tmp_path / f"{order[0]}.json"
+        chosen = {label: cells[label] for label in order}
+        found = comparison.compare(chosen, recipe, dataset, 0, path)
+        for result in found.values():
+            assert result[cost] == pytest.approx(4 * wanted, rel=0.2)
+    assert {recipe.steps for recipe in trained.values()} == {10}
+    assert len({recipe.filters for recipe in trained.values()}) == 2
+    table = {**found["nasnet_a"], "test_accuracy": 0.5, "parameters": 1}
+    assert "after 10 steps" in comparison.table({"nasnet_a": table})

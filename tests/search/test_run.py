@@ -16,11 +16,16 @@ from nasnet_keras.search import (
     ChildRecipe,
     NASNetSpace,
     SearchMismatchError,
+    SearchResults,
     TrainFromScratch,
     open_search,
     retrain,
     retraining,
     search,
+)
+from nasnet_keras.search.evaluators.children import (
+    cost_of_nasnet_a,
+    data_network,
 )
 from nasnet_keras.training.callbacks import DivergedError
 from nasnet_keras.training.data import load_dataset
@@ -50,11 +55,11 @@ def found(digits, tmp_path_factory):
 
 
 def test_what_was_found(found):
-    best, *others = found.best(3)
-    assert best["score"] == max(record["score"] for record in found.records)
+    best, *others = found.best(2)  # Judged again, for three times as long.
+    assert best["score"] == max(record["score"] for record in found.ranking)
     assert best["score"] == best["metrics"]["val_accuracy"]
     assert best["metrics"]["parameters"] > 0
-    assert len(best["curve"]) == 2 and best["curve"][-1] == best["score"]
+    assert len(best["curve"]) == 6 and best["curve"][-1] == best["score"]
     assert best["values"]["learning_rate"] in (0.05, 0.1)
     assert all(best["score"] >= record["score"] for record in others)
     again = open_search(found.folder, SPACE)
@@ -271,3 +276,46 @@ def test_a_retraining_knows_its_data_by_their_hash(tmp_path):
         retraining._check_settings(path, about(name))
     with pytest.raises(ValueError, match="other settings"):
         retraining._check_settings(path, about("d", "b"))
+
+
+def test_retraining_follows_what_was_equal_in_the_search(
+    digits, tmp_path, monkeypatch
+):
+    """Parameters, or multiply-adds; filters only if they were, or are given."""
+    trained = []
+
+    def train(found, record, network, *args):
+        genotype = found.genotype(record)
+        trained.append(network.sized(genotype).count(genotype))
+        raise DivergedError("enough")
+
+    monkeypatch.setattr(retraining, "_train", train)
+
+    def counts(network, **options):
+        trained.clear()
+        records = [
+            {"trial": n, "score": 1 - n / 9, "values": SPACE.to_values(point)}
+            for n, point in enumerate(
+                SPACE.sample(np.random.default_rng(n)) for n in range(4)
+            )
+        ]
+        found = SearchResults(tmp_path, SPACE, records, {"network": network})
+        with pytest.raises(DivergedError):
+            retrain(found, digits, RECIPE, 4, 2, **options)
+        assert len(trained) == 4
+        return [list(column) for column in zip(*trained)]
+
+    def spread(values):
+        return max(values) / min(values)
+
+    parameters, macs = counts({"filters": None, "parameters": 75_000})
+    usual = cost_of_nasnet_a(data_network(digits, 2, filters=16))
+    assert parameters == pytest.approx([usual] * 4, rel=0.1)
+    parameters, macs = counts({"filters": None, "macs": 10**6})
+    assert spread(macs) < 1.2 < spread(parameters)
+    parameters, macs = counts({"filters": 8})  # As in earlier versions.
+    assert spread(parameters) > 1.2
+    equal, _ = counts({"filters": 8}, parameters=50_000)
+    assert equal == pytest.approx([50_000] * 4, rel=0.15)
+    same, _ = counts({"filters": None, "parameters": 75_000}, filters=16)
+    assert same == parameters
