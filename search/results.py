@@ -11,7 +11,7 @@ from nasnet_keras.runs.files import read_json, write_json
 from nasnet_keras.runs.folder import differences
 from nasnet_keras.runs.provenance import provenance
 from nasnet_keras.search.evaluators.rewards import pareto_front
-from nasnet_keras.search.names import CONFIG, JOURNAL
+from nasnet_keras.search.names import CONFIG, JOURNAL, RANKING
 from nasnet_keras.search.oracles.journal import parse_lines
 from nasnet_keras.search.oracles.trials import check_records
 from nasnet_keras.search.spaces import SearchSpace
@@ -32,17 +32,24 @@ class SearchResults:
         space: `SearchSpace`.
         records: List of dictionaries, its ended trials.
         configuration: Dictionary, everything that the search depends on.
+        ranking: List of records, best first, of the genotypes that later
+            stages judged again, see `nasnet_keras.search.finals`. Each is
+            that of its trial, with `score`, `metrics` and `stage` of the last
+            stage that judged it.
     """
 
     folder: pathlib.Path
     space: SearchSpace
     records: list[dict[str, Any]]
     configuration: dict[str, Any]
+    ranking: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     def best(self, number: int = 1) -> list[dict[str, Any]]:
-        """Returns the records with the highest rewards, best first.
+        """Returns the records of the best genotypes, best first.
 
-        Each genotype appears once, with the settings of its best trial.
+        First those that the last stage judged, then those of the stages
+        before, then the others by the reward of their trial. Each genotype
+        appears once, with the settings of its best trial.
 
         Args:
             number: Integer, the largest number of records.
@@ -51,14 +58,21 @@ class SearchResults:
             ValueError: If `number` is below 1.
         """
         number = checks.integer("number", number, 1)
+        judged = {self._cells(record) for record in self.ranking}
+        others = [r for r in self.by_reward() if self._cells(r) not in judged]
+        return [*self.ranking, *others][:number]
+
+    def by_reward(self) -> list[dict[str, Any]]:
+        """Returns the best trial of each genotype, the highest reward first."""
         completed = [r for r in self.records if r["score"] is not None]
         completed.sort(key=lambda record: -record["score"])
         unique: dict[Genotype, dict[str, Any]] = {}
         for record in completed:
-            unique.setdefault(self.space.to_genotype(record["values"]), record)
-            if len(unique) == number:
-                break
+            unique.setdefault(self._cells(record), record)
         return list(unique.values())
+
+    def _cells(self, record):
+        return self.space.to_genotype(record["values"])
 
     def genotype(self, record: dict[str, Any]) -> Genotype:
         """Returns the `Genotype` of a record, named after search and trial."""
@@ -80,6 +94,8 @@ class SearchResults:
             "measurements": best["metrics"],
             "trial": best["trial"],
             "trials": len(self.records),
+            # 0: by the reward of its trial alone, which may be a lucky one.
+            "stage": best.get("stage", 0),
             "produced_by": {
                 **provenance("keras-tuner"),
                 "configuration": self.configuration,
@@ -137,10 +153,21 @@ def open_search(
     records = check_records(
         parse_lines(content, directory / JOURNAL), directory / JOURNAL
     )
-    results = SearchResults(directory, space, records, configuration)
+    results = SearchResults(
+        directory, space, records, configuration, read_ranking(directory)
+    )
     if not results.best():
         raise ValueError(f"No trial of {directory} has been completed.")
     return results
+
+
+def read_ranking(folder: pathlib.Path) -> list[dict[str, Any]]:
+    """Returns the ranking in the folder of a search; empty without one."""
+    path = folder / RANKING
+    if not path.is_file():
+        return []
+    remedy = "Remove it: the same search command writes it again."
+    return read_json(path, remedy=remedy)["ranking"]
 
 
 def _check_space(directory, configuration, space):

@@ -10,20 +10,26 @@ from typing import Any
 import keras_tuner
 
 from nasnet_keras import checks
+from nasnet_keras.runs.files import read_json
 from nasnet_keras.runs.optional import require
 from nasnet_keras.search.engines.tuner import CellTuner
+from nasnet_keras.search.evaluators.children import ChildRecipe
 from nasnet_keras.search.evaluators.evaluator import Evaluator
 from nasnet_keras.search.evaluators.from_scratch import TrainFromScratch
+from nasnet_keras.search.finals import judge_again
+from nasnet_keras.search.names import CONFIG, REWARD_IMAGES
 from nasnet_keras.search.oracles import find_oracle
-from nasnet_keras.search.results import SearchResults
+from nasnet_keras.search.results import SearchResults, read_ranking
 from nasnet_keras.search.spaces import NASNetSpace, SearchSpace
 from nasnet_keras.training.data.dataset import Dataset
+
+TRIALS = 100
 
 
 def search(
     dataset: Dataset | None,
     directory: str | os.PathLike[str],
-    trials: int = 100,
+    trials: int | None = None,
     space: SearchSpace | None = None,
     oracle: str = "ppo",
     evaluator: Evaluator | None = None,
@@ -33,12 +39,17 @@ def search(
 ) -> SearchResults:
     """Searches for cells, or resumes a search that was stopped.
 
+    After the trials, the best genotypes are judged once more, as the evaluator
+    says (`TrainFromScratch`: trained again for longer, with another seed). The
+    best of the results is the best of that last stage.
+
     Args:
         dataset: `nasnet_keras.training.data.dataset.Dataset`, see
             `load_dataset`. Only the default evaluator uses it.
         directory: Path of the search's folder. Every finished trial is saved
             there: the same call resumes the search.
-        trials: Integer, the total number of trials.
+        trials: Integer, the total number of trials. Defaults to the children
+            of the evaluator's `funnel`, or 100.
         space: `SearchSpace`. Defaults to the paper's, `NASNetSpace()`.
         oracle: `"ppo"`, `"reinforce"`, `"random"`, `"evolution"` or
             `"predictor"`.
@@ -67,9 +78,12 @@ def search(
     """
     require("The search", ["matplotlib"], "search")
     directory = pathlib.Path(os.path.abspath(directory))
-    trials, seed = checks.integer("trials", trials, 1), checks.seed(seed)
+    seed = checks.seed(seed)
+    if trials is not None:
+        checks.integer("trials", trials, 1)
     space = NASNetSpace() if space is None else space
-    evaluator = evaluator or _default_evaluator(dataset, seed)
+    evaluator = evaluator or _default_evaluator(dataset, seed, directory)
+    trials = _number_of_trials(trials, evaluator)
     oracle_class = find_oracle(oracle)
     oracle_instance = oracle_class(
         space,
@@ -92,6 +106,7 @@ def search(
             space,
             oracle_instance.records,
             oracle_instance.describe(),
+            read_ranking(directory),
         )
         try:
             with _progress_context(progress, oracle_instance) as display:
@@ -99,6 +114,8 @@ def search(
                     _after_trial, results, display
                 )
                 _run_trials(tuner)
+                report = getattr(display, "report", None) or _say_nothing
+                judge_again(results, evaluator, trials, report)
         finally:
             if results.best():
                 results.write()
@@ -119,13 +136,50 @@ def _run_trials(tuner):
         raise error.__cause__ or error from None
 
 
-def _default_evaluator(dataset, seed):
+def _number_of_trials(trials, evaluator):
+    """Returns the number of trials that is given, or the evaluator's own."""
+    own = evaluator.trials
+    if trials is None:
+        return own or TRIALS
+    if own is not None and own != trials:
+        raise ValueError(
+            "`trials` must be the children of the first stage of `funnel`, "
+            f"{own}, or left out. Received: trials={trials}"
+        )
+    return int(trials)
+
+
+def _default_evaluator(dataset, seed, directory):
     if dataset is None:
         raise ValueError(
             "`dataset` is needed unless an `evaluator` is given. Received: "
             "dataset=None"
         )
-    return TrainFromScratch(dataset, seed=seed)
+    recipe, reward_images = ChildRecipe(), REWARD_IMAGES
+    filters = filters_of_all(directory)
+    if filters is not None:
+        recipe, reward_images = ChildRecipe(filters=filters), None
+    return TrainFromScratch(
+        dataset, recipe, seed=seed, reward_images=reward_images
+    )
+
+
+def filters_of_all(directory: pathlib.Path) -> int | None:
+    """Returns the filters of a search that gave all children the same.
+
+    Searches of earlier versions did; they go on so. `None` for a new search
+    and one at equal parameters or multiply-adds.
+
+    Args:
+        directory: Path of the search's folder.
+    """
+    path = directory / CONFIG
+    network = read_json(path).get("network") if path.is_file() else None
+    return network["filters"] if network else None
+
+
+def _say_nothing(line):
+    """Reports nothing."""
 
 
 def _progress_context(progress, oracle):

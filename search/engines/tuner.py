@@ -17,6 +17,9 @@ from nasnet_keras.search.oracles.trials import CURVE
 class CellTuner(keras_tuner.Tuner):
     """Runs the trials of an oracle over a space of cells.
 
+    The trials alone: `nasnet_keras.search.search` also runs the later stages,
+    in which the best are judged again.
+
     Args:
         oracle: `SpaceOracle` whose space implements `make_cells`.
         evaluator: `Evaluator`; `TrainFromScratch` is one.

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import keras
 
 from nasnet_keras.genotypes import Genotype
-from nasnet_keras.search.evaluators.limits import Network
+from nasnet_keras.search.evaluators.network import Network
 from nasnet_keras.search.evaluators.rewards import Reward
+from nasnet_keras.search.names import SIZES
 from nasnet_keras.search.spaces import SearchSpace
 from nasnet_keras.training.data.dataset import Dataset
 
@@ -35,6 +36,20 @@ class Evaluation(NamedTuple):
     reward: float
     measurements: dict[str, float]
     curve: list[float]
+
+
+class Judge(NamedTuple):
+    """A later stage of a search: the best genotypes are evaluated again.
+
+    Args:
+        children: Integer, the number of genotypes.
+        evaluator: `Evaluator`, of another fidelity or seed than the trials'.
+        name: String, for the reader.
+    """
+
+    children: int
+    evaluator: "Evaluator"
+    name: str
 
 
 class Evaluator:
@@ -74,13 +89,27 @@ class Evaluator:
     def examine(
         self, genotype: Genotype, **settings: Any
     ) -> tuple[dict[str, float], list[float]]:
-        """Returns the results of `measure` and the costs of the network."""
-        measurements, curve = self.measure(genotype, **settings)
+        """Returns the results of `compute` and the costs of the network."""
+        measurements, curve = self.compute(genotype, **settings)
         if self.network is not None:
             network = self.network.with_settings(settings)
-            measurements |= network.count(genotype)._asdict()
-            if self.reward.measures_latency:
-                measurements["latency_ms"] = network.latency(genotype)
+            sized = network.sized(genotype)
+            measurements |= sized.count(genotype)._asdict()
+            if network.budget is not None:
+                measurements["filters"] = network.filters_of(genotype)
+        return measurements, curve
+
+    def compute(
+        self, genotype: Genotype, **settings: Any
+    ) -> tuple[dict[str, float], list[float]]:
+        """Returns the results of `measure`, and the latency if it counts.
+
+        All that needs a built network; it may run in another process.
+        """
+        measurements, curve = self.measure(genotype, **settings)
+        if self.network is not None and self.reward.measures_latency:
+            network = self.network.with_settings(settings)
+            measurements["latency_ms"] = network.latency(genotype)
         return measurements, curve
 
     def measure(
@@ -107,7 +136,22 @@ class Evaluator:
                     f"{type(self).__name__} does not take. It takes: {known}"
                 )
         if self.network is not None:
+            self._check_size(self.network, space)
             self._check_networks(self.network, space)
+
+    @staticmethod
+    def _check_size(network, space):
+        """Refuses a budget beside searched filters."""
+        if network.budget is None:
+            return
+        size = set(SIZES).intersection(space.settings) - {network.budget}
+        if size:
+            raise ValueError(
+                f"The space decides on {', '.join(sorted(size))}, which sets "
+                "the size of a child, and so does "
+                f"{network.budget}={getattr(network, network.budget)}. Give "
+                "the filters of the recipe instead"
+            )
 
     @staticmethod
     def _check_networks(network, space):
@@ -117,6 +161,7 @@ class Evaluator:
             genotype = space.to_genotype(first)
         except NotImplementedError as error:
             raise ValueError(str(error)) from error
+        network.check_budget(genotype)
         network.config(genotype)
         for decision in space.decisions:
             if decision.name in space.settings:
@@ -134,6 +179,22 @@ class Evaluator:
             records: List of its ended trials, in order, see `SpaceOracle`.
                 Later trials are appended to it as they end.
         """
+
+    @property
+    def trials(self) -> int | None:
+        """The number of trials of a search; `None` leaves it to the user."""
+        return None
+
+    def later_stages(self, trials: int) -> list[Judge]:
+        """Returns the stages that follow the trials, see `Judge`.
+
+        The last one decides which genotype is the best. Where rewards are
+        noisy there must be one: the highest of many is a lucky one.
+
+        Args:
+            trials: Integer, the number of trials.
+        """
+        return []
 
     def close(self) -> None:
         """Called at the end of a search: releases resources."""

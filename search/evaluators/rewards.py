@@ -1,4 +1,4 @@
-"""What a search maximizes: accuracy, alone or with a target for the cost.
+"""What a search maximizes: quality, alone or with a target for the cost.
 
 Tan et al. 2019 (MnasNet, arXiv 1807.11626), section 3.1.
 """
@@ -8,12 +8,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from nasnet_keras import checks
-from nasnet_keras.search.names import COSTS
+from nasnet_keras.search.names import COSTS, QUALITIES
 
 
 @dataclasses.dataclass(frozen=True)
 class Reward:
-    """accuracy * (cost / target) ** exponent, the exponent below 0.
+    """quality * (cost / target) ** exponent, the exponent below 0.
+
+    The quality is the accuracy, or the likelihood: `exp(-cross-entropy)`, the
+    geometric mean of the probabilities that are given to the true classes. It
+    is less noisy: on 500 images, the likelihoods on two halves of them order
+    children more alike than the accuracies do.
 
     With MnasNet's exponent -0.07, twice the cost balances 5 % more accuracy.
     Networks below the target are rewarded, those above it penalized; with
@@ -25,9 +30,10 @@ class Reward:
         target: Positive number, in the unit of the cost.
         exponent: Float up to 0.
         hard: Whether the cost counts only above the target.
+        quality: `"val_accuracy"` or `"val_likelihood"`.
 
     Call arguments:
-        measurements: Dictionary with `val_accuracy` and the cost.
+        measurements: Dictionary with the quality and the cost.
 
     Returns:
         Float.
@@ -40,6 +46,7 @@ class Reward:
     target: float | None = None
     exponent: float = -0.07
     hard: bool = False
+    quality: str = QUALITIES[0]
 
     def __post_init__(self) -> None:
         checks.choice("cost", self.cost, (None, *COSTS))
@@ -54,6 +61,7 @@ class Reward:
         exponent = checks.number("exponent", self.exponent, most=0)
         object.__setattr__(self, "exponent", exponent)
         object.__setattr__(self, "hard", checks.flag("hard", self.hard))
+        checks.choice("quality", self.quality, QUALITIES)
 
     @property
     def measures_latency(self) -> bool:
@@ -61,19 +69,22 @@ class Reward:
         return self.cost == "latency_ms"
 
     def __call__(self, measurements: dict[str, float]) -> float:
-        accuracy = measurements["val_accuracy"]
+        quality = measurements[self.quality]
         if self.cost is None or self.target is None:
-            return accuracy
+            return quality
         ratio = measurements[self.cost] / self.target
         if self.hard:
             ratio = max(ratio, 1.0)
-        return accuracy * ratio**self.exponent
+        return quality * ratio**self.exponent
 
     def describe(self) -> str | dict[str, Any]:
         """Returns the reward as JSON can hold it."""
         if self.cost is None:
-            return "val_accuracy"
-        return dataclasses.asdict(self)
+            return self.quality
+        described = dataclasses.asdict(self)
+        if self.quality == QUALITIES[0]:  # Earlier versions had no other.
+            del described["quality"]
+        return described
 
 
 def pareto_front(

@@ -106,3 +106,123 @@ def test_the_schedule_of_drop_path(digits, schedule, expected):
 def test_what_a_child_has_no_use_for(field, value):
     with pytest.raises(ValueError, match=f"`{field}` must be"):
         ChildRecipe(**{field: value})
+
+
+def test_the_likelihood_is_that_of_the_scores(digits):
+    found = TrainFromScratch(digits, RECIPE)(GENOTYPE, epochs=1).measurements
+    model = train_child(
+        GENOTYPE, dataclasses.replace(RECIPE, epochs=1), digits, 0
+    )
+    images, labels = digits.validation
+    scores = model.predict(images, verbose=0)
+    own = scores[np.arange(len(labels)), labels]
+    expected = np.exp(np.log(own.astype("float64")).mean())
+    assert found["val_likelihood"] == pytest.approx(expected, rel=1e-3)
+    accuracy = (scores.argmax(axis=1) == labels).mean()
+    assert found["val_accuracy"] == pytest.approx(accuracy)
+
+
+def test_steps_replace_epochs(digits):
+    """Seven of them, more than an epoch, which has two; measured once."""
+    rates = []
+
+    class Rates(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            rate = self.model.optimizer.learning_rate
+            rates.append(float(keras.ops.convert_to_numpy(rate)))
+
+    recipe = ChildRecipe(steps=7, filters=2)
+    train_child(GENOTYPE, recipe, digits, 0, [Rates()])
+    steps = np.arange(1, 8)
+    expected = 0.05 * (1 + np.cos(np.pi * steps / 7))
+    np.testing.assert_allclose(rates, expected, atol=1e-6)
+    found = TrainFromScratch(digits, recipe)(GENOTYPE)
+    assert len(found.curve) == 1
+    with pytest.raises(ValueError, match="`steps` must be a multiple of"):
+        ChildRecipe(steps=7, accumulation_steps=2)
+    space = SPACE.with_settings(epochs=(1, 2))
+    with pytest.raises(ValueError, match="'epochs', but children are trained"):
+        TrainFromScratch(digits, recipe).check(space)
+
+
+def test_children_of_equal_parameters(digits):
+    evaluator = TrainFromScratch(
+        digits, ChildRecipe(epochs=1, parameters=20_000)
+    )
+    cells = [GENOTYPE, SPACE.to_genotype((1, 0, 1, 1, 0, 1, 0, 1, 1, 0))]
+    found = [evaluator(genotype).measurements for genotype in cells]
+    assert found[0]["filters"] != found[1]["filters"]
+    for measurements in found:
+        assert measurements["parameters"] == pytest.approx(20_000, rel=0.1)
+    with pytest.raises(ValueError, match="decides on filters"):
+        evaluator.check(SPACE.with_settings(filters=(2, 4)))
+    # By default about those of NASNet-A's with 8 filters.
+    assert TrainFromScratch(digits).network.parameters == 75_000
+    with pytest.raises(ValueError, match="Exactly one of `filters`"):
+        ChildRecipe(filters=8, parameters=1000)
+
+
+def test_a_searched_size_of_a_budget(digits):
+    """`parameters` may be searched as well; filters follow from each."""
+    evaluator = TrainFromScratch(
+        digits, ChildRecipe(epochs=1, parameters=20_000)
+    )
+    evaluator.check(SPACE.with_settings(parameters=(10_000, 20_000)))
+    found = evaluator(GENOTYPE, parameters=10_000).measurements
+    assert found["parameters"] == pytest.approx(10_000, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    "settings, validation, train",
+    [
+        ({"reward_images": None}, 32, 128),
+        ({"reward_images": 20}, 20, 128),
+        # Three epochs reach all training images.
+        ({"reward_images": 2000}, 32, 128),
+    ],
+)
+def test_images_of_the_reward(digits, settings, validation, train):
+    parts = TrainFromScratch(digits, RECIPE, **settings)._parts
+    assert len(parts.validation[1]) == validation
+    assert len(parts.train[1]) == train
+
+
+def test_training_images_that_no_step_reaches_are_rewarded_on(digits):
+    """One step of 32 images: 96 of the 128 may be taken, not those images."""
+    recipe = ChildRecipe(steps=1, batch_size=32, filters=2)
+    for wanted, validation in ((60, 60), (2000, 128)):
+        evaluator = TrainFromScratch(
+            digits, recipe, reward_images=wanted, seed=wanted
+        )
+        parts = evaluator._parts
+        assert len(parts.validation[1]) == validation
+        assert len(parts.train[1]) == 160 - validation
+        rows = [
+            image.tobytes()
+            for part in (parts.train, parts.validation)
+            for image in part[0]
+        ]
+        before = [
+            image.tobytes()
+            for part in (digits.train, digits.validation)
+            for image in part[0]
+        ]
+        assert sorted(rows) == sorted(before)
+        assert set(parts.validation[1]) == set(range(10))
+    with pytest.raises(ValueError, match="`reward_images` must be"):
+        TrainFromScratch(digits, recipe, reward_images=0)
+
+
+def test_the_stages_of_a_funnel(digits):
+    evaluator = TrainFromScratch(digits, RECIPE, seed=5, funnel="2x9,4x3,8x2")
+    assert evaluator.trials == 9
+    assert evaluator.recipe.steps == 2
+    stages = evaluator.later_stages(9)
+    assert [stage.children for stage in stages] == [3, 2]
+    assert [stage.evaluator.recipe.steps for stage in stages] == [4, 8]
+    seeds = [5, *(stage.evaluator.seed for stage in stages)]
+    assert len(set(seeds)) == 3
+    assert stages[0].name == f"4 steps, seed {seeds[1]}"
+    # Without a funnel: a sixth again, three times as long.
+    (stage,) = TrainFromScratch(digits, RECIPE).later_stages(24)
+    assert (stage.children, stage.evaluator.recipe.epochs) == (4, 9)

@@ -58,3 +58,16 @@ def test_the_front_holds_what_nothing_beats():
     records.append({"trial": 5, "score": None, "metrics": {}})
     front = pareto_front(records, "parameters")
     assert [record["trial"] for record in front] == [0, 1, 4]
+
+
+def test_the_likelihood_as_quality():
+    found = {"val_accuracy": 0.5, "val_likelihood": 0.25, "macs": 20}
+    assert Reward(quality="val_likelihood")(found) == 0.25
+    reward = Reward("macs", 10, -0.5, quality="val_likelihood")
+    assert reward(found) == pytest.approx(0.25 * 2**-0.5)
+    assert Reward(quality="val_likelihood").describe() == "val_likelihood"
+    assert reward.describe()["quality"] == "val_likelihood"
+    # As earlier versions described it: their searches go on.
+    assert "quality" not in Reward("macs", 10).describe()
+    with pytest.raises(ValueError, match="`quality` must be one of"):
+        Reward(quality="val_loss")
