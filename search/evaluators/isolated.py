@@ -10,12 +10,14 @@ import pickle
 from typing import Any
 
 from nasnet_keras import checks
+from nasnet_keras.search.evaluators.computing import usual_threads
 from nasnet_keras.search.evaluators.evaluator import Evaluator
 from nasnet_keras.search.evaluators.worker import (
     GUARD_ADVICE,
     KilledError,
     Worker,
 )
+from nasnet_keras.search.names import SIZES
 
 ATTEMPTS = 2
 
@@ -41,14 +43,22 @@ class Isolated(Evaluator):
         children_per_process: Integer, the children that a process evaluates
             before it is replaced. A new process takes some seconds to import
             Keras.
+        threads: Integer, the threads that compute in the process. By default
+            one for images of at most 8 pixels, which gain nothing from a
+            second one, else as many as the backend takes.
 
     Raises:
-        ValueError: If `children_per_process` is below 1, or the evaluator
-            cannot be pickled.
+        ValueError: If `children_per_process` or `threads` is below 1, or the
+            evaluator cannot be pickled.
         RuntimeError: In a script without `if __name__ == "__main__":`.
     """
 
-    def __init__(self, evaluator: Evaluator, children_per_process: int = 10):
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        children_per_process: int = 10,
+        threads: int | None = None,
+    ):
         _refuse_in_unguarded_script()
         if not isinstance(evaluator, Evaluator):
             raise ValueError(
@@ -61,6 +71,11 @@ class Isolated(Evaluator):
         self.children_per_process = checks.integer(
             "children_per_process", children_per_process, 1
         )
+        if threads is not None:
+            threads = checks.integer("threads", threads, 1)
+        elif self.network is not None:
+            threads = usual_threads(self.network.side)
+        self.threads = threads
         self._worker: Worker | None = None
         self._records: list[dict[str, Any]] = []
 
@@ -68,19 +83,20 @@ class Isolated(Evaluator):
         """Keeps the records; their curves are sent with each child."""
         self._records = records
 
-    def examine(self, genotype, **settings):
-        """Measures the child and its costs in the other process.
+    def compute(self, genotype, **settings):
+        """Measures the child in the other process.
 
         Raises:
             EvaluatorError: If the process cannot start, or ended by itself.
             RuntimeError: If the process was killed twice, or the child failed.
         """
+        settings |= self._size(genotype, settings)
         curves = [{"curve": r["curve"]} for r in self._records if "curve" in r]
         for _ in range(ATTEMPTS):
             try:
                 if self._worker is None:
-                    self._worker = Worker(self.evaluator)
-                result, error = self._worker.examine(genotype, settings, curves)
+                    self._worker = Worker(self.evaluator, self.threads)
+                result, error = self._worker.compute(genotype, settings, curves)
             except KilledError as killed:
                 self.close()
                 how = str(killed)
@@ -96,6 +112,40 @@ class Isolated(Evaluator):
         raise RuntimeError(
             f"The child's process was killed {ATTEMPTS} times. {how}"
         )
+
+    def _size(self, genotype, settings):
+        """Returns the filters that follow from a budget.
+
+        Counting what costs depend on takes seconds in a new process.
+        """
+        if self.network is None:
+            return {}
+        network = self.network.with_settings(settings)
+        if network.budget is None or not set(SIZES) <= {*self.settings}:
+            return {}
+        sized = network.sized(genotype)
+        return {name: getattr(sized, name) for name in SIZES}
+
+    @property
+    def settings(self):
+        """Names of the searched settings that the other evaluator accepts."""
+        return self.evaluator.settings
+
+    @property
+    def trials(self):
+        """The number of trials that the other evaluator asks for."""
+        return self.evaluator.trials
+
+    def later_stages(self, trials):
+        """Those of the other evaluator, each in a process of its own."""
+        return [
+            judge._replace(
+                evaluator=Isolated(
+                    judge.evaluator, self.children_per_process, self.threads
+                )
+            )
+            for judge in self.evaluator.later_stages(trials)
+        ]
 
     def close(self):
         """Ends the process, whatever it is doing."""

@@ -21,6 +21,7 @@ from multiprocessing import util
 from typing import Any
 
 from nasnet_keras.cells.operations import OPERATIONS
+from nasnet_keras.search.evaluators.computing import prepare
 from nasnet_keras.search.evaluators.evaluator import EvaluatorError
 from nasnet_keras.search.evaluators.keras_state import (
     read_keras_state,
@@ -51,6 +52,7 @@ class Worker:
 
     Args:
         evaluator: `Evaluator`.
+        threads: Optional integer, see `computing.prepare`.
 
     Raises:
         EvaluatorError: If the process cannot run the evaluator.
@@ -60,7 +62,7 @@ class Worker:
         children: Integer, the genotypes that it was given.
     """
 
-    def __init__(self, evaluator: Any):
+    def __init__(self, evaluator: Any, threads: int | None = None):
         self.children = 0
         try:
             folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -82,7 +84,10 @@ class Worker:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
             target=_serve,
-            args=(theirs, state, _operation_modules(), evaluator_file),
+            args=(
+                *(theirs, state, threads),
+                *(_operation_modules(), evaluator_file),
+            ),
         )
         # Runs once: by `kill`, or if the worker is deleted, or at exit before
         # `multiprocessing` waits for its processes.
@@ -121,7 +126,7 @@ class Worker:
             )
         self._ready = True
 
-    def examine(self, *arguments: Any) -> tuple[Any, str | None]:
+    def compute(self, *arguments: Any) -> tuple[Any, str | None]:
         """Evaluates a genotype.
 
         Args:
@@ -129,7 +134,7 @@ class Worker:
                 curves.
 
         Returns:
-            What `Evaluator.examine` returns, or `None`; the error's traceback
+            What `Evaluator.compute` returns, or `None`; the error's traceback
             as text, or `None`.
 
         Raises:
@@ -254,7 +259,7 @@ def _operation_modules():
     return sorted({f.__module__ for f in OPERATIONS.values()} - {"__main__"})
 
 
-def _serve(pipe, state, modules, evaluator_file):
+def _serve(pipe, state, threads, modules, evaluator_file):
     """Runs in the other process: answers each task until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The search handles Ctrl-C.
     # A crash of a library prints Python's stack.
@@ -262,6 +267,7 @@ def _serve(pipe, state, modules, evaluator_file):
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     try:
         set_keras_state(state)
+        prepare(threads)
         for name in modules:
             # If an operation is missing, the child's error names it.
             with contextlib.suppress(ImportError):
@@ -273,7 +279,7 @@ def _serve(pipe, state, modules, evaluator_file):
     pipe.send(None)
     with contextlib.suppress(EOFError):
         while True:
-            pipe.send(_examine(evaluator, pipe.recv()))
+            pipe.send(_compute(evaluator, pipe.recv()))
 
 
 def _exit_with_parent():
@@ -282,13 +288,13 @@ def _exit_with_parent():
     os._exit(1)
 
 
-def _examine(evaluator, arguments_file):
+def _compute(evaluator, arguments_file):
     """Returns, pickled: a result, an error text, and whether the error means
     that no genotype can be evaluated."""
     try:
         genotype, settings, curves = pickle.loads(arguments_file.read_bytes())
         evaluator.resume(None, curves)
-        result = evaluator.examine(genotype, **settings)
+        result = evaluator.compute(genotype, **settings)
         return pickle.dumps((result, None, False))
     except EvaluatorError as error:
         return pickle.dumps((None, str(error), True))
