@@ -6,9 +6,10 @@ the trial and the records observed before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from nasnet_keras.search.names import WEIGHTS_STEPS
 from nasnet_keras.search.policy.snapshot import Snapshot
 from nasnet_keras.search.spaces.space import Actions, SearchSpace
 
@@ -19,6 +20,20 @@ Record = dict[str, Any]
 def score_of(record: Record) -> float | None:
     """The reward of a record whose score is to be maximized."""
     return record["score"]
+
+
+def age_of(record: Record) -> float | None:
+    """The training steps of the shared weights that a reward is of.
+
+    Rewards of different ages do not compare. `None` for children that were
+    trained from scratch, and in journals of earlier versions.
+    """
+    return record.get("metrics", {}).get(WEIGHTS_STEPS)
+
+
+def of_last_age(records: Sequence[Record]) -> list[Record]:
+    """Returns the records whose rewards are of the last age, in order."""
+    return [r for r in records if age_of(r) == age_of(records[-1])]
 
 
 class Algorithm:

@@ -16,6 +16,7 @@ from nasnet_keras.search.oracles.algorithm import (
     Algorithm,
     Notes,
     Record,
+    age_of,
 )
 from nasnet_keras.search.oracles.evolution import mutate
 from nasnet_keras.search.oracles.paths import count_paths
@@ -31,15 +32,18 @@ CACHED_POINTS = 16384
 class PredictorSearch(Algorithm):
     """The algorithm of `PredictorOracle`, which documents the arguments.
 
-    The features are each decision, how often each option is taken in total,
-    and the paths through the cells: cells that compute the same have equal
-    paths. The target is the rank of the reward, so that a few failures do not
-    hide the differences between good networks.
+    The features are each decision, how often each option is taken in total
+    and in each cell, and the paths through the cells: cells that compute the
+    same have equal paths. The target is the rank of the reward, so that a few
+    failures do not hide the differences between good networks. Rewards of
+    shared weights are ranked among those of the same age: later ones are
+    higher.
 
     Attributes:
         options: Dictionary, the arguments.
         points: List of the actions of the trials observed.
         rewards: List of their rewards; -inf for a failure.
+        ages: List of the ages of their rewards, see `age_of`.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class PredictorSearch(Algorithm):
         }
         self.points: list[Actions] = []
         self.rewards: list[float] = []
+        self.ages: list[float | None] = []
         self._paths_of = functools.lru_cache(CACHED_POINTS)(self._count_paths)
 
     def describe(self) -> dict[str, Any]:
@@ -75,6 +80,7 @@ class PredictorSearch(Algorithm):
         reward = self.reward(record)
         self.points.append(self.space.to_actions(record["values"]))
         self.rewards.append(-np.inf if reward is None else reward)
+        self.ages.append(age_of(record))
 
     def candidates(self, number: int) -> Iterator[tuple[Actions, Notes]]:
         """Yields points, the highest bound first; then random points."""
@@ -88,7 +94,7 @@ class PredictorSearch(Algorithm):
 
     def _neighbours(self, rng):
         """Returns mutations of the best trials."""
-        order = np.argsort(np.negative(self.rewards), kind="stable")
+        order = np.argsort(-self.ranks(), kind="stable")
         best = [self.points[i] for i in order[: self.options["parents"]]]
         neighbours = []
         for _ in range(self.options["mutations"]):
@@ -112,12 +118,21 @@ class PredictorSearch(Algorithm):
             max_features=0.5,
             random_state=np.random.RandomState([self.seed, len(self.points)]),
         )
-        _, ranks = np.unique(self.rewards, return_inverse=True)
-        forest.fit(self.encode(self.points, vocabulary), ranks / len(ranks))
+        forest.fit(self.encode(self.points, vocabulary), self.ranks())
         encoded = self.encode(points, vocabulary)
         trees = [tree.predict(encoded) for tree in forest.estimators_]
         deviation = np.std(trees, axis=0)
         return np.mean(trees, axis=0) + self.options["exploration"] * deviation
+
+    def ranks(self) -> np.ndarray:
+        """Returns the rank of each reward among those of its age, 0 to 1."""
+        ranks, rewards = np.zeros(len(self.rewards)), np.array(self.rewards)
+        ages = np.array([-1 if age is None else age for age in self.ages])
+        for age in np.unique(ages):
+            own = ages == age
+            _, order = np.unique(rewards[own], return_inverse=True)
+            ranks[own] = order / own.sum()
+        return ranks
 
     def vocabulary(self) -> dict[tuple, int]:
         """Returns the most frequent paths of the trials: path -> column."""
@@ -141,20 +156,27 @@ class PredictorSearch(Algorithm):
     ) -> np.ndarray:
         """Returns the features of points, an array `(points, features)`.
 
-        They are: each decision one-hot; how often each option is taken; how
-        often each path of the vocabulary occurs.
+        They are: each decision one-hot; how often each option is taken, and
+        in each cell, where the names of decisions say in which; how often
+        each path of the vocabulary occurs.
         """
         taken = [
             np.eye(size, dtype="float32")[column]
             for size, column in zip(self.space.sizes, np.asarray(points).T)
         ]
         counts: dict[Any, Any] = {}
+        by_cell: dict[Any, Any] = {}
         for decision, columns in zip(self.space.decisions, taken):
+            cell = decision.name.split("/")[0]
             for option, column in zip(decision.options, columns.T):
                 counts[option] = counts.get(option, 0) + column
+                if "/" in decision.name:
+                    key = cell, option
+                    by_cell[key] = by_cell.get(key, 0) + column
         paths = np.zeros((len(points), len(vocabulary)), "float32")
         for row, point in zip(paths, points):
             for path, count in self._paths_of(tuple(point)).items():
                 if path in vocabulary:
                     row[vocabulary[path]] = count
-        return np.column_stack([*taken, *counts.values(), paths])
+        counted = [*counts.values(), *by_cell.values()]
+        return np.column_stack([*taken, *counted, paths])

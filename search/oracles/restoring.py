@@ -10,7 +10,7 @@ from typing import Any
 from nasnet_keras.runs.files import DamagedFileError
 from nasnet_keras.search.names import JOURNAL
 from nasnet_keras.search.oracles import trials
-from nasnet_keras.search.oracles.algorithm import Record
+from nasnet_keras.search.oracles.algorithm import Record, of_last_age
 from nasnet_keras.search.oracles.core import Core
 from nasnet_keras.search.oracles.ledger import Ledger
 
@@ -78,7 +78,7 @@ class Restoring:
         ended = [
             (record, self._trial_of(record)) for record in ledger.read_records()
         ]
-        return ledger.read_earlier(), ended
+        return of_last_age(ledger.read_earlier()), ended
 
     @contextlib.contextmanager
     def _unchanged_on_error(self) -> Iterator[None]:

@@ -42,6 +42,7 @@ from nasnet_keras.training.recipes import Recipe
 
 SPACE = NASNetSpace(blocks=1)
 NETWORK = Network(1, 4, 8, 2)
+WIRED = WiredSpace(NASNET_A, ("identity",))
 
 
 def images(number):
@@ -109,7 +110,7 @@ def from_scratch(**arguments):
 
 
 def shared_weights(**arguments):
-    return SharedWeights(SPACE, DATA, RECIPE, **arguments)
+    return SharedWeights(WIRED, DATA, RECIPE, **arguments)
 
 
 def named_space(**arguments):

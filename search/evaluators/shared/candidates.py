@@ -21,12 +21,14 @@ class CellCandidates:
         operations: For each block the operations of its left and right side.
         combinations: For each block its combinations.
         fixed_output: Whether all cells output the same blocks.
+        fixed_wiring: Whether the blocks of all cells have the same inputs.
     """
 
     inputs: int
     operations: tuple[tuple[tuple[str, ...], ...], ...]
     combinations: tuple[tuple[str, ...], ...]
     fixed_output: bool
+    fixed_wiring: bool
 
     @property
     def blocks(self) -> int:
@@ -107,6 +109,11 @@ class Candidates:
         return self.normal.fixed_output and self.reduction.fixed_output
 
     @property
+    def fixed_wiring(self) -> bool:
+        """Whether the blocks of all cells of a role have the same inputs."""
+        return self.normal.fixed_wiring and self.reduction.fixed_wiring
+
+    @property
     def length(self) -> int:
         """The length of an encoded genotype."""
         return self.normal.length + self.reduction.length
@@ -138,4 +145,9 @@ def _collect(cells):
         ),
         combinations=tuple(tuple(sorted(names)) for names in combinations),
         fixed_output=len({cell.concat for cell in cells}) == 1,
+        fixed_wiring=len({_wiring(cell) for cell in cells}) == 1,
     )
+
+
+def _wiring(cell):
+    return tuple(block.inputs for block in cell.blocks)

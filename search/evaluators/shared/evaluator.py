@@ -17,20 +17,32 @@ from keras import ops
 
 from nasnet_keras import checks
 from nasnet_keras.genotypes import Genotype
-from nasnet_keras.inference.metrics import top_k_accuracy
 from nasnet_keras.runs.arrays import fit_into, read_arrays, write_arrays
 from nasnet_keras.runs.notices import notice
 from nasnet_keras.search.evaluators.children import (
+    USUAL_FILTERS,
     ChildRecipe,
     check_child_data,
     child_network,
+    qualities_of,
 )
-from nasnet_keras.search.evaluators.evaluator import Evaluator, describe_data
+from nasnet_keras.search.evaluators.evaluator import (
+    Evaluator,
+    Judge,
+    describe_data,
+)
+from nasnet_keras.search.evaluators.from_scratch import TrainFromScratch
+from nasnet_keras.search.evaluators.funnel import LEAST_CHILDREN, Stage
 from nasnet_keras.search.evaluators.rewards import Reward
 from nasnet_keras.search.evaluators.shared.candidates import Candidates
 from nasnet_keras.search.evaluators.shared.supernet import (
     Supernet,
     check_can_share,
+)
+from nasnet_keras.search.names import (
+    BUDGETS,
+    REWARD_IMAGES,
+    WEIGHTS_STEPS,
 )
 from nasnet_keras.search.spaces import SearchSpace
 from nasnet_keras.training.data.dataset import Dataset
@@ -39,9 +51,23 @@ from nasnet_keras.training.feeds.make import make_feed
 # First words of spawn keys, see `nasnet_keras.search.oracles.core`.
 GENOTYPES, CHOICES = 1, 2
 SNAPSHOT = "shared_weights.npz"
+FROM_SCRATCH = 25  # Of so many trials, one is trained from scratch at the end.
 # ENAS' learning rate and clipping. The gradients of different architectures
 # differ much: without clipping the first steps diverge.
-SHARED_RECIPE = ChildRecipe(learning_rate=0.05, clip_norm=5.0, nesterov=True)
+SHARED_RECIPE = ChildRecipe(
+    filters=USUAL_FILTERS, learning_rate=0.05, clip_norm=5.0, nesterov=True
+)
+# Fields of a recipe that the network of all children has no use for, and
+# their only value.
+WITHOUT: dict[str, Any] = {
+    "drop_path_rate": 0.0,
+    "dropout_rate": 0.0,
+    "whiten": False,
+    "depth_decay": 1.0,
+    "optimizer": "sgd",
+    "parameters": None,
+    "macs": None,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +80,8 @@ class Rounds:
         children: Integer, the children of a round.
         steps: Integer, training steps between two rounds.
         reward_images: Integer, validation images for the reward, always the
-            same. They are rounded down to whole batches.
+            same, where there are so many. They are rounded down to whole
+            batches.
         reward_batch: Integer, images normalized together.
 
     Raises:
@@ -64,7 +91,7 @@ class Rounds:
     warm_up_steps: int = 500
     children: int = 20
     steps: int = 40
-    reward_images: int = 500
+    reward_images: int = REWARD_IMAGES
     reward_batch: int = 250
 
     def __post_init__(self) -> None:
@@ -76,29 +103,36 @@ class Rounds:
 class SharedWeights(Evaluator):
     """Evaluates a genotype with weights that all genotypes share.
 
-    The reward is the accuracy on a fixed part of the validation images, each
+    The reward is measured on a fixed part of the validation images, each
     batch normalized by its own statistics. It ranks children; it is not the
-    accuracy that they reach when trained separately. The larger the space,
-    the more training steps it takes until the ranking means something: about
-    a thousand for a `WiredSpace`, many thousands where the inputs of the
-    blocks are searched too.
+    accuracy that they reach when trained separately, and rewards before and
+    after a training do not compare. After the trials, all of them are judged
+    again with the final weights, and the best of those are trained from
+    scratch, at equal parameters: the last stage decides.
+
+    A space in which the blocks choose their inputs is refused: the accuracy
+    was still that of chance after 2,000 steps, here and in an independent
+    implementation.
 
     Args:
-        space: `SearchSpace` of the genotypes.
+        space: `SearchSpace` of the genotypes, of fixed wiring.
         dataset: `nasnet_keras.training.data.dataset.Dataset`.
-        recipe: `ChildRecipe`: size of the network, batch size, augmentation,
-            optimizer. Its learning rate stays constant; its epochs are
-            ignored.
+        recipe: `ChildRecipe`: filters, batch size, augmentation, SGD. Its
+            learning rate stays constant. Its epochs or steps are those of
+            the children that are trained from scratch at the end.
         rounds: `Rounds`.
         seed: Integer.
         reward: `Reward`.
 
-    Measurements: `val_accuracy` (0 to 1), `parameters` and `macs` of a
-    separate child, `seconds`.
+    Measurements: `val_accuracy` and `val_likelihood` (0 to 1, see `Reward`),
+    `weights_steps` (the training steps of the shared weights), `parameters`
+    and `macs` of a separate child, `seconds`.
 
     Raises:
         ValueError: If the dataset has no validation images, or fewer training
-            images than a batch, or the space's cells cannot share weights.
+            images than a batch; the space's cells cannot share weights, or
+            their wiring is searched; or the recipe has a setting that shared
+            weights have no use for.
     """
 
     def __init__(
@@ -110,9 +144,11 @@ class SharedWeights(Evaluator):
         seed: int = 0,
         reward: Reward = Reward(),
     ):
+        _check_recipe(recipe)
         super().__init__(child_network(recipe, dataset), reward)
         check_child_data(recipe, dataset)
         self.space = space
+        self._child_recipe = recipe
         self.dataset = dataset
         self.recipe = dataclasses.replace(
             recipe, schedule="constant", image_size=dataset.input_shape[0]
@@ -121,6 +157,7 @@ class SharedWeights(Evaluator):
         self.seed = checks.seed(seed)
         self.candidates = Candidates.of(space)
         check_can_share(self.candidates)
+        _check_wiring(self.candidates)
         self._genotypes: list[Genotype] = []
         self._trained = 0  # Children evaluated before the last training.
         self._steps = 0
@@ -134,9 +171,10 @@ class SharedWeights(Evaluator):
         if self._supernet is None:
             keras.utils.set_random_seed(self.seed)
             network = child_network(self.recipe, self.dataset)
-            self._supernet = Supernet(
-                self.candidates, **dataclasses.asdict(network)
-            )
+            size = dataclasses.asdict(network)
+            for name in BUDGETS:  # All children have the same filters.
+                del size[name]
+            self._supernet = Supernet(self.candidates, **size)
             self._supernet.compile(self.recipe, self._feed.steps_per_epoch)
             self._initial = self._values()
             self._reward_batches = self._make_reward_batches()
@@ -154,20 +192,47 @@ class SharedWeights(Evaluator):
     def measure(self, genotype):
         """Evaluates a genotype; before, trains the weights if a round ended."""
         start = time.monotonic()
-        self._train_due_rounds(len(self._genotypes))
+        self.train_due_rounds()
+        measurements = self.measure_as_it_is(genotype)
+        self._genotypes.append(genotype)
+        seconds = round(time.monotonic() - start, 3)
+        return {**measurements, "seconds": seconds}, []
+
+    def measure_as_it_is(self, genotype: Genotype) -> dict[str, float]:
+        """Evaluates a genotype with the weights of now; trains nothing."""
         supernet = self.supernet
         scores = [
             supernet.predict(genotype, images)
             for images, _ in self._reward_batches
         ]
         labels = [labels for _, labels in self._reward_batches]
-        self._genotypes.append(genotype)
-        return {
-            "val_accuracy": top_k_accuracy(
-                np.concatenate(scores), np.concatenate(labels)
+        qualities = qualities_of(np.concatenate(scores), np.concatenate(labels))
+        return {**qualities, WEIGHTS_STEPS: self._steps}
+
+    def later_stages(self, trials):
+        """All are judged with the final weights, the best from scratch."""
+        recipe = self._child_recipe
+        children = min(trials, max(LEAST_CHILDREN, trials // FROM_SCRATCH))
+        stage = Stage(children, recipe.steps, recipe.epochs)
+        scratch = TrainFromScratch(
+            self.dataset,
+            dataclasses.replace(
+                recipe,
+                filters=None,
+                learning_rate=ChildRecipe.learning_rate,
             ),
-            "seconds": round(time.monotonic() - start, 3),
-        }, []
+            self.seed,
+            reward=self.reward,
+            reward_images=self.rounds.reward_images,
+        )
+        return [
+            Judge(
+                trials,
+                FinalWeights(self),
+                f"the weights after {trials} trials",
+            ),
+            scratch.judge(2, stage),
+        ]
 
     def resume(self, folder, records):
         """Restores the weights that belong to a search's ended trials.
@@ -187,8 +252,9 @@ class SharedWeights(Evaluator):
         if records:
             self._read_snapshot()
 
-    def _train_due_rounds(self, children):
+    def train_due_rounds(self) -> None:
         """Trains once for each round that the children have completed."""
+        children = len(self._genotypes)
         if not self._steps:
             self._train(self.rounds.warm_up_steps, self._random_genotypes())
             self._write_snapshot()
@@ -262,3 +328,45 @@ class SharedWeights(Evaluator):
             "rounds": dataclasses.asdict(self.rounds),
             **describe_data(self.dataset),
         }
+
+
+class FinalWeights(Evaluator):
+    """Judges genotypes with the weights that a search has ended with.
+
+    Args:
+        shared: `SharedWeights` of the search.
+    """
+
+    def __init__(self, shared: SharedWeights):
+        super().__init__(shared.network, shared.reward)
+        self.shared = shared
+
+    def measure(self, genotype):
+        """Evaluates a genotype; before, trains what is still due."""
+        self.shared.train_due_rounds()
+        return self.shared.measure_as_it_is(genotype), []
+
+    def describe(self):
+        """Returns what the rewards depend on: the shared weights."""
+        return {**self.shared.describe(), "evaluator": type(self).__name__}
+
+
+def _check_recipe(recipe):
+    for name, value in WITHOUT.items():
+        if getattr(recipe, name) != value:
+            raise ValueError(
+                f"`{name}` must be {value!r} for shared weights, or left out: "
+                "the network of all children has no use for it. Received: "
+                f"{name}={getattr(recipe, name)!r}"
+            )
+
+
+def _check_wiring(candidates):
+    if not candidates.fixed_wiring:
+        raise ValueError(
+            "`space` must have a fixed wiring: where blocks choose their "
+            "inputs, shared weights were still at chance after 2,000 steps. "
+            "Take WiredSpace (--space nasnet_a_wired) or NASBench201Space "
+            "(nasbench201), or train children from scratch "
+            "(TrainFromScratch, --evaluator scratch)."
+        )

@@ -19,6 +19,7 @@ from nasnet_keras.networks.stacks import (
     network_conventions,
 )
 from nasnet_keras.search.evaluators.shared.candidates import Candidates
+from nasnet_keras.search.evaluators.shared.optimizer import TakenSGD
 from nasnet_keras.search.evaluators.shared.supercell import (
     BatchStatistics,
     SuperCell,
@@ -26,6 +27,7 @@ from nasnet_keras.search.evaluators.shared.supercell import (
 from nasnet_keras.training.optimizers import (
     allow_unused_weights,
     compile_model,
+    make_optimizer,
 )
 from nasnet_keras.training.recipes import Recipe
 
@@ -172,8 +174,16 @@ class Supernet:
         return keras.Model([images, architecture], outputs, name="supernet")
 
     def compile(self, recipe: Recipe, steps_per_epoch: int) -> None:
-        """Compiles the training step; see `compile_model`."""
-        compile_model(self.model, recipe, steps_per_epoch)
+        """Compiles the training step; see `compile_model`.
+
+        Args:
+            recipe: `Recipe` of SGD.
+            steps_per_epoch: Integer.
+        """
+        optimizer = TakenSGD.from_config(
+            make_optimizer(recipe, steps_per_epoch).get_config()
+        )
+        compile_model(self.model, recipe, steps_per_epoch, optimizer)
 
     @property
     def variables(self) -> list[Any]:

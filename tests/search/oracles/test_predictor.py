@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from nasnet_keras import Block, Cell
-from nasnet_keras.search import PredictorOracle, SearchSpace
+from nasnet_keras import NASNET_A, Block, Cell
+from nasnet_keras.search import PredictorOracle, SearchSpace, WiredSpace
 
 NAMES = ("conv_3x3", "conv_1x1", "max_pool_3x3", "avg_pool_3x3")
 
@@ -37,6 +37,18 @@ def test_decisions_are_seen_one_by_one_and_counted():
     assert encoded.tolist() == [
         [1, 0, 0, 0, 0, 1, 1, 0, 1],
         [0, 1, 0, 0, 1, 0, 0, 2, 0],
+    ]
+
+
+def test_options_are_counted_in_each_cell_that_names_tell():
+    """What is good in one cell may be bad in the other."""
+    space = WiredSpace(NASNET_A, ("identity", "sep_conv_3x3"), blocks=1)
+    points = [(0, 1, 1, 1), (1, 1, 0, 0)]
+    encoded = PredictorOracle(space).algorithm.encode(points, {})
+    assert encoded[:, 8:].tolist() == [
+        # In total; in the normal cell; in the reduction cell.
+        [1, 3, 1, 1, 0, 2],
+        [2, 2, 0, 2, 2, 0],
     ]
 
 
@@ -81,3 +93,21 @@ def test_a_failure_is_the_worst():
 def test_arguments_out_of_range(arguments, named):
     with pytest.raises(ValueError, match=named):
         PredictorOracle(SPACE, **arguments)
+
+
+def test_rewards_of_different_ages_are_not_compared():
+    """Shared weights improve: a bad cell of a late round beats a good one of
+    the first."""
+    oracle = PredictorOracle(SPACE)
+    for age, scores in ((100, (0.1, 0.3, 0.2)), (900, (0.7, 0.9, 0.8))):
+        for number, score in enumerate(scores):
+            values = oracle.space.to_values((number, 0))
+            metrics = {"weights_steps": age}
+            record = {"values": values, "score": score, "metrics": metrics}
+            oracle.observe(record)
+    expected = [0, 2 / 3, 1 / 3] * 2
+    np.testing.assert_allclose(oracle.algorithm.ranks(), expected)
+    plain = PredictorOracle(SPACE)
+    for number, score in enumerate((0.1, 0.3, 0.2)):
+        observe(plain, (number, 0), score)
+    np.testing.assert_allclose(plain.algorithm.ranks(), [0, 2 / 3, 1 / 3])

@@ -392,3 +392,25 @@ def test_a_configuration_is_written_as_it_is_read(tmp_path):
     context = {"limit": float("inf")}
     search(tmp_path, 2, context=context)
     assert len(search(tmp_path, 3, context=context).records) == 3
+
+
+class Aging(Tuner):
+    """Stands for shared weights: each two trials they are trained on."""
+
+    def run_trial(self, trial):
+        number = int(trial.trial_id)
+        found = super().run_trial(trial)
+        return {**found, "weights_steps": 100 * (1 + number // 2)}
+
+
+def test_a_warm_start_of_shared_weights_is_of_one_age(tmp_path):
+    """Rewards with other weights do not compare: the last round is taken."""
+    earlier = search(tmp_path / "earlier", 6, Aging)
+    oracle, _ = make(tmp_path, warm_start=tmp_path / "earlier" / "run")
+    oracle.restore()
+    assert oracle.earlier == earlier.records[-2:]
+    oracle.close()
+    oracle, _ = make(tmp_path)  # Resumed, it is the same.
+    oracle.restore()
+    assert oracle.earlier == earlier.records[-2:]
+    oracle.close()

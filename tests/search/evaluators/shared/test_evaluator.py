@@ -1,20 +1,24 @@
 """Shared weights: rounds of training, resuming, memory."""
 
+import json
+
 import numpy as np
 import pytest
 
+from nasnet_keras import NASNET_A
 from nasnet_keras.search import (
     ChildRecipe,
     NASNetSpace,
     Rounds,
     SharedWeights,
+    WiredSpace,
+    find_space,
 )
+from nasnet_keras.search import search as run_search
 from nasnet_keras.search.evaluators.shared import evaluator as shared
 from nasnet_keras.training.data import load_dataset
 
-SPACE = NASNetSpace(
-    blocks=1, operations=("avg_pool_3x3", "conv_3x3"), combinations=("add",)
-)
+SPACE = WiredSpace(NASNET_A, ("avg_pool_3x3", "conv_3x3"), blocks=1)
 GENOTYPES = [
     SPACE.to_genotype(SPACE.sample(np.random.default_rng(i))) for i in range(9)
 ]
@@ -120,3 +124,79 @@ def test_its_draws_are_those_of_no_oracle_and_no_feed(digits):
         for words in ([n], *([n, i] for i in range(20)))
     }
     assert len(own) == 40 and not own & others
+
+
+def test_weights_of_children_that_were_not_taken_stay(digits):
+    """Of each place one operation is trained; the others do not move."""
+    evaluator = make(digits)
+    supernet, feed = evaluator.supernet, evaluator._feed
+    first = SPACE.to_genotype((0,) * len(SPACE.sizes))  # Pools only.
+    second = SPACE.to_genotype((1,) * len(SPACE.sizes))
+    for step in range(3):
+        supernet.train(second, *feed.batch(step))
+    before = {w.path: np.array(w) for w in supernet.model.trainable_weights}
+    for step in range(3, 6):
+        supernet.train(first, *feed.batch(step))
+    moved = {
+        w.path
+        for w in supernet.model.trainable_weights
+        if not np.array_equal(before[w.path], np.array(w))
+    }
+    operations = {
+        path
+        for path, value in before.items()
+        if "chain" in path and value.shape[:2] == (3, 3)
+    }
+    assert operations and not operations & moved
+    assert "predictions/kernel" in moved
+
+
+def test_all_are_judged_with_the_final_weights(digits, tmp_path):
+    """Then some from scratch; the last stage decides."""
+    evaluator = make(digits)
+    results = run_search(None, tmp_path / "run", 7, SPACE, "random", evaluator)
+    lines = (tmp_path / "run" / "finals.jsonl").read_text().splitlines()
+    finals = [json.loads(line) for line in lines]
+    again = [record for record in finals if record["stage"] == 1]
+    assert len(again) == len(results.by_reward())
+    (steps,) = {record["metrics"]["weights_steps"] for record in again}
+    assert steps == evaluator._steps == 150 + 2 * 5
+    ages = [r["metrics"]["weights_steps"] for r in results.records]
+    assert ages == [150] * 3 + [155] * 3 + [160]
+    from_scratch = [record for record in finals if record["stage"] == 2]
+    assert len(from_scratch) == 2
+    assert all(record["metrics"]["epochs"] == 3 for record in from_scratch)
+    sizes = [record["metrics"]["parameters"] for record in from_scratch]
+    assert sizes == pytest.approx([75_000] * 2, rel=0.2)
+    best = max(from_scratch, key=lambda record: record["score"])
+    assert results.best()[0]["trial"] == best["trial"]
+
+
+def test_free_wiring_is_refused_with_what_to_use(digits):
+    for space in (NASNetSpace(1), find_space("darts")):
+        with pytest.raises(ValueError, match="`space` must have a fixed") as e:
+            SharedWeights(space, digits)
+        assert "nasnet_a_wired" in str(e.value)
+        assert "TrainFromScratch" in str(e.value)
+    for name in ("nasnet_a_wired", "nasbench201"):
+        SharedWeights(find_space(name), digits)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("drop_path_rate", 0.3),
+        ("dropout_rate", 0.5),
+        ("whiten", True),
+        ("depth_decay", 0.9),
+        ("optimizer", "rmsprop"),
+        ("parameters", 75_000),
+        ("macs", 10**6),
+    ],
+)
+def test_what_it_has_no_use_for_is_refused(digits, name, value):
+    size = {} if name in ("parameters", "macs") else {"filters": 4}
+    recipe = ChildRecipe(**{**size, name: value})
+    with pytest.raises(ValueError, match=f"`{name}` must be") as error:
+        SharedWeights(SPACE, digits, recipe)
+    assert f"{name}={value!r}" in str(error.value)
