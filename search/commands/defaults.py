@@ -2,32 +2,73 @@
 
 from typing import Any
 
+from nasnet_keras.search.names import SIZES
+
 # Children between two trainings of shared weights.
 CHILDREN_PER_ROUND = 10
-# By dataset; a folder has those of CIFAR-10. The demonstration on digits must
-# take minutes on two cores.
+# By dataset. The demonstration on digits must take minutes on two cores. For
+# images of the user's own, what is `None` is chosen once they are known, see
+# `nasnet_keras.search.planning`.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "digits": {
         "image_size": 8,
         "validation_split": 0.2,
         "trials": 6,
         "epochs": 2,
-        "filters": 8,
         "cells_per_stack": 1,
         "update_every": 2,
     },
-    "cifar10": {
+    "others": {
         "image_size": None,
         "validation_split": 0.1,
-        "trials": 500,
-        "epochs": 20,
-        "filters": 16,
-        "cells_per_stack": 2,
+        "trials": None,
+        "epochs": None,
+        "cells_per_stack": None,
         "update_every": None,
     },
 }
+# What a search that goes on takes from its folder, unless it is given. Earlier
+# versions wrote filters, and no `reward_images`: all validation images.
+KEPT = (
+    *("image_size", "validation_split", "trials", "cells_per_stack"),
+    *("update_every", "reward_images"),
+)
+SCHEDULE = ("epochs", "steps", "funnel")
 
 
 def defaults_for(dataset: str) -> dict[str, Any]:
     """Returns the defaults for a dataset."""
-    return DEFAULTS.get(dataset, DEFAULTS["cifar10"])
+    return DEFAULTS.get(dataset, DEFAULTS["others"])
+
+
+def complete(args: Any, recorded: dict[str, Any] | None) -> None:
+    """Sets the arguments that were not given.
+
+    Args:
+        args: Parsed arguments; those without a default are absent.
+        recorded: Arguments of the search in the folder, if there is one.
+    """
+    if recorded is not None:
+        _take(args, recorded, KEPT)
+        for group in (SIZES, SCHEDULE):  # One of each decides.
+            if not any(getattr(args, name, None) for name in group):
+                _take(args, recorded, group)
+        if not hasattr(args, "reward_images"):
+            args.reward_images = None
+    defaults = dict(defaults_for(args.dataset))
+    if any(getattr(args, name, None) for name in SCHEDULE):
+        defaults["epochs"] = None
+    if getattr(args, "funnel", None):
+        defaults["trials"] = None  # They are its first stage.
+    for name, value in defaults.items():
+        if not hasattr(args, name):
+            setattr(args, name, value)
+    for name in (*SIZES, *SCHEDULE):
+        if not hasattr(args, name):
+            setattr(args, name, None)
+
+
+def _take(args, recorded, names):
+    for name in names:
+        if name in recorded and not hasattr(args, name):
+            setattr(args, name, recorded[name])

@@ -4,6 +4,7 @@ error."""
 import functools
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 # Flushed, so that a pipe gets each line at once.
@@ -21,11 +22,16 @@ class Progress:
     Args:
         oracle: `SpaceOracle`.
         trials: Integer, the total number of trials.
+        later: Pairs for each later stage: its children, and the length of
+            their training relative to that of a trial.
     """
 
-    def __init__(self, oracle: Any, trials: int):
+    def __init__(
+        self, oracle: Any, trials: int, later: Sequence[tuple[int, float]] = ()
+    ):
         self.oracle = oracle
         self.trials = trials
+        self.later = list(later)
         self.initial = len(oracle.end_order)
         self.bar: Any = None
 
@@ -59,9 +65,33 @@ class Progress:
             self.bar.update()
             return
         done = len(self.oracle.end_order)
-        seconds_each = (time.monotonic() - self.start) / (done - self.initial)
-        left = round(seconds_each * max(0, self.trials - done))
+        left = round(self._seconds_left(done))
         print_status(
             f"trial {done}/{self.trials}: {text}, {left // 60}:{left % 60:02d} "
             "left"
         )
+
+    def _seconds_left(self, done):
+        each = (time.monotonic() - self.start) / (done - self.initial)
+        steps = self._seconds_in_steps(each)
+        later = sum(
+            children * (each + (length - 1) * steps)
+            for children, length in self.later
+        )
+        return each * max(0, self.trials - done) + later
+
+    def _seconds_in_steps(self, each):
+        """The seconds of a child that grow with its schedule."""
+        known = [
+            record["metrics"]["step_seconds"]
+            for record in self.oracle.records
+            if "step_seconds" in record["metrics"]
+        ]
+        return min(each, sum(known) / len(known)) if known else each
+
+    def report(self, line: str) -> None:
+        """Shows what a later stage found."""
+        if self.bar is not None:
+            self.bar.write(line, file=sys.stderr)
+        else:
+            print_status(line)

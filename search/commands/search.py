@@ -10,16 +10,23 @@ import os
 import pathlib
 
 from nasnet_keras import checks
-from nasnet_keras.cli.arguments import check_least
+from nasnet_keras.cli.arguments import check_least, check_one
 from nasnet_keras.runs.interrupts import run_until_interrupted
 from nasnet_keras.runs.optional import require
-from nasnet_keras.search.commands.defaults import defaults_for
+from nasnet_keras.search.commands.defaults import SCHEDULE, complete
 from nasnet_keras.search.commands.flags import naming_flags
+from nasnet_keras.search.commands.recorded import ARGUMENTS, read_arguments
 from nasnet_keras.search.commands.search_arguments import (
     add_search_arguments,
     only_defaults,
 )
-from nasnet_keras.search.names import CONFIG, EARLIER, JOURNAL
+from nasnet_keras.search.names import (
+    CONFIG,
+    EARLIER,
+    JOURNAL,
+    REWARD_IMAGES,
+    SIZES,
+)
 
 PACKAGES = ("matplotlib", "PIL", "sklearn", "tqdm")
 MINIMUMS = {
@@ -27,7 +34,11 @@ MINIMUMS = {
     "images": 1,
     "trials": 1,
     "epochs": 1,
+    "steps": 1,
     "filters": 1,
+    "parameters": 1,
+    "macs": 1,
+    "reward_images": 1,
     "cells_per_stack": 1,
     "batch_size": 1,
     "trials_per_process": 0,
@@ -89,11 +100,21 @@ def run(args: argparse.Namespace) -> int:
 def _complete(args):
     """Sets the arguments that were not given."""
     args.demonstration = only_defaults(args)
-    for key, value in defaults_for(args.dataset).items():
-        if not hasattr(args, key):
-            setattr(args, key, value)
+    complete(args, _recorded(args.directory))
+    if not hasattr(args, "reward_images"):
+        args.reward_images = REWARD_IMAGES
     if args.compare is None:
         args.compare = args.dataset == "digits"
+
+
+def _recorded(directory):
+    """Returns the arguments of the search in a folder, if there is one."""
+    if directory is None or not (directory / ARGUMENTS).is_file():
+        return None
+    try:
+        return vars(read_arguments(directory))
+    except ValueError:  # Damaged: written anew. The configuration is checked.
+        return None
 
 
 def _check(args):
@@ -103,6 +124,8 @@ def _check(args):
             f"{args.dataset!r}"
         )
     check_least(args, MINIMUMS)
+    for group in (SIZES, SCHEDULE):
+        check_one(args, group)
     with naming_flags(args):
         checks.seed(args.seed)
         checks.integer("population_size", args.population_size, 2)

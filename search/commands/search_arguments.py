@@ -5,8 +5,19 @@ import pathlib
 from typing import Any
 
 from nasnet_keras.cli.arguments import crop_value
-from nasnet_keras.search.commands.defaults import CHILDREN_PER_ROUND, DEFAULTS
-from nasnet_keras.search.names import COSTS, ORACLES, SPACES
+from nasnet_keras.search.commands.defaults import (
+    CHILDREN_PER_ROUND,
+    DEFAULTS,
+    SCHEDULE,
+)
+from nasnet_keras.search.names import (
+    COSTS,
+    ORACLES,
+    REWARD_IMAGES,
+    REWARDS,
+    SIZES,
+    SPACES,
+)
 
 
 def add_search_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +39,7 @@ def only_defaults(args: argparse.Namespace) -> bool:
     parser = argparse.ArgumentParser()
     add_search_arguments(parser)
     given, defaults = vars(args), vars(parser.parse_args([]))
-    names = defaults.keys() | DEFAULTS["digits"].keys()
+    names = {*defaults, *DEFAULTS["digits"], *SIZES, *SCHEDULE, "reward_images"}
     names -= {"directory", "trials", "compare"}
     return all(given.get(name) == defaults.get(name) for name in names)
 
@@ -132,6 +143,13 @@ def _add_oracles(parser):
 def _add_reward(parser):
     group = parser.add_argument_group("reward and limits")
     group.add_argument(
+        "--reward",
+        choices=tuple(REWARDS),
+        default="accuracy",
+        help="what is rewarded on the validation images; the cross-entropy, as "
+        "exp(-cross-entropy), is less noisy",
+    )
+    group.add_argument(
         "--cost",
         choices=COSTS,
         help="cost that the reward weighs against the accuracy",
@@ -154,8 +172,48 @@ def _add_children(parser):
     _optional(
         group, "--epochs", int, "epochs of each child trained from scratch"
     )
+    group.add_argument(
+        "--steps",
+        type=int,
+        default=argparse.SUPPRESS,
+        help="training steps of each child, in place of epochs (default: as "
+        "many as take half a minute on this machine)",
+    )
+    group.add_argument(
+        "--funnel",
+        metavar="STEPSxCHILDREN,...",
+        default=argparse.SUPPRESS,
+        help="stages: 125x48,375x8 trains 48 children for 125 steps, then the "
+        "best 8 for 375 with another seed; the last stage decides (default: "
+        "a sixth of the trials again, three times as long)",
+    )
     _optional(group, "--cells-per-stack", int, "N of a child")
-    _optional(group, "--filters", int, "F of a child")
+    group.add_argument(
+        "--parameters",
+        type=int,
+        default=argparse.SUPPRESS,
+        help="about the parameters of each child, whose filters follow "
+        "(default: those of NASNet-A's with 8 filters)",
+    )
+    group.add_argument(
+        "--macs",
+        type=int,
+        default=argparse.SUPPRESS,
+        help="about the multiply-adds of each child",
+    )
+    group.add_argument(
+        "--filters",
+        type=int,
+        default=argparse.SUPPRESS,
+        help="F of each child; the reward then prefers expensive cells",
+    )
+    group.add_argument(
+        "--reward-images",
+        type=int,
+        default=argparse.SUPPRESS,
+        help="images that a reward is measured on, where there are so many "
+        f"(default: {REWARD_IMAGES})",
+    )
     group.add_argument(
         "--batch-size", type=int, default=64, help="images per training step"
     )

@@ -7,10 +7,9 @@ from typing import Any
 
 from nasnet_keras.genotypes.files import load_genotype
 from nasnet_keras.genotypes.published import NASNET_A
-from nasnet_keras.networks.counting import count
-from nasnet_keras.presets import get_preset
 from nasnet_keras.search import comparison
-from nasnet_keras.search.commands.defaults import CHILDREN_PER_ROUND
+from nasnet_keras.search.assembly import imagenet_networks
+from nasnet_keras.search.commands.defaults import CHILDREN_PER_ROUND, SCHEDULE
 from nasnet_keras.search.commands.flags import about_flag, naming_flags
 from nasnet_keras.search.commands.inputs import load_data, make_space
 from nasnet_keras.search.commands.progress import (
@@ -21,6 +20,7 @@ from nasnet_keras.search.commands.progress import (
 from nasnet_keras.search.commands.recorded import write_arguments
 from nasnet_keras.search.evaluators.children import ChildRecipe, child_network
 from nasnet_keras.search.evaluators.from_scratch import TrainFromScratch
+from nasnet_keras.search.evaluators.funnel import parse_funnel
 from nasnet_keras.search.evaluators.isolated import Isolated
 from nasnet_keras.search.evaluators.limits import Limits
 from nasnet_keras.search.evaluators.rewards import Reward
@@ -30,12 +30,22 @@ from nasnet_keras.search.evaluators.shared.evaluator import (
     SharedWeights,
 )
 from nasnet_keras.search.evaluators.stopping import MedianStopping
+from nasnet_keras.search.names import BUDGETS, REWARDS, SIZES
+from nasnet_keras.search.planning import (
+    CELLS_ON_GPU,
+    CHILDREN,
+    has_gpu,
+    make_plan,
+    plan_steps,
+)
 from nasnet_keras.search.run import search
 
-IMAGENET_NETWORKS = {
-    "NASNetMobile": "nasnet_mobile",
-    "NASNetLarge": "nasnet_large",
-}
+EARLIER_REWARD_IMAGES = 500
+# Arguments that are fields of the children's recipe.
+RECIPE = (
+    *("learning_rate", "cells_per_stack", "epochs", "steps", "batch_size"),
+    "augmentation",
+)
 
 
 class Session:
@@ -48,19 +58,31 @@ class Session:
     def __init__(self, args: argparse.Namespace):
         self.args = args
         recipe = SHARED_RECIPE if args.evaluator == "shared" else ChildRecipe()
-        if args.learning_rate is not None:
-            recipe = dataclasses.replace(
-                recipe, learning_rate=args.learning_rate
-            )
+        # What is not given is the recipe's.
+        given = {
+            name: value
+            for name in RECIPE
+            if (value := getattr(args, name)) is not None
+        }
         with naming_flags(args):
-            self.recipe = dataclasses.replace(
-                recipe,
-                cells_per_stack=args.cells_per_stack,
-                filters=args.filters,
-                epochs=args.epochs,
-                batch_size=args.batch_size,
-                augmentation=args.augmentation,
-            )
+            self.recipe = dataclasses.replace(recipe, **self._size(), **given)
+
+    def _size(self):
+        """Returns what sets the size of the children."""
+        args = self.args
+        size = {n: getattr(args, n) for n in SIZES if getattr(args, n)}
+        if args.evaluator == "shared":
+            for name in BUDGETS:
+                if size.get(name):
+                    raise ValueError(
+                        f"--{name} is for children trained from scratch: all "
+                        "that share their weights have the same filters. "
+                        f"Received: --{name} {size[name]}"
+                    )
+        searched = dict(args.also or ()).get("filters")
+        if searched and not size:
+            return {"filters": max(searched)}
+        return size
 
     def run(self) -> None:
         """Searches, compares and assembles; prints the results."""
@@ -72,7 +94,7 @@ class Session:
             f"\nBest cell, reward {best['score']:.4f} (trial {best['trial']}):"
         )
         print_result(genotype)
-        self._warn_if_at_chance(best)
+        self._warn_if_at_chance(results.by_reward()[0])
         if self.args.compare:
             self._compare(results)
         _print_imagenet_networks(genotype)
@@ -81,23 +103,68 @@ class Session:
     def _prepare(self):
         """Makes the space, the data and the evaluator, and checks them."""
         self.space = make_space(self.args)
-        with naming_flags(
-            self.args, children="--update-every", steps="--round-steps"
-        ):
+        shared = self.args.evaluator == "shared"
+        flags = {"children": "--update-every", "steps": "--round-steps"}
+        with naming_flags(self.args, **(flags if shared else {})):
             self.dataset = load_data(self.args)
+            if not shared:
+                self._choose_schedule()
             self.evaluator = self._make_evaluator()
-            self.evaluator.network.config(NASNET_A)
+            if self.args.trials is None:
+                self.args.trials = self.evaluator.trials or CHILDREN
+            if not shared:
+                self._make_plan()
+            network = self.evaluator.network
+            network.check_budget(NASNET_A)
+            network.config(NASNET_A)
         with about_flag("--also"):
             self.evaluator.check(self.space)
 
+    def _choose_schedule(self):
+        """Sets what was not given; it is recorded with the arguments."""
+        args = self.args
+        if args.cells_per_stack is None and has_gpu():
+            args.cells_per_stack = CELLS_ON_GPU
+            self._set(cells_per_stack=CELLS_ON_GPU)
+        if args.funnel:
+            self._set(**parse_funnel(args.funnel)[0].schedule)
+        elif not any(getattr(args, name) for name in SCHEDULE):
+            args.steps = plan_steps(self.recipe, self.dataset)
+            self._set(steps=args.steps)
+
+    def _set(self, **fields):
+        self.recipe = dataclasses.replace(self.recipe, **fields)
+
+    def _make_plan(self):
+        """Makes the plan, and prints what is to come."""
+        args = self.args
+        stages = parse_funnel(args.funnel) if args.funnel else None
+        self.plan = make_plan(self.recipe, self.dataset, stages, args.trials)
+        print_result(f"children  {self._describe_size()}")
+        print_result(f"stages    {self.plan}")
+
+    def _describe_size(self):
+        network = child_network(self.recipe, self.dataset)
+        size = f"{network.filters} filters"
+        if network.budget is not None:
+            unit = {"macs": "multiply-adds"}.get(network.budget, network.budget)
+            size = f"about {getattr(network, network.budget):,} {unit}"
+        return f"{network.cells_per_stack} cells per stack, {size} each"
+
     def _make_evaluator(self):
         args = self.args
-        reward = Reward(args.cost, args.target)
+        reward = Reward(args.cost, args.target, quality=REWARDS[args.reward])
         if args.evaluator == "shared":
             return self._make_shared_weights(reward)
         stopping = MedianStopping() if args.stop_early else None
         evaluator = TrainFromScratch(
-            self.dataset, self.recipe, args.seed, stopping, reward
+            self.dataset,
+            self.recipe,
+            args.seed,
+            stopping,
+            reward,
+            args.funnel,
+            args.reward_images,
         )
         if not args.trials_per_process:
             return evaluator
@@ -115,6 +182,8 @@ class Session:
             if args.update_every is None
             else args.update_every,
             steps=args.round_steps,
+            # Searches of earlier versions have none.
+            reward_images=args.reward_images or EARLIER_REWARD_IMAGES,
         )
         return SharedWeights(
             self.space,
@@ -136,7 +205,7 @@ class Session:
             finished = len(oracle.end_order)
             status = _status(finished, trials)
             print_status(f"{oracle_name:9} {folder}: {status}")
-            return Progress(oracle, trials)
+            return Progress(oracle, trials, self._later())
 
         limits = [
             flag
@@ -162,6 +231,17 @@ class Session:
                 progress,
                 **self._oracle_options(oracle_name),
             )
+
+    def _later(self):
+        """Returns the stages after the trials: children, relative length."""
+        if self.args.evaluator != "scratch":
+            return []
+        first, *later = self.plan.steps
+        stages = self.plan.stages[1:]
+        return [
+            (stage.children, steps / first)
+            for stage, steps in zip(stages, later)
+        ]
 
     def _oracle_options(self, oracle_name):
         args = self.args
@@ -223,7 +303,7 @@ class Session:
         cells["nasnet_a"] = NASNET_A
         rows = comparison.compare(
             cells,
-            self.recipe,
+            self._last_recipe(),
             self.dataset,
             self.args.seed,
             self.args.directory / "comparison.json",
@@ -231,6 +311,12 @@ class Session:
             settings,
         )
         print_result("\n" + comparison.table(rows))
+
+    def _last_recipe(self):
+        """The recipe of the last stage."""
+        if self.args.evaluator == "shared":
+            return self.recipe
+        return dataclasses.replace(self.recipe, **self.plan.stages[-1].schedule)
 
     def _print_next_commands(self):
         run = shlex.quote(str(self.args.directory))
@@ -255,14 +341,16 @@ class Session:
 
 
 def _print_imagenet_networks(genotype):
-    print_result("\nThe best cell, assembled for ImageNet (random weights):")
-    for label, name in IMAGENET_NETWORKS.items():
-        preset = get_preset(name)
-        side = preset.image_size
-        costs = count(preset.config(genotype=genotype), side)
+    print_result(
+        "\nThe best cell, assembled for ImageNet with as many parameters or "
+        "multiply-adds\nas the paper's networks (random weights):"
+    )
+    for network in imagenet_networks(genotype):
         print_result(
-            f"  {label:13} {costs.parameters / 1e6:8.2f} M parameters "
-            f"{costs.macs / 1e6:10.1f} M multiply-adds at {side}x{side}"
+            f"  {network.name:13} {network.filters:4} filters "
+            f"{network.parameters / 1e6:8.2f} M parameters "
+            f"{network.macs / 1e6:10.1f} M multiply-adds at "
+            f"{network.side}x{network.side}"
         )
 
 

@@ -4,6 +4,7 @@ import json
 import random
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -22,6 +23,7 @@ IN_ONE_PROCESS = ("--trials-per-process", 0)  # It starts sooner.
 OUR_LINES = re.compile(
     r"|(ppo|random) +\S+: .*|trial \d+/\d+: reward \S+, best \S+, \d+:\d\d left"
     r"|For comparison: .*|training  .*|Stopped\. .*"
+    r"|stage \d+, \d+/\d+: trial \d+, reward \S+"
 )
 
 
@@ -51,7 +53,14 @@ def test_what_it_prints(finished):
     )
     assert "images    8x8: cifar stem" in result.stdout
     for name in ("NASNetMobile", "NASNetLarge"):
-        assert re.search(rf"{name} +[\d.]+ M parameters", result.stdout)
+        found = re.findall(
+            rf"{name} +(\d+) filters +([\d.]+) M parameters", result.stdout
+        )
+        assert len(found) == 2  # At equal parameters, and multiply-adds.
+        published = {"NASNetMobile": 5.33, "NASNetLarge": 88.9}[name]
+        assert float(found[0][1]) == pytest.approx(published, rel=0.05)
+    assert "stages    3 of 1 epochs (about " in result.stdout
+    assert "then the best 2 of 3 epochs (about " in result.stdout
     assert f"--directory {folder} --trials 6" in result.stdout
     assert f"--genotype {folder}/best.json" in result.stdout
 
@@ -70,7 +79,11 @@ def test_what_it_writes(finished):
     assert [record["trial"] for record in ended] == [0, 1, 2]
     assert all(0 <= record["score"] <= 1 for record in ended)
     best = json.loads((folder / "best.json").read_text())
-    assert best["reward"] == max(record["score"] for record in ended)
+    lines = (folder / "finals.jsonl").read_text().splitlines()
+    judged = [json.loads(line) for line in lines]
+    assert len(judged) == 2
+    assert best["reward"] == max(record["score"] for record in judged)
+    assert best["stage"] == 1
     genotype = load_genotype(folder / "best.json")
     assert genotype == Genotype.from_dict(best["genotype"])
     source = best["produced_by"]
@@ -129,9 +142,16 @@ def test_a_folder_of_other_things_is_refused(tmp_path, capfd):
         ("--cost macs", "--cost and --target go together"),
         ("--max-parameters 10", "is within the limits"),
         ("--population-size 0", "population_size=0"),
-        ("--evaluator shared --also epochs=2,3", "It takes: none"),
+        (
+            "--evaluator shared --space nasnet_a_wired --also epochs=2,3",
+            "It takes: none",
+        ),
         ("--evaluator shared --stop-early", "--stop-early is for children"),
         ("--trials 0", "--trials must be at least 1"),
+        ("--funnel 5x9,10x3", "--epochs and --funnel exclude each other"),
+        ("--parameters 9000", "--filters and --parameters exclude each other"),
+        ("--steps 9", "--epochs and --steps exclude each other"),
+        ("--evaluator shared --space nasnet", "--space must have a fixed"),
     ],
 )
 def test_wrong_arguments(tmp_path, capfd, options, message):
@@ -164,6 +184,11 @@ def test_wrong_arguments(tmp_path, capfd, options, message):
         ("--max-parameters", (0, -1)),
         ("--max-macs", (0, -1)),
         ("--trials-per-process", (-1,)),
+        ("--parameters", (0, -1, 10, 10**12)),
+        ("--macs", (0, -1, 10, 10**15)),
+        ("--steps", (0, -1)),
+        ("--reward-images", (0, -1)),
+        ("--funnel", ("", "125", "9x5", "5x9,5x3", "5x9,9x1", "5x9,2x3")),
         ("--warm-up-steps", (-1,)),
         ("--round-steps", (0, -1)),
         ("--space", ("", ":", "os:", ":x", "os:path", "os:getcwd", "sys:exit")),
@@ -227,10 +252,28 @@ def test_a_small_image_size_takes_other_filters(tmp_path, capfd):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ("--funnel 5x9", "--funnel must be two stages or more"),
+        ("--funnel 5x9,10x3 --trials 8", "--trials must be the children of"),
+        ("--parameters 100", "--parameters must be a size that networks of 1"),
+        ("--evaluator shared --parameters 9000", "--parameters is for child"),
+        ("--evaluator shared --macs 9000", "--macs is for children trained"),
+    ],
+)
+def test_wrong_sizes_and_schedules(tmp_path, capfd, options, message):
+    words = ["search", "--images", 100, "--directory", tmp_path / "run"]
+    assert call(*words, *shlex.split(options)) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"nasnet search: {message}")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.long
 def test_shared_weights_that_know_nothing_are_said_to(tmp_path, capfd):
     folder = tmp_path / "run"
-    options = "--evaluator shared --space nasnet_a --warm-up-steps 0"
+    options = "--evaluator shared --space nasnet_a_wired --warm-up-steps 0"
     assert call(*search(folder, *options.split(), "--oracle", "evolution")) == 0
     output = capfd.readouterr().out
     assert "children  share their weights" in output
@@ -302,3 +345,57 @@ def test_killed_and_started_again(tmp_path, kills, trials, options):
     assert [record["trial"] for record in records(folder)] == list(
         range(trials)
     )
+
+
+def finals(folder):
+    path = folder / "finals.jsonl"
+    content = path.read_text() if path.is_file() else ""
+    lines = content[: content.rfind("\n") + 1].splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_killed_in_a_later_stage(tmp_path):
+    """What it had judged is kept, and judged no second time."""
+    folder, whole = tmp_path / "run", tmp_path / "whole"
+    options = (*IN_ONE_PROCESS, "--funnel", "2x4,3x3,4x2")
+    words = [str(word) for word in search(folder, *options, trials=4)]
+    process = subprocess.Popen(
+        [*NASNET, *_without_epochs(words)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and not finals(folder):
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    kept = finals(folder)
+    assert kept and not (folder / "ranking.json").exists()
+    assert call(*_without_epochs(words)) == 0
+    judged = finals(folder)
+    assert judged[: len(kept)] == kept
+    places = [(record["stage"], record["trial"]) for record in judged]
+    assert len(places) == len(set(places)) == 3 + 2
+    words[words.index(str(folder))] = str(whole)
+    assert call(*_without_epochs(words)) == 0
+    scores = [
+        {(r["stage"], r["trial"]): r["score"] for r in finals(one)}
+        for one in (folder, whole)
+    ]
+    assert scores[0] == scores[1]
+
+
+def _without_epochs(words):
+    place = words.index("--epochs")
+    return words[:place] + words[place + 2 :]
+
+
+def test_it_goes_on_as_it_began(finished, tmp_path, capfd):
+    """Size and schedule are those of the folder, unless they are given."""
+    folder = tmp_path / "run"
+    shutil.copytree(finished[0], folder)
+    words = "search --blocks 1 --images 300 --no-compare --directory"
+    assert call(*words.split(), folder, *IN_ONE_PROCESS) == 0
+    assert "finished, 3 of 3 trials" in capfd.readouterr().err
+    assert call(*words.split(), folder, "--parameters", 9000) == 2
+    assert "network.parameters: there null, now 9000" in capfd.readouterr().err

@@ -1,0 +1,148 @@
+"""How long children are trained, and how many: chosen for images and machine.
+
+The seconds of a training step were measured with NASNet-A's cells on two
+cores (`benchmarks/children.py`); the machine at hand is compared with that one
+by a product of matrices. The estimate is for the reader: while a search runs,
+what is left follows from the children that ended.
+"""
+
+import dataclasses
+import functools
+import os
+import time
+from typing import Any
+
+import numpy as np
+
+from nasnet_keras.search.evaluators.children import child_network
+from nasnet_keras.search.evaluators.funnel import Stage, last_stage
+
+# A child of the first stage takes at most so many seconds.
+MOST_SECONDS = 24
+# Steps of a child, and children of the first stage.
+FEWEST_STEPS, MOST_STEPS = 30, 125
+CHILDREN = 48
+# Measured: seconds for building and tracing a child, then for a training step
+# on top of those for its multiply-adds (forward and backward).
+START, STEP, MACS_A_SECOND = 6.0, 0.02, 11e9
+# Multiply-adds a second of a product of matrices of this side.
+REFERENCE_SPEED, SIDE, RUNS = 82e9, 96, 500
+SECOND_CORE = 1.4  # How much faster a step is with it.
+# On a GPU a step of so small a network is its overhead.
+GPU_STEP = 0.03
+GPU_FACTOR = 4  # Steps, relative to those on a CPU;
+CELLS_ON_GPU = 2  # and cells per stack.
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a search does.
+
+    Args:
+        stages: Sequence of `Stage`, the trials first.
+        steps: For each stage, the training steps of a child.
+        seconds: For each stage, the estimated seconds of a child.
+    """
+
+    stages: tuple[Stage, ...]
+    steps: tuple[int, ...]
+    seconds: tuple[float, ...]
+
+    @property
+    def minutes(self) -> float:
+        """The estimated minutes of the search."""
+        pairs = zip(self.stages, self.seconds)
+        return sum(stage.children * each for stage, each in pairs) / 60
+
+    def __str__(self) -> str:
+        first, *later = (
+            f"{stage.children} of {stage} (about {each:.0f} s each)"
+            for stage, each in zip(self.stages, self.seconds)
+        )
+        text = ", then the best ".join([first, *later])
+        minutes = max(1, round(self.minutes))
+        return f"{text}: about {minutes} minutes in all"
+
+
+def plan_steps(recipe: Any, dataset: Any) -> int:
+    """Returns the steps of the children of the first stage.
+
+    Args:
+        recipe: `ChildRecipe`.
+        dataset: `nasnet_keras.training.data.dataset.Dataset`.
+    """
+    step = step_seconds(recipe, dataset)
+    steps = (MOST_SECONDS - START / _relative_speed()) / step
+    most = MOST_STEPS * (GPU_FACTOR if has_gpu() else 1)
+    return int(min(most, max(FEWEST_STEPS, 5 * (steps // 5))))
+
+
+def make_plan(recipe: Any, dataset: Any, stages: Any, trials: int) -> Plan:
+    """Returns the `Plan` of a search.
+
+    Args:
+        recipe: `ChildRecipe` of the trials.
+        dataset: `nasnet_keras.training.data.dataset.Dataset`.
+        stages: Sequence of `Stage`, a funnel; `None` without one.
+        trials: Integer.
+    """
+    if stages is None:
+        first = Stage(trials, recipe.steps)
+        if recipe.steps is None:
+            first = Stage(trials, epochs=recipe.epochs)
+        stages = (first, last_stage(recipe, trials))
+    step, start = step_seconds(recipe, dataset), START / _relative_speed()
+    per_epoch = max(1, len(dataset.train[1]) // recipe.batch_size)
+    steps = tuple(
+        stage.steps if stage.steps else stage.epochs * per_epoch
+        for stage in stages
+    )
+    seconds = tuple(start + number * step for number in steps)
+    return Plan(tuple(stages), steps, seconds)
+
+
+def step_seconds(recipe: Any, dataset: Any) -> float:
+    """Returns the estimated seconds of a training step.
+
+    Args:
+        recipe: `ChildRecipe`.
+        dataset: `nasnet_keras.training.data.dataset.Dataset`.
+    """
+    if has_gpu():
+        return GPU_STEP
+    from nasnet_keras import NASNET_A
+
+    macs = child_network(recipe, dataset).count(NASNET_A).macs
+    seconds = STEP + 3 * macs * recipe.batch_size / MACS_A_SECOND
+    return seconds / _relative_speed()
+
+
+def has_gpu() -> bool:
+    """Whether the backend computes on a GPU."""
+    import keras
+
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return torch.cuda.is_available()
+    return any(
+        "gpu" in device.lower() or "cuda" in device.lower()
+        for device in keras.distribution.list_devices()
+    )
+
+
+@functools.cache
+def _relative_speed():
+    """The speed of this machine, relative to the one that was measured.
+
+    By a product of matrices so small that NumPy computes it on one core: on
+    several ones it waits for other processes.
+    """
+    matrix = np.ones((SIDE, SIDE), "float32")
+    seconds = []
+    for _ in range(RUNS):
+        began = time.perf_counter()
+        matrix @ matrix
+        seconds.append(time.perf_counter() - began)
+    speed = SIDE**3 / min(seconds) / REFERENCE_SPEED
+    return speed if (os.cpu_count() or 1) > 1 else speed / SECOND_CORE

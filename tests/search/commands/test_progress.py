@@ -1,0 +1,57 @@
+"""What a search shows while it runs."""
+
+import re
+import types
+
+from nasnet_keras.search.commands import progress
+
+
+class Search:
+    """Stands for an oracle whose children take a known time."""
+
+    def __init__(self):
+        self.end_order, self.records = [], []
+
+    def get_best_trials(self, number):
+        return [types.SimpleNamespace(score=0.5)]
+
+    def end(self, **metrics):
+        self.end_order.append(str(len(self.end_order)))
+        self.records.append({"metrics": metrics})
+
+
+def seconds_left(line):
+    minutes, seconds = re.search(r"(\d+):(\d\d) left$", line).groups()
+    return 60 * int(minutes) + int(seconds)
+
+
+def left_after(monkeypatch, capsys, later, each, **metrics):
+    """The seconds that are left of 48 trials after the first ten."""
+    clock = [1000.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    search = Search()
+    with progress.Progress(search, 48, later) as display:
+        for _ in range(10):
+            clock[0] += each
+            search.end(**metrics)
+            display.update(types.SimpleNamespace(score=0.25))
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("trial 10/48: reward 0.2500, best 0.5000, ")
+    return seconds_left(line)
+
+
+def test_what_is_left_holds_the_later_stages(monkeypatch, capsys):
+    """Children of 20 s, 14 of them in steps: those of three times as many
+    steps take 48."""
+    later = [(8, 3.0)]
+    left = left_after(monkeypatch, capsys, later, 20, step_seconds=14)
+    assert left == 38 * 20 + 8 * (20 + 2 * 14)
+    # Where steps are not measured, all of it is taken to grow.
+    assert left_after(monkeypatch, capsys, later, 20) == 38 * 20 + 8 * 60
+    assert left_after(monkeypatch, capsys, [], 20) == 38 * 20
+
+
+def test_what_a_later_stage_found_is_shown(capsys):
+    with progress.Progress(Search(), 0) as display:
+        display.report("stage 2, 1/8: trial 3, reward 0.5")
+    assert capsys.readouterr().err == "stage 2, 1/8: trial 3, reward 0.5\n"
