@@ -44,7 +44,6 @@ from nasnet_keras.search import (
     open_search,
     search,
 )
-from nasnet_keras.search.comparison import choose_filters
 from nasnet_keras.search.evaluators.shared.evaluator import SHARED_RECIPE
 from nasnet_keras.training.data import load_dataset
 
@@ -202,7 +201,9 @@ class Benchmark:
             label: [
                 Training(
                     genotype,
-                    choose_filters(genotype, self.network, target),
+                    self.network.with_size(parameters=target).filters_of(
+                        genotype
+                    ),
                     seed,
                     self.args.epochs,
                 )
