@@ -16,12 +16,20 @@ ROOMS = {
     "nasnet_keras": (
         *("genotypes", "checks", "runs", "layers", "cells", "weights"),
         *("networks", "presets", "zoo", "features", "images", "schedules"),
-        *("averages", "model_files", "visualize", "summary", "training"),
+        *(
+            "momentum",
+            "averages",
+            "model_files",
+            "visualize",
+            "summary",
+            "training",
+        ),
         *("inference", "deploy", "cli"),
     ),
     "nasnet_keras.search": (
         *("names", "spaces", "policy", "oracles", "evaluators", "engines"),
-        *("results", "run", "retraining", "comparison", "commands"),
+        *("results", "finals", "run", "retraining", "comparison", "assembly"),
+        *("planning", "commands"),
     ),
 }
 # Shared by command modules; they are no commands themselves.
