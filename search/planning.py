@@ -19,9 +19,7 @@ from nasnet_keras.search.evaluators.funnel import Stage, last_stage
 
 # A child of the first stage takes at most so many seconds.
 MOST_SECONDS = 24
-# Steps of a child, and children of the first stage.
 FEWEST_STEPS, MOST_STEPS = 30, 125
-CHILDREN = 48
 # Measured: seconds for building and tracing a child, then for a training step
 # on top of those for its multiply-adds (forward and backward).
 START, STEP, MACS_A_SECOND = 6.0, 0.02, 11e9
@@ -30,8 +28,7 @@ REFERENCE_SPEED, SIDE, RUNS = 82e9, 96, 500
 SECOND_CORE = 1.4  # How much faster a step is with it.
 # On a GPU a step of so small a network is its overhead.
 GPU_STEP = 0.03
-GPU_FACTOR = 4  # Steps, relative to those on a CPU;
-CELLS_ON_GPU = 2  # and cells per stack.
+GPU_FACTOR = 4  # Steps, relative to those on a CPU.
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,6 +4,8 @@ from typing import Any
 
 from nasnet_keras.search.names import SIZES
 
+# Where they are not given, for images of the user's own.
+CHILDREN, CELLS_PER_STACK, CELLS_ON_GPU = 48, 1, 2
 # Children between two trainings of shared weights.
 CHILDREN_PER_ROUND = 10
 # By dataset. The demonstration on digits must take minutes on two cores. For

@@ -6,6 +6,9 @@ from typing import Any
 
 from nasnet_keras.cli.arguments import crop_value
 from nasnet_keras.search.commands.defaults import (
+    CELLS_ON_GPU,
+    CELLS_PER_STACK,
+    CHILDREN,
     CHILDREN_PER_ROUND,
     DEFAULTS,
     SCHEDULE,
@@ -282,11 +285,19 @@ def _add_output(parser):
     )
 
 
+# What stands for a default that depends on images and machine.
+WITHOUT_DEFAULT = {
+    "trials": CHILDREN,
+    "epochs": "see --steps",
+    "cells_per_stack": f"{CELLS_PER_STACK}, on a GPU {CELLS_ON_GPU}",
+}
+
+
 def _optional(group: Any, name: str, kind: type, text: str) -> None:
     """Adds an argument whose default depends on the dataset."""
     key = name.removeprefix("--").replace("-", "_")
     values = "; ".join(
-        f"{dataset}: {defaults[key] or 'its own'}"
+        f"{dataset}: {defaults[key] or WITHOUT_DEFAULT.get(key, 'its own')}"
         for dataset, defaults in DEFAULTS.items()
     )
     group.add_argument(

@@ -9,7 +9,13 @@ from nasnet_keras.genotypes.files import load_genotype
 from nasnet_keras.genotypes.published import NASNET_A
 from nasnet_keras.search import comparison
 from nasnet_keras.search.assembly import imagenet_networks
-from nasnet_keras.search.commands.defaults import CHILDREN_PER_ROUND, SCHEDULE
+from nasnet_keras.search.commands.defaults import (
+    CELLS_ON_GPU,
+    CELLS_PER_STACK,
+    CHILDREN,
+    CHILDREN_PER_ROUND,
+    SCHEDULE,
+)
 from nasnet_keras.search.commands.flags import about_flag, naming_flags
 from nasnet_keras.search.commands.inputs import load_data, make_space
 from nasnet_keras.search.commands.progress import (
@@ -31,13 +37,7 @@ from nasnet_keras.search.evaluators.shared.evaluator import (
 )
 from nasnet_keras.search.evaluators.stopping import MedianStopping
 from nasnet_keras.search.names import BUDGETS, REWARDS, SIZES
-from nasnet_keras.search.planning import (
-    CELLS_ON_GPU,
-    CHILDREN,
-    has_gpu,
-    make_plan,
-    plan_steps,
-)
+from nasnet_keras.search.planning import has_gpu, make_plan, plan_steps
 from nasnet_keras.search.run import search
 
 EARLIER_REWARD_IMAGES = 500
@@ -123,9 +123,10 @@ class Session:
     def _choose_schedule(self):
         """Sets what was not given; it is recorded with the arguments."""
         args = self.args
-        if args.cells_per_stack is None and has_gpu():
-            args.cells_per_stack = CELLS_ON_GPU
-            self._set(cells_per_stack=CELLS_ON_GPU)
+        if args.cells_per_stack is None:
+            cells = CELLS_ON_GPU if has_gpu() else CELLS_PER_STACK
+            args.cells_per_stack = cells
+            self._set(cells_per_stack=cells)
         if args.funnel:
             self._set(**parse_funnel(args.funnel)[0].schedule)
         elif not any(getattr(args, name) for name in SCHEDULE):
