@@ -14,6 +14,14 @@ networks alone, once each. The unit of the sign test is the pair.
 `--ranked`: Kendall's tau of the short reward of so many random cells and their
 accuracy on the test images after the longer schedule, with another seed.
 
+`--long`: the best searched cell of all pairs, the best random one and NASNet-A
+at 32x32 with two cells per stack and a longer recipe, 3 seeds. Which is best
+follows from the rewards of the last stages, not from test images. On a GPU,
+with a file of `nasnet convert-data cifar10`:
+
+    KERAS_BACKEND=jax python benchmarks/funnel.py --data cifar10.npz --long \\
+        --pairs 6 --long-images 50000 --long-steps 10500
+
 Images are 16x16, 8,000 to train and 2,000 for rewards. Journals are kept in
 `benchmarks/results/funnel/`: the same command goes on where it was stopped, on
 another machine too. Prints its tables; writes `benchmarks/results/funnel.json`.
@@ -23,18 +31,21 @@ import argparse
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import json
 import multiprocessing
 import os
 import pathlib
 import statistics
 import time
+from typing import NamedTuple
 
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 RESULTS = pathlib.Path(__file__).parent / "results"
 ORACLES = {"searched": "predictor", "random": "random"}
 LABELS = (*ORACLES, "nasnet_a")
 FINAL, MINUTES, RANKED = "final.json", "minutes.json", "ranked.json"
+LONG = "long.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +63,20 @@ class Task:
     seed: int | None = None
 
 
+class LongTraining(NamedTuple):
+    """A longer training of a larger network, see `--long`.
+
+    Args:
+        label: String.
+        cell: Dictionary, the genotype.
+        seed: Integer.
+    """
+
+    label: str
+    cell: dict
+    seed: int
+
+
 class Benchmark:
     """What the processes of the benchmark do.
 
@@ -61,18 +86,31 @@ class Benchmark:
 
     def __init__(self, args):
         from nasnet_keras.search import ChildRecipe, find_space
-        from nasnet_keras.training.data import load_dataset
 
         self.args = args
         self.space = find_space(args.space, args.blocks)
-        self.dataset = load_dataset(
-            args.data,
-            data_dir=args.data_dir,
-            image_size=args.image_size,
-            validation_split=0.2,
-            images=args.images,
-        )
         self.recipe = ChildRecipe(parameters=args.parameters)
+
+    @functools.cached_property
+    def dataset(self):
+        """The images of the searches."""
+        return self._load(self.args.image_size, self.args.images)
+
+    @functools.cached_property
+    def long_dataset(self):
+        """The images of the longer trainings, in their own size."""
+        return self._load(32, self.args.long_images)
+
+    def _load(self, side, images):
+        from nasnet_keras.training.data import load_dataset
+
+        return load_dataset(
+            self.args.data,
+            data_dir=self.args.data_dir,
+            image_size=side,
+            validation_split=0.2,
+            images=images,
+        )
 
     def folder(self, task):
         """Returns the folder of a task's search."""
@@ -115,7 +153,7 @@ class Benchmark:
             return NASNET_A
         return open_search(self.folder(task), self.space).genotypes()[0]
 
-    def train(self, genotype, steps, seed):
+    def train(self, genotype, recipe, dataset, seed):
         """Returns parameters, filters and test accuracy (%) of a network."""
         from nasnet_keras.search.evaluators.children import (
             accuracy,
@@ -124,10 +162,9 @@ class Benchmark:
         )
         from nasnet_keras.search.evaluators.memory import free_memory
 
-        recipe = dataclasses.replace(self.recipe, steps=steps)
-        model = train_child(genotype, recipe, self.dataset, seed)
-        network = child_network(recipe, self.dataset).sized(genotype)
-        test = 100 * accuracy(model, self.dataset.test)
+        model = train_child(genotype, recipe, dataset, seed)
+        network = child_network(recipe, dataset).sized(genotype)
+        test = 100 * accuracy(model, dataset.test)
         result = {
             "test": round(test, 2),
             "parameters": model.count_params(),
@@ -136,6 +173,22 @@ class Benchmark:
         del model
         free_memory()
         return result
+
+    def train_for(self, genotype, steps, seed):
+        """Trains with the children's recipe for so many steps."""
+        recipe = dataclasses.replace(self.recipe, steps=steps)
+        return self.train(genotype, recipe, self.dataset, seed)
+
+    def train_long(self, genotype, seed):
+        """Trains a larger network, with augmented images."""
+        recipe = dataclasses.replace(
+            self.recipe,
+            cells_per_stack=2,
+            parameters=self.args.long_parameters,
+            steps=self.args.long_steps,
+            augmentation="cifar",
+        )
+        return self.train(genotype, recipe, self.long_dataset, seed)
 
 
 class _Lines:
@@ -187,7 +240,7 @@ def _run(task):
     """Runs a task in a process of the pool."""
     if task.seed is None:
         return _benchmark.search(task)
-    return _benchmark.train(
+    return _benchmark.train_for(
         _benchmark.genotype(task), _benchmark.args.final_steps, task.seed
     )
 
@@ -195,7 +248,14 @@ def _run(task):
 def _train_cell(cell, steps, seed):
     from nasnet_keras import Genotype
 
-    return _benchmark.train(Genotype.from_dict(cell), steps, seed)
+    return _benchmark.train_for(Genotype.from_dict(cell), steps, seed)
+
+
+def _train_long(training):
+    from nasnet_keras import Genotype
+
+    cell = Genotype.from_dict(training.cell)
+    return _benchmark.train_long(cell, training.seed)
 
 
 class Pairs:
@@ -236,6 +296,55 @@ class Pairs:
             ]
             for label in LABELS
         }
+
+    def long(self, pairs):
+        """Returns label -> list of results by seed, of the longer trainings.
+
+        Args:
+            pairs: Integer, the pairs whose best cells are compared.
+        """
+        cells = {label: self._best_of(label, pairs) for label in LABELS}
+        path = self.args.directory / LONG
+        known = _read(path)
+        trainings = [
+            LongTraining(label, cell, 9000 + number)
+            for number in range(self.args.seeds)
+            for label, cell in cells.items()
+        ]
+        keys = [json.dumps([t.cell, t.seed]) for t in trainings]
+        futures = {
+            self.pool.submit(_train_long, training): (key, training.label)
+            for key, training in zip(keys, trainings)
+            if key not in known
+        }
+        for future in concurrent.futures.as_completed(futures):
+            key, label = futures[future]
+            known[key] = future.result()
+            _write(path, known)
+            print(label, future.result(), flush=True)
+        return {
+            label: [
+                known[key]
+                for key, training in zip(keys, trainings)
+                if training.label == label
+            ]
+            for label in LABELS
+        }
+
+    def _best_of(self, label, pairs):
+        """Returns the winner with the highest reward of a last stage."""
+        from nasnet_keras import NASNET_A
+        from nasnet_keras.search import find_space, open_search
+
+        if label not in ORACLES:
+            return NASNET_A.to_dict()
+        space = find_space(self.args.space, self.args.blocks)
+        found = [
+            open_search(self.args.directory / f"{pair:02d}" / label, space)
+            for pair in range(pairs)
+        ]
+        best = max(found, key=lambda results: results.best()[0]["score"])
+        return best.genotypes()[0].to_dict()
 
     def tau(self, number):
         """Returns Kendall's tau of rewards and later accuracies."""
@@ -324,6 +433,9 @@ def parse():
         "pairs": 1,
         "ranked": 0,
         "processes": 2,
+        "long-images": 10000,
+        "long-parameters": 370000,
+        "long-steps": 1875,
     }.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument(
@@ -332,6 +444,7 @@ def parse():
     parser.add_argument(
         "--output", type=pathlib.Path, default=RESULTS / "funnel.json"
     )
+    parser.add_argument("--long", action="store_true")
     return parser.parse_args()
 
 
@@ -341,7 +454,7 @@ def main():
     # Networks as small as these do not keep two cores busy.
     os.environ.update(dict.fromkeys(THREADS, "1"))
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    results, minutes, ranked = {}, {}, None
+    results, minutes, ranked, long = {}, {}, None, None
     with concurrent.futures.ProcessPoolExecutor(
         args.processes, multiprocessing.get_context("spawn"), _begin, [args]
     ) as pool:
@@ -359,12 +472,18 @@ def main():
                 f"\nKendall's tau over {args.ranked} cells: "
                 f"{ranked['tau']:.2f} (p = {ranked['p']:.3f})"
             )
+        if args.long:
+            long = pairs.long(args.pairs)
+            for label, rows in long.items():
+                by_seed = ", ".join(f"{row['test']:.2f}" for row in rows)
+                print(f"{label}: {_mean(rows):.2f} ({by_seed})")
     from nasnet_keras.runs.provenance import provenance
 
     content = {
         "results": results,
         "search_minutes": minutes,
         "ranked": ranked,
+        "long": long,
         "arguments": {
             name: str(value)
             for name, value in vars(args).items()
