@@ -60,6 +60,7 @@ class Evaluator:
     Attributes:
         settings: Names of the searched settings that it accepts: the further
             arguments of `measure`.
+        trials: The number of trials of a search; `None` leaves it to the user.
 
     Args:
         network: `nasnet_keras.search.Network` whose parameters and
@@ -75,6 +76,7 @@ class Evaluator:
     """
 
     settings: tuple[str, ...] = ()
+    trials: int | None = None
 
     def __init__(
         self, network: Network | None = None, reward: Reward = Reward()
@@ -179,11 +181,6 @@ class Evaluator:
             records: List of its ended trials, in order, see `SpaceOracle`.
                 Later trials are appended to it as they end.
         """
-
-    @property
-    def trials(self) -> int | None:
-        """The number of trials of a search; `None` leaves it to the user."""
-        return None
 
     def later_stages(self, trials: int) -> list[Judge]:
         """Returns the stages that follow the trials, see `Judge`.

@@ -96,7 +96,8 @@ class TrainFromScratch(Evaluator):
         if funnel is not None:
             stages = parse_funnel(funnel) if isinstance(funnel, str) else funnel
             self.funnel = check_stages(stages)
-            recipe = dataclasses.replace(recipe, **stages[0].schedule)
+            self.trials = self.funnel[0].children
+            recipe = dataclasses.replace(recipe, **self.funnel[0].schedule)
         super().__init__(child_network(recipe, dataset), reward)
         check_child_data(recipe, dataset)
         self.recipe = recipe
@@ -107,11 +108,6 @@ class TrainFromScratch(Evaluator):
             checks.integer("reward_images", reward_images, 1)
         self.dataset = dataset
         self._records: Any = []
-
-    @property
-    def trials(self) -> int | None:
-        """The children of the funnel's first stage; `None` without funnel."""
-        return self.funnel[0].children if self.funnel else None
 
     def later_stages(self, trials):
         """Trains the best again: the stages of the funnel after the first."""

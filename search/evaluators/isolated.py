@@ -68,6 +68,7 @@ class Isolated(Evaluator):
         super().__init__(evaluator.network, evaluator.reward)
         _check_can_be_sent(evaluator)
         self.evaluator = evaluator
+        self.settings, self.trials = evaluator.settings, evaluator.trials
         self.children_per_process = checks.integer(
             "children_per_process", children_per_process, 1
         )
@@ -125,16 +126,6 @@ class Isolated(Evaluator):
             return {}
         sized = network.sized(genotype)
         return {name: getattr(sized, name) for name in SIZES}
-
-    @property
-    def settings(self):
-        """Names of the searched settings that the other evaluator accepts."""
-        return self.evaluator.settings
-
-    @property
-    def trials(self):
-        """The number of trials that the other evaluator asks for."""
-        return self.evaluator.trials
 
     def later_stages(self, trials):
         """Those of the other evaluator, each in a process of its own."""
