@@ -400,9 +400,9 @@ def table(results, minutes):
     lines += ["|---" * (len(LABELS) + 2) + "|"]
     for pair, by_label in results.items():
         cells = [f"{_mean(by_label[label]):.2f}" for label in LABELS]
-        lines.append(
-            f"| {pair} | " + " | ".join(cells) + f" | {minutes[pair]:.0f} |"
-        )
+        # A pair that was paused beside other work has no file of minutes.
+        taken = f"{minutes[pair]:.0f}" if minutes[pair] else "not timed"
+        lines.append(f"| {pair} | " + " | ".join(cells) + f" | {taken} |")
     for rival in LABELS[1:]:
         margins = [
             _mean(r["searched"]) - _mean(r[rival]) for r in results.values()
