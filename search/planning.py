@@ -1,9 +1,9 @@
 """How long children are trained, and how many: chosen for images and machine.
 
-The seconds of a training step were measured with NASNet-A's cells on two
-cores (`benchmarks/children.py`); the machine at hand is compared with that one
-by a product of matrices. The estimate is for the reader: while a search runs,
-what is left follows from the children that ended.
+The seconds of a training step are from single trainings on two cores, beside
+other work; the machine at hand is compared with that one by a product of
+matrices. The estimate is for the reader: while a search runs, what is left
+follows from the children that ended.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from nasnet_keras.search.evaluators.funnel import Stage, last_stage
 # A child of the first stage takes at most so many seconds.
 MOST_SECONDS = 24
 FEWEST_STEPS, MOST_STEPS = 30, 125
-# Measured: seconds for building and tracing a child, then for a training step
+# Seconds for building and tracing a child, then for a training step
 # on top of those for its multiply-adds (forward and backward).
 START, STEP, MACS_A_SECOND = 6.0, 0.02, 11e9
 # Multiply-adds a second of a product of matrices of this side.

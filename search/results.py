@@ -1,6 +1,7 @@
 """The results of a search, in memory and in its folder."""
 
 import dataclasses
+import itertools
 import os
 import pathlib
 from typing import Any
@@ -59,17 +60,26 @@ class SearchResults:
         """
         number = checks.integer("number", number, 1)
         judged = {self._cells(record) for record in self.ranking}
-        others = [r for r in self.by_reward() if self._cells(r) not in judged]
-        return [*self.ranking, *others][:number]
+        others = (r for r in self._unique() if self._cells(r) not in judged)
+        return list(
+            itertools.islice(itertools.chain(self.ranking, others), number)
+        )
 
     def by_reward(self) -> list[dict[str, Any]]:
         """Returns the best trial of each genotype, the highest reward first."""
+        return list(self._unique())
+
+    def _unique(self):
+        """Yields them. Few are asked for after each trial: the cells of all
+        records are not made then."""
         completed = [r for r in self.records if r["score"] is not None]
         completed.sort(key=lambda record: -record["score"])
-        unique: dict[Genotype, dict[str, Any]] = {}
+        known: set[Genotype] = set()
         for record in completed:
-            unique.setdefault(self._cells(record), record)
-        return list(unique.values())
+            cells = self._cells(record)
+            if cells not in known:
+                known.add(cells)
+                yield record
 
     def _cells(self, record):
         return self.space.to_genotype(record["values"])
