@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+RECENT = 50  # Trials from which the time of a training step is estimated.
 # Flushed, so that a pipe gets each line at once.
 print_result = functools.partial(print, flush=True)
 
@@ -45,8 +46,7 @@ class Progress:
                 initial=self.initial,
                 file=sys.stderr,
                 dynamic_ncols=True,
-                bar_format="trial {n}/{total} |{bar}| {postfix} "
-                "[{elapsed}, {remaining} left]",
+                bar_format="trial {n}/{total} |{bar}| {postfix} [{elapsed}]",
             )
         return self
 
@@ -59,17 +59,16 @@ class Progress:
         best = self.oracle.get_best_trials(1)[0].score
         reward = "failed" if trial.score is None else f"{trial.score:.4f}"
         best = "none" if best is None else f"{best:.4f}"
-        text = f"reward {reward}, best {best}"
+        done = len(self.oracle.end_order)
+        left = round(self._seconds_left(done))
+        text = (
+            f"reward {reward}, best {best}, {left // 60}:{left % 60:02d} left"
+        )
         if self.bar is not None:
             self.bar.set_postfix_str(text, refresh=False)
             self.bar.update()
             return
-        done = len(self.oracle.end_order)
-        left = round(self._seconds_left(done))
-        print_status(
-            f"trial {done}/{self.trials}: {text}, {left // 60}:{left % 60:02d} "
-            "left"
-        )
+        print_status(f"trial {done}/{self.trials}: {text}")
 
     def _seconds_left(self, done):
         each = (time.monotonic() - self.start) / (done - self.initial)
@@ -84,7 +83,7 @@ class Progress:
         """The seconds of a child that grow with its schedule."""
         known = [
             record["metrics"]["step_seconds"]
-            for record in self.oracle.records
+            for record in self.oracle.records[-RECENT:]
             if "step_seconds" in record["metrics"]
         ]
         return min(each, sum(known) / len(known)) if known else each

@@ -150,7 +150,9 @@ class Session:
         if network.budget is not None:
             unit = {"macs": "multiply-adds"}.get(network.budget, network.budget)
             size = f"about {getattr(network, network.budget):,} {unit}"
-        return f"{network.cells_per_stack} cells per stack, {size} each"
+        cells = network.cells_per_stack
+        plural = "s" if cells > 1 else ""
+        return f"{cells} cell{plural} per stack, {size} each"
 
     def _make_evaluator(self):
         args = self.args
