@@ -29,7 +29,7 @@ _HOMES = {
     "SearchMismatchError": "oracles.ledger",
     "SpaceOracle": "oracles.adapter",
     "Limits": "evaluators.limits",
-    "Network": "evaluators.limits",
+    "Network": "evaluators.network",
     "CellTuner": "engines.tuner",
     "Isolated": "evaluators.isolated",
     "SearchResults": "results",

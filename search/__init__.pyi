@@ -12,7 +12,7 @@ from nasnet_keras.search.evaluators.from_scratch import (
 )
 from nasnet_keras.search.evaluators.isolated import Isolated as Isolated
 from nasnet_keras.search.evaluators.limits import Limits as Limits
-from nasnet_keras.search.evaluators.limits import Network as Network
+from nasnet_keras.search.evaluators.network import Network as Network
 from nasnet_keras.search.evaluators.rewards import Reward as Reward
 from nasnet_keras.search.evaluators.shared.evaluator import Rounds as Rounds
 from nasnet_keras.search.evaluators.shared.evaluator import (

@@ -7,8 +7,6 @@ from nasnet_keras import checks
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.search.evaluators.network import Network
 
-__all__ = ["Limits", "Network"]
-
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
