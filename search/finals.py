@@ -15,6 +15,7 @@ from typing import Any
 
 from nasnet_keras.runs.files import json_text, write_json
 from nasnet_keras.runs.notices import notice
+from nasnet_keras.search.engines.parallel import Task, as_they_end
 from nasnet_keras.search.evaluators.evaluator import (
     Evaluator,
     EvaluatorError,
@@ -96,22 +97,34 @@ class _Stage:
 
     def run(self, candidates):
         """Evaluates records; returns those with a score, best first."""
-        judged = []
-        with contextlib.closing(self.judge.evaluator):
-            for place, candidate in enumerate(candidates, 1):
-                record = self.known.get(candidate["trial"])
-                if record is None:
-                    record = self._evaluate(candidate)
-                    self.journal.append(record)
-                    self.report(self._line(place, len(candidates), record))
-                if record["score"] is not None:
-                    judged.append({**candidate, **record})
+        waiting = [c for c in candidates if c["trial"] not in self.known]
+        tasks = map(self._task, waiting)
+        with contextlib.closing(self.judge.evaluator) as evaluator:
+            for (candidate, began), future in as_they_end(
+                evaluator, lambda: next(tasks, None)
+            ):
+                record = self._record(candidate, began, future)
+                self.journal.append(record)
+                self.known[candidate["trial"]] = record
+                done = sum(c["trial"] in self.known for c in candidates)
+                self.report(self._line(done, len(candidates), record))
+        judged = [{**c, **self.known[c["trial"]]} for c in candidates]
         # Of equal scores, the one that the stage before preferred.
-        return sorted(judged, key=lambda record: -record["score"])
+        return sorted(
+            (record for record in judged if record["score"] is not None),
+            key=lambda record: -record["score"],
+        )
 
-    def _evaluate(self, candidate):
+    def _task(self, candidate):
         space, values = self.results.space, candidate["values"]
-        began = time.monotonic()
+        return Task(
+            (candidate, time.monotonic()),
+            space.to_genotype(values),
+            space.to_settings(values),
+        )
+
+    def _record(self, candidate, began, future):
+        """Returns the record of an evaluation that ended."""
         record = {
             "trial": candidate["trial"],
             "stage": self.number,
@@ -119,9 +132,7 @@ class _Stage:
             "score": None,
         }
         try:
-            found = self.judge.evaluator(
-                space.to_genotype(values), **space.to_settings(values)
-            )
+            found = future.result()
             if not math.isfinite(found.reward):
                 raise ValueError(f"The reward is {found.reward}")
             record |= {

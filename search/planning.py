@@ -1,31 +1,32 @@
 """How long children are trained, and how many: chosen for images and machine.
 
-The seconds of a training step are from single trainings on two cores, beside
-other work; the machine at hand is compared with that one by a product of
-matrices. The estimate is for the reader: while a search runs, what is left
-follows from the children that ended.
+The seconds of a training step are from trainings on one core; the machine at
+hand is compared with that one by a product of matrices. The estimate is for
+the reader: while a search runs, what is left follows from the children that
+ended.
 """
 
 import dataclasses
 import functools
-import os
+import math
 import time
 from typing import Any
 
 import numpy as np
 
 from nasnet_keras.search.evaluators.children import child_network
+from nasnet_keras.search.evaluators.computing import usable_cores
 from nasnet_keras.search.evaluators.funnel import Stage, last_stage
 
 # A child of the first stage takes at most so many seconds.
 MOST_SECONDS = 24
 FEWEST_STEPS, MOST_STEPS = 30, 125
-# Seconds for building and tracing a child, then for a training step
-# on top of those for its multiply-adds (forward and backward).
-START, STEP, MACS_A_SECOND = 6.0, 0.02, 11e9
+# On one core: seconds for building and tracing a child, then for a training
+# step on top of those for its multiply-adds (forward and backward).
+START, STEP, MACS_A_SECOND = 6.0, 0.02, 8e9
 # Multiply-adds a second of a product of matrices of this side.
 REFERENCE_SPEED, SIDE, RUNS = 82e9, 96, 500
-SECOND_CORE = 1.4  # How much faster a step is with it.
+SECOND_CORE = 1.4  # How much faster a step is with a second one.
 # On a GPU a step of so small a network is its overhead.
 GPU_STEP = 0.03
 GPU_FACTOR = 4  # Steps, relative to those on a CPU.
@@ -39,17 +40,23 @@ class Plan:
         stages: Sequence of `Stage`, the trials first.
         steps: For each stage, the training steps of a child.
         seconds: For each stage, the estimated seconds of a child.
+        workers: Integer, the children at a time.
     """
 
     stages: tuple[Stage, ...]
     steps: tuple[int, ...]
     seconds: tuple[float, ...]
+    workers: int = 1
 
     @property
     def minutes(self) -> float:
         """The estimated minutes of the search."""
         pairs = zip(self.stages, self.seconds)
-        return sum(stage.children * each for stage, each in pairs) / 60
+        seconds = sum(
+            math.ceil(stage.children / self.workers) * each
+            for stage, each in pairs
+        )
+        return seconds / 60
 
     def __str__(self) -> str:
         first, *later = (
@@ -57,24 +64,34 @@ class Plan:
             for stage, each in zip(self.stages, self.seconds)
         )
         text = ", then the best ".join([first, *later])
+        if self.workers > 1:
+            text += f", {self.workers} at a time"
         minutes = max(1, round(self.minutes))
         return f"{text}: about {minutes} minutes in all"
 
 
-def plan_steps(recipe: Any, dataset: Any) -> int:
+def plan_workers() -> int:
+    """Returns the children at a time: as many as cores; one on a GPU."""
+    return 1 if has_gpu() else usable_cores()
+
+
+def plan_steps(recipe: Any, dataset: Any, workers: int = 1) -> int:
     """Returns the steps of the children of the first stage.
 
     Args:
         recipe: `ChildRecipe`.
         dataset: `nasnet_keras.training.data.dataset.Dataset`.
+        workers: Integer, the children at a time.
     """
-    step = step_seconds(recipe, dataset)
+    step = step_seconds(recipe, dataset, workers)
     steps = (MOST_SECONDS - START / _relative_speed()) / step
     most = MOST_STEPS * (GPU_FACTOR if has_gpu() else 1)
     return int(min(most, max(FEWEST_STEPS, 5 * (steps // 5))))
 
 
-def make_plan(recipe: Any, dataset: Any, stages: Any, trials: int) -> Plan:
+def make_plan(
+    recipe: Any, dataset: Any, stages: Any, trials: int, workers: int = 1
+) -> Plan:
     """Returns the `Plan` of a search.
 
     Args:
@@ -82,28 +99,31 @@ def make_plan(recipe: Any, dataset: Any, stages: Any, trials: int) -> Plan:
         dataset: `nasnet_keras.training.data.dataset.Dataset`.
         stages: Sequence of `Stage`, a funnel; `None` without one.
         trials: Integer.
+        workers: Integer, the children at a time.
     """
     if stages is None:
         first = Stage(trials, recipe.steps)
         if recipe.steps is None:
             first = Stage(trials, epochs=recipe.epochs)
         stages = (first, last_stage(recipe, trials))
-    step, start = step_seconds(recipe, dataset), START / _relative_speed()
+    step = step_seconds(recipe, dataset, workers)
+    start = START / _relative_speed()
     per_epoch = max(1, len(dataset.train[1]) // recipe.batch_size)
     steps = tuple(
         stage.steps if stage.steps else stage.epochs * per_epoch
         for stage in stages
     )
     seconds = tuple(start + number * step for number in steps)
-    return Plan(tuple(stages), steps, seconds)
+    return Plan(tuple(stages), steps, seconds, workers)
 
 
-def step_seconds(recipe: Any, dataset: Any) -> float:
+def step_seconds(recipe: Any, dataset: Any, workers: int = 1) -> float:
     """Returns the estimated seconds of a training step.
 
     Args:
         recipe: `ChildRecipe`.
         dataset: `nasnet_keras.training.data.dataset.Dataset`.
+        workers: Integer, the children that share the cores.
     """
     if has_gpu():
         return GPU_STEP
@@ -111,6 +131,8 @@ def step_seconds(recipe: Any, dataset: Any) -> float:
 
     macs = child_network(recipe, dataset).count(NASNET_A).macs
     seconds = STEP + 3 * macs * recipe.batch_size / MACS_A_SECOND
+    if usable_cores() >= 2 * workers:
+        seconds /= SECOND_CORE
     return seconds / _relative_speed()
 
 
@@ -141,5 +163,4 @@ def _relative_speed():
         began = time.perf_counter()
         matrix @ matrix
         seconds.append(time.perf_counter() - began)
-    speed = SIDE**3 / min(seconds) / REFERENCE_SPEED
-    return speed if (os.cpu_count() or 1) > 1 else speed / SECOND_CORE
+    return SIDE**3 / min(seconds) / REFERENCE_SPEED

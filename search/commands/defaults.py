@@ -8,9 +8,10 @@ from nasnet_keras.search.names import SIZES
 CHILDREN, CELLS_PER_STACK, CELLS_ON_GPU = 48, 1, 2
 # Children between two trainings of shared weights.
 CHILDREN_PER_ROUND = 10
-# By dataset. The demonstration on digits must take minutes on two cores. For
-# images of the user's own, what is `None` is chosen once they are known, see
-# `nasnet_keras.search.planning`.
+# For all datasets.
+COMMON = {"space": "nasnet", "blocks": None, "reward": "accuracy"}
+# By dataset. For images of the user's own, what is `None` is chosen once they
+# are known, see `nasnet_keras.search.planning`.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "digits": {
         "image_size": 8,
@@ -28,6 +29,18 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "cells_per_stack": None,
         "update_every": None,
     },
+}
+# The demonstration, `nasnet search` without options: at least 40 trials of PPO
+# and as many random ones in five minutes. A small space, small children and a
+# reward of little noise, so that there is something to learn in so few.
+DEMONSTRATION = {
+    "space": "nasnet_a_wired",
+    "blocks": 2,
+    "reward": "cross-entropy",
+    "parameters": 12000,
+    "steps": 40,
+    "trials": 40,
+    "update_every": 4,
 }
 # What a search that goes on takes from its folder, unless it is given. Earlier
 # versions wrote filters, and no `reward_images`: all validation images.
@@ -50,6 +63,8 @@ def complete(args: Any, recorded: dict[str, Any] | None) -> None:
         args: Parsed arguments; those without a default are absent.
         recorded: Arguments of the search in the folder, if there is one.
     """
+    if args.demonstration:
+        _complete_demonstration(args, recorded)
     if recorded is not None:
         _take(args, recorded, KEPT)
         for group in (SIZES, SCHEDULE):  # One of each decides.
@@ -57,7 +72,7 @@ def complete(args: Any, recorded: dict[str, Any] | None) -> None:
                 _take(args, recorded, group)
         if not hasattr(args, "reward_images"):
             args.reward_images = None
-    defaults = dict(defaults_for(args.dataset))
+    defaults = {**COMMON, **defaults_for(args.dataset)}
     if any(getattr(args, name, None) for name in SCHEDULE):
         defaults["epochs"] = None
     if getattr(args, "funnel", None):
@@ -68,6 +83,16 @@ def complete(args: Any, recorded: dict[str, Any] | None) -> None:
     for name in (*SIZES, *SCHEDULE):
         if not hasattr(args, name):
             setattr(args, name, None)
+
+
+def _complete_demonstration(args, recorded):
+    """Sets what the demonstration does; one that goes on does what it did."""
+    for name, value in DEMONSTRATION.items():
+        if name == "trials" and hasattr(args, name):
+            continue
+        if recorded is not None:  # Of earlier versions: other values.
+            value = recorded.get(name, COMMON.get(name))
+        setattr(args, name, value)
 
 
 def _take(args, recorded, names):

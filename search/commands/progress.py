@@ -2,6 +2,7 @@
 error."""
 
 import functools
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -25,14 +26,20 @@ class Progress:
         trials: Integer, the total number of trials.
         later: Pairs for each later stage: its children, and the length of
             their training relative to that of a trial.
+        workers: Integer, the children at a time.
     """
 
     def __init__(
-        self, oracle: Any, trials: int, later: Sequence[tuple[int, float]] = ()
+        self,
+        oracle: Any,
+        trials: int,
+        later: Sequence[tuple[int, float]] = (),
+        workers: int = 1,
     ):
         self.oracle = oracle
         self.trials = trials
         self.later = list(later)
+        self.workers = workers
         self.initial = len(oracle.end_order)
         self.bar: Any = None
 
@@ -71,13 +78,14 @@ class Progress:
         print_status(f"trial {done}/{self.trials}: {text}")
 
     def _seconds_left(self, done):
-        each = (time.monotonic() - self.start) / (done - self.initial)
+        passed = (time.monotonic() - self.start) / (done - self.initial)
+        each = passed * self.workers
         steps = self._seconds_in_steps(each)
         later = sum(
-            children * (each + (length - 1) * steps)
+            math.ceil(children / self.workers) * (each + (length - 1) * steps)
             for children, length in self.later
         )
-        return each * max(0, self.trials - done) + later
+        return passed * max(0, self.trials - done) + later
 
     def _seconds_in_steps(self, each):
         """The seconds of a child that grow with its schedule."""

@@ -41,6 +41,7 @@ MINIMUMS = {
     "reward_images": 1,
     "cells_per_stack": 1,
     "batch_size": 1,
+    "workers": 1,
     "trials_per_process": 0,
     "warm_up_steps": 0,
     "round_steps": 1,
@@ -137,6 +138,15 @@ def _check(args):
         raise ValueError(
             "--cost and --target go together. Received: "
             f"--cost {args.cost} --target {args.target}"
+        )
+    if (args.workers or 1) > 1 and (
+        args.evaluator == "shared" or not args.trials_per_process
+    ):
+        raise ValueError(
+            "--workers above 1 is for children trained from scratch, in "
+            f"processes of their own. Received: --workers {args.workers} "
+            f"--evaluator {args.evaluator} "
+            f"--trials-per-process {args.trials_per_process}"
         )
     if args.stop_early and args.evaluator == "shared":
         raise ValueError(

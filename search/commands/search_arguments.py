@@ -10,6 +10,7 @@ from nasnet_keras.search.commands.defaults import (
     CELLS_PER_STACK,
     CHILDREN,
     CHILDREN_PER_ROUND,
+    COMMON,
     DEFAULTS,
     SCHEDULE,
 )
@@ -35,15 +36,16 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def only_defaults(args: argparse.Namespace) -> bool:
-    """Returns whether all but directory, trials and compare are defaults.
+    """Returns whether nothing was given that changes what is searched.
 
-    The command that resumes the search then needs no other arguments.
+    Then the search is the demonstration.
     """
     parser = argparse.ArgumentParser()
     add_search_arguments(parser)
     given, defaults = vars(args), vars(parser.parse_args([]))
-    names = {*defaults, *DEFAULTS["digits"], *SIZES, *SCHEDULE, "reward_images"}
-    names -= {"directory", "trials", "compare"}
+    names = {*defaults, *COMMON, *DEFAULTS["digits"], *SIZES, *SCHEDULE}
+    names.add("reward_images")
+    names -= {"directory", "trials", "compare", "seed", "workers", "debug"}
     return all(given.get(name) == defaults.get(name) for name in names)
 
 
@@ -88,12 +90,16 @@ def _add_search(parser):
     )
     group.add_argument(
         "--space",
-        default="nasnet",
-        help=f"one of {', '.join(SPACES)}, or your own as MODULE:NAME",
+        default=argparse.SUPPRESS,
+        help=f"one of {', '.join(SPACES)}, or your own as MODULE:NAME "
+        f"(default: {COMMON['space']})",
     )
     _optional(group, "--trials", int, "total number of children to evaluate")
     group.add_argument(
-        "--blocks", type=int, help="blocks per cell; None keeps the space's"
+        "--blocks",
+        type=int,
+        default=argparse.SUPPRESS,
+        help="blocks per cell (default: the space's)",
     )
     group.add_argument(
         "--also",
@@ -148,9 +154,9 @@ def _add_reward(parser):
     group.add_argument(
         "--reward",
         choices=tuple(REWARDS),
-        default="accuracy",
+        default=argparse.SUPPRESS,
         help="what is rewarded on the validation images; the cross-entropy, as "
-        "exp(-cross-entropy), is less noisy",
+        f"exp(-cross-entropy), is less noisy (default: {COMMON['reward']})",
     )
     group.add_argument(
         "--cost",
@@ -243,6 +249,12 @@ def _add_children(parser):
         "--stop-early",
         action="store_true",
         help="stop a child that is worse than the median of earlier ones",
+    )
+    group.add_argument(
+        "--workers",
+        type=int,
+        help="children trained from scratch at a time, each in a process of "
+        "about 1 GB; None: as many as the processor has cores, 1 on a GPU",
     )
     group.add_argument(
         "--trials-per-process",

@@ -1,7 +1,9 @@
 """The steps of `nasnet search`, in its folder."""
 
 import argparse
+import contextlib
 import dataclasses
+import functools
 import shlex
 from typing import Any
 
@@ -37,7 +39,12 @@ from nasnet_keras.search.evaluators.shared.evaluator import (
 )
 from nasnet_keras.search.evaluators.stopping import MedianStopping
 from nasnet_keras.search.names import BUDGETS, REWARDS, SIZES
-from nasnet_keras.search.planning import has_gpu, make_plan, plan_steps
+from nasnet_keras.search.planning import (
+    has_gpu,
+    make_plan,
+    plan_steps,
+    plan_workers,
+)
 from nasnet_keras.search.run import search
 
 EARLIER_REWARD_IMAGES = 500
@@ -130,7 +137,7 @@ class Session:
         if args.funnel:
             self._set(**parse_funnel(args.funnel)[0].schedule)
         elif not any(getattr(args, name) for name in SCHEDULE):
-            args.steps = plan_steps(self.recipe, self.dataset)
+            args.steps = plan_steps(self.recipe, self.dataset, self.workers)
             self._set(steps=args.steps)
 
     def _set(self, **fields):
@@ -140,7 +147,9 @@ class Session:
         """Makes the plan, and prints what is to come."""
         args = self.args
         stages = parse_funnel(args.funnel) if args.funnel else None
-        self.plan = make_plan(self.recipe, self.dataset, stages, args.trials)
+        self.plan = make_plan(
+            self.recipe, self.dataset, stages, args.trials, self.workers
+        )
         print_result(f"children  {self._describe_size()}")
         print_result(f"stages    {self.plan}")
 
@@ -171,7 +180,9 @@ class Session:
         )
         if not args.trials_per_process:
             return evaluator
-        return Isolated(evaluator, args.trials_per_process)
+        return Isolated(
+            evaluator, args.trials_per_process, workers=self.workers
+        )
 
     def _make_shared_weights(self, reward):
         args = self.args
@@ -208,7 +219,7 @@ class Session:
             finished = len(oracle.end_order)
             status = _status(finished, trials)
             print_status(f"{oracle_name:9} {folder}: {status}")
-            return Progress(oracle, trials, self._later())
+            return Progress(oracle, trials, self._later(), self.workers)
 
         limits = [
             flag
@@ -245,6 +256,13 @@ class Session:
             (stage.children, steps / first)
             for stage, steps in zip(stages, later)
         ]
+
+    @functools.cached_property
+    def workers(self):
+        """The children at a time."""
+        if self.args.evaluator == "shared" or not self.args.trials_per_process:
+            return 1
+        return self.args.workers or plan_workers()
 
     def _oracle_options(self, oracle_name):
         args = self.args
@@ -298,12 +316,14 @@ class Session:
             random = self._search("random", self.args.directory / "random")
             found["random"] = random
             results.draw(baseline=random)
-        cells, settings = {}, {}
+        cells, settings, rewards = {}, {}, {}
         for label, one in found.items():
             (best,) = one.best()
             cells[label] = one.genotype(best)
             settings[label] = self.space.to_settings(best["values"])
+            rewards[label] = best["score"]
         cells["nasnet_a"] = NASNET_A
+        rewards["nasnet_a"] = self._last_reward(NASNET_A)
         rows = comparison.compare(
             cells,
             self._last_recipe(),
@@ -312,8 +332,15 @@ class Session:
             self.args.directory / "comparison.json",
             print_status,
             settings,
+            workers=self.workers if self.args.trials_per_process else 0,
         )
-        print_result("\n" + comparison.table(rows))
+        print_result("\n" + comparison.table(rows, rewards))
+
+    def _last_reward(self, genotype):
+        """Returns what the last stage says of a cell that was not searched."""
+        judge = self.evaluator.later_stages(self.args.trials)[-1]
+        with contextlib.closing(judge.evaluator) as evaluator:
+            return evaluator(genotype).reward
 
     def _last_recipe(self):
         """The recipe of the last stage."""
@@ -327,6 +354,8 @@ class Session:
         again = "nasnet search"
         if not self.args.demonstration:
             again += " <the same options>"
+        elif self.args.seed:
+            again += f" --seed {self.args.seed}"
         print_result(
             "\nNext commands:\n"
             f"  {again} --directory {run} --trials {more}\n"

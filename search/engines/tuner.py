@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable
 from typing import Any
 
 import keras_tuner
 
 from nasnet_keras.genotypes import Genotype
+from nasnet_keras.search.engines.parallel import Task, as_they_end
 from nasnet_keras.search.evaluators.evaluator import Evaluator, EvaluatorError
 from nasnet_keras.search.oracles.adapter import SpaceOracle
-from nasnet_keras.search.oracles.trials import CURVE
+from nasnet_keras.search.oracles.trials import CURVE, Status
 
 
 class CellTuner(keras_tuner.Tuner):
     """Runs the trials of an oracle over a space of cells.
 
     The trials alone: `nasnet_keras.search.search` also runs the later stages,
-    in which the best are judged again.
+    in which the best are judged again. An evaluator with several workers has
+    as many trials at a time; each proposal then follows from the trials that
+    have ended.
 
     Args:
         oracle: `SpaceOracle` whose space implements `make_cells`.
@@ -79,6 +83,10 @@ class CellTuner(keras_tuner.Tuner):
             evaluation = self.evaluator(self._genotype(trial), **settings)
         except EvaluatorError as error:
             raise keras_tuner.errors.FatalRuntimeError(str(error)) from error
+        return self._report(trial, evaluation)
+
+    def _report(self, trial, evaluation):
+        """Hands the curve to the oracle; returns the metrics."""
         for epoch, accuracy in enumerate(evaluation.curve):
             self.oracle.update_trial(
                 trial.trial_id, {CURVE: accuracy}, step=epoch
@@ -89,7 +97,39 @@ class CellTuner(keras_tuner.Tuner):
         """Runs the remaining trials."""
         self.oracle.restore()
         self.evaluator.resume(self.oracle.folder, self.oracle.records)
-        super().search(*args, **kwargs)
+        if self.evaluator.workers == 1:
+            super().search(*args, **kwargs)
+        else:
+            self._search_in_parallel()
+
+    def _search_in_parallel(self):
+        self.on_search_begin()
+        for trial, future in as_they_end(self.evaluator, self._next_task):
+            try:
+                metrics = self._report(trial, future.result())
+                self.oracle.update_trial(trial.trial_id, metrics)
+                trial.status = Status.COMPLETED
+            except EvaluatorError:  # Concerns all: this one has not failed.
+                raise
+            except Exception:
+                trial.status = Status.INVALID
+                trial.message = traceback.format_exc()
+            self.on_trial_end(trial)
+        self.on_search_end()
+
+    def _next_task(self):
+        """Returns the task of the oracle's next trial, if there is one."""
+        # Any name that has no trial at present.
+        numbers = range(self.evaluator.workers)
+        busy = self.oracle.ongoing_trials
+        name = next(name for name in map(str, numbers) if name not in busy)
+        trial = self.oracle.create_trial(name)
+        if trial.status == Status.STOPPED:
+            return None
+        self.on_trial_begin(trial)
+        values = trial.hyperparameters.values
+        settings = self.oracle.space.to_settings(values)
+        return Task(trial, self._genotype(trial), settings)
 
     def _genotype(self, trial):
         return self.oracle.space.to_genotype(trial.hyperparameters.values)

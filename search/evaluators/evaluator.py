@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 import keras
@@ -61,6 +62,7 @@ class Evaluator:
         settings: Names of the searched settings that it accepts: the further
             arguments of `measure`.
         trials: The number of trials of a search; `None` leaves it to the user.
+        workers: The genotypes that it evaluates at a time.
 
     Args:
         network: `nasnet_keras.search.Network` whose parameters and
@@ -77,6 +79,7 @@ class Evaluator:
 
     settings: tuple[str, ...] = ()
     trials: int | None = None
+    workers: int = 1
 
     def __init__(
         self, network: Network | None = None, reward: Reward = Reward()
@@ -87,6 +90,19 @@ class Evaluator:
     def __call__(self, genotype: Genotype, **settings: Any) -> Evaluation:
         measurements, curve = self.examine(genotype, **settings)
         return Evaluation(self.reward(measurements), measurements, curve)
+
+    def submit(self, genotype: Genotype, **settings: Any) -> Future[Evaluation]:
+        """Begins the evaluation of a genotype; returns its future.
+
+        Here it has ended when this returns. An evaluator with several workers
+        returns at once.
+        """
+        future: Future[Evaluation] = Future()
+        try:
+            future.set_result(self(genotype, **settings))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
     def examine(
         self, genotype: Genotype, **settings: Any

@@ -1,12 +1,14 @@
-"""Children in a separate process: one that crashes does not end the search.
+"""Children in separate processes: one that crashes does not end the search.
 
 TensorFlow does not give back the memory of the networks that it traced; a
 process that ends does.
 """
 
+import concurrent.futures
 import io
 import multiprocessing
 import pickle
+import queue
 from typing import Any
 
 from nasnet_keras import checks
@@ -23,14 +25,14 @@ ATTEMPTS = 2
 
 
 class Isolated(Evaluator):
-    """Runs another evaluator in a separate process, replaced regularly.
+    """Runs another evaluator in separate processes, replaced regularly.
 
     A child whose process is killed, for example by the system for lack of
     memory, is tried once more in a new process; then its trial fails and the
     search continues. A process that cannot start, or that ends by itself,
     stops the search: the next one would end in the same way.
 
-    The process gets the operations that are registered here and the
+    The processes get the operations that are registered here and the
     configuration of Keras (backend, dtype policy, data format, ...).
 
     As with all processes that Python spawns, a script that uses it must put
@@ -43,13 +45,15 @@ class Isolated(Evaluator):
         children_per_process: Integer, the children that a process evaluates
             before it is replaced. A new process takes some seconds to import
             Keras.
-        threads: Integer, the threads that compute in the process. By default
+        threads: Integer, the threads that compute in each process. By default
             one for images of at most 8 pixels, which gain nothing from a
-            second one, else as many as the backend takes.
+            second one, else its share of the processor's cores.
+        workers: Integer, the processes at a time. Each holds the images and
+            about 1 GB.
 
     Raises:
-        ValueError: If `children_per_process` or `threads` is below 1, or the
-            evaluator cannot be pickled.
+        ValueError: If an integer is below 1, or the evaluator cannot be
+            pickled.
         RuntimeError: In a script without `if __name__ == "__main__":`.
     """
 
@@ -58,6 +62,7 @@ class Isolated(Evaluator):
         evaluator: Evaluator,
         children_per_process: int = 10,
         threads: int | None = None,
+        workers: int = 1,
     ):
         _refuse_in_unguarded_script()
         if not isinstance(evaluator, Evaluator):
@@ -72,20 +77,36 @@ class Isolated(Evaluator):
         self.children_per_process = checks.integer(
             "children_per_process", children_per_process, 1
         )
+        self.workers = checks.integer("workers", workers, 1)
         if threads is not None:
             threads = checks.integer("threads", threads, 1)
-        elif self.network is not None:
-            threads = usual_threads(self.network.side)
+        else:
+            threads = usual_threads(self.network and self.network.side, workers)
         self.threads = threads
-        self._worker: Worker | None = None
         self._records: list[dict[str, Any]] = []
+        self._open()
+
+    def _open(self):
+        """Makes places for processes; the first child of each starts it."""
+        self._places = [
+            _Place(self.evaluator, self.threads, self.children_per_process)
+            for _ in range(self.workers)
+        ]
+        self._free: queue.SimpleQueue[_Place] = queue.SimpleQueue()
+        for place in self._places:
+            self._free.put(place)
+        self._executor = concurrent.futures.ThreadPoolExecutor(self.workers)
 
     def resume(self, folder, records):
         """Keeps the records; their curves are sent with each child."""
         self._records = records
 
+    def submit(self, genotype, **settings):
+        """Begins the evaluation of a genotype in one of the processes."""
+        return self._executor.submit(self, genotype, **settings)
+
     def compute(self, genotype, **settings):
-        """Measures the child in the other process.
+        """Measures the child in one of the processes.
 
         Raises:
             EvaluatorError: If the process cannot start, or ended by itself.
@@ -93,26 +114,11 @@ class Isolated(Evaluator):
         """
         settings |= self._size(genotype, settings)
         curves = [{"curve": r["curve"]} for r in self._records if "curve" in r]
-        for _ in range(ATTEMPTS):
-            try:
-                if self._worker is None:
-                    self._worker = Worker(self.evaluator, self.threads)
-                result, error = self._worker.compute(genotype, settings, curves)
-            except KilledError as killed:
-                self.close()
-                how = str(killed)
-                continue
-            except BaseException:  # Ctrl-C: the result would never be read.
-                self.close()
-                raise
-            if self._worker.children >= self.children_per_process:
-                self.close()
-            if error is not None:
-                raise RuntimeError(error)
-            return result
-        raise RuntimeError(
-            f"The child's process was killed {ATTEMPTS} times. {how}"
-        )
+        place = self._free.get()
+        try:
+            return place.compute(genotype, settings, curves)
+        finally:
+            self._free.put(place)
 
     def _size(self, genotype, settings):
         """Returns the filters that follow from a budget.
@@ -128,21 +134,26 @@ class Isolated(Evaluator):
         return {name: getattr(sized, name) for name in SIZES}
 
     def later_stages(self, trials):
-        """Those of the other evaluator, each in a process of its own."""
+        """Those of the other evaluator, each in processes of its own."""
         return [
             judge._replace(
                 evaluator=Isolated(
-                    judge.evaluator, self.children_per_process, self.threads
+                    judge.evaluator,
+                    self.children_per_process,
+                    self.threads,
+                    self.workers,
                 )
             )
             for judge in self.evaluator.later_stages(trials)
         ]
 
     def close(self):
-        """Ends the process, whatever it is doing."""
-        if self._worker is not None:
-            self._worker.kill()
-            self._worker = None
+        """Ends the processes, whatever they are doing."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        for place in self._places:
+            place.close()
+        self._executor.shutdown()
+        self._open()  # The next child starts a process again.
 
     def check(self, space):
         """Refuses what the other evaluator refuses."""
@@ -151,6 +162,65 @@ class Isolated(Evaluator):
     def describe(self):
         """Returns what the rewards depend on: the other evaluator."""
         return self.evaluator.describe()
+
+
+class _Place:
+    """Where one process after the other evaluates children, one at a time.
+
+    Args:
+        evaluator: `Evaluator`.
+        threads: Optional integer, see `Worker`.
+        children_per_process: Integer.
+    """
+
+    def __init__(self, evaluator, threads, children_per_process):
+        self.evaluator = evaluator
+        self.threads = threads
+        self.children_per_process = children_per_process
+        self._worker: Worker | None = None
+        self._closed = False
+
+    def compute(self, genotype, settings, curves):
+        """See `Isolated.compute`."""
+        for _ in range(ATTEMPTS):
+            try:
+                worker = self._started_worker()
+                result, error = worker.compute(genotype, settings, curves)
+            except KilledError as killed:
+                self._end()
+                if self._closed:  # By ourselves.
+                    raise
+                how = str(killed)
+                continue
+            except BaseException:  # Ctrl-C: the result would never be read.
+                self._end()
+                raise
+            if worker.children >= self.children_per_process:
+                self._end()
+            if error is not None:
+                raise RuntimeError(error)
+            return result
+        raise RuntimeError(
+            f"The child's process was killed {ATTEMPTS} times. {how}"
+        )
+
+    def _started_worker(self):
+        worker = self._worker
+        if worker is None:
+            worker = self._worker = Worker(self.evaluator, self.threads)
+            if self._closed:  # Meanwhile, from another thread.
+                raise KilledError("The search has ended.")
+        return worker
+
+    def _end(self):
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.kill()
+
+    def close(self):
+        """Ends the process; whoever waits for its child gets an error."""
+        self._closed = True
+        self._end()
 
 
 def _refuse_in_unguarded_script():

@@ -34,6 +34,9 @@ LOOK_SECONDS = 1.0
 LAST_LINES = 40
 LINE_LENGTH = 200
 
+# While a process starts, standard error and the environment are its own.
+STARTING = threading.Lock()
+
 GUARD_ADVICE = (
     'A script must put its work under `if __name__ == "__main__":`, as with '
     "all processes that Python spawns."
@@ -55,8 +58,7 @@ class Worker:
         threads: Optional integer, see `computing.prepare`.
 
     Raises:
-        EvaluatorError: If the process cannot run the evaluator.
-        KilledError: If a signal ended it.
+        EvaluatorError: If its files cannot be written.
 
     Attributes:
         children: Integer, the genotypes that it was given.
@@ -97,11 +99,14 @@ class Worker:
             (self._process, self._pipe, folder),
             exitpriority=10,
         )
-        with _standard_error_to(self._errors), _backend(state["backend"]):
+        with (
+            STARTING,
+            _standard_error_to(self._errors),
+            _backend(state["backend"]),
+        ):
             self._process.start()
         theirs.close()
         self._ready = False
-        self._check_start(self._receive())
 
     def _write(self, name, content):
         path = self._folder / name
@@ -116,7 +121,8 @@ class Worker:
             ) from error
         return path
 
-    def _check_start(self, error):
+    def _wait_until_ready(self):
+        error = self._receive()
         if error is not None:
             self.kill()
             raise EvaluatorError(
@@ -138,10 +144,12 @@ class Worker:
             as text, or `None`.
 
         Raises:
-            EvaluatorError: If the evaluator raised it, or the process ended
-                by itself.
+            EvaluatorError: If the evaluator raised it or cannot be rebuilt in
+                the process, or the process ended by itself.
             KilledError: If a signal ended the process.
         """
+        if not self._ready:
+            self._wait_until_ready()
         self.children += 1
         path = self._write("arguments", arguments)
         with contextlib.suppress(ConnectionError):  # `_receive` says why.

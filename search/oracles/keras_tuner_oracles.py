@@ -68,17 +68,18 @@ class EvolutionOracle(SpaceOracle):
 
 
 class PredictorOracle(SpaceOracle):
-    """Searches with a random forest that predicts how trials rank.
+    """Searches with a forest and a linear model that predict how trials rank.
 
     The first trials are random. Then candidates, mutations of the best trials
     and random points, are ordered by an upper confidence bound: the mean of
-    the trees' predictions plus `exploration` times their deviation.
+    two predictions, a random forest's plus `exploration` times the deviation
+    of its trees, and a linear model's.
 
     Args:
         space: `SearchSpace`.
         first: Integer, the random trials before the first prediction.
         trees: Integer, of the forest.
-        exploration: Float, how many deviations above the mean.
+        exploration: Float, how many deviations above the forest's mean.
         parents: Integer, how many of the best trials are mutated.
         mutations: Integer, the mutations examined for a trial.
         samples: Integer, the random points examined for a trial.

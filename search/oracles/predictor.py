@@ -1,4 +1,4 @@
-"""Predictor-guided search: a random forest ranks the candidates."""
+"""Predictor-guided search: a forest and a linear model rank the candidates."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ CACHED_POINTS = 16384
 
 class PredictorSearch(Algorithm):
     """The algorithm of `PredictorOracle`, which documents the arguments.
+
+    A random forest and Bayesian ridge regression predict together: the forest
+    learns what depends on several decisions, the linear model needs fewer
+    trials for what adds up.
 
     The features are each decision, how often each option is taken in total
     and in each cell, and the paths through the cells: cells that compute the
@@ -109,20 +113,32 @@ class PredictorSearch(Algorithm):
         return rng.integers(self.space.sizes, size=shape).tolist()
 
     def bounds(self, points: np.ndarray) -> np.ndarray:
-        """Returns the upper confidence bound of each point."""
-        from sklearn.ensemble import RandomForestRegressor
+        """Returns the upper confidence bound of each point.
 
-        vocabulary = self.vocabulary()
+        It is the mean of both predictions, plus `exploration` times half the
+        deviation of the trees.
+        """
+        from sklearn.ensemble import RandomForestRegressor
+        from sklearn.linear_model import BayesianRidge
+
+        vocabulary, ranks = self.vocabulary(), self.ranks()
+        known = self.encode(self.points, vocabulary)
+        encoded = self.encode(points, vocabulary)
         forest = RandomForestRegressor(
             self.options["trees"],
             max_features=0.5,
             random_state=np.random.RandomState([self.seed, len(self.points)]),
         )
-        forest.fit(self.encode(self.points, vocabulary), self.ranks())
-        encoded = self.encode(points, vocabulary)
+        forest.fit(known, ranks)
         trees = [tree.predict(encoded) for tree in forest.estimators_]
         deviation = np.std(trees, axis=0)
-        return np.mean(trees, axis=0) + self.options["exploration"] * deviation
+        bounds = (
+            np.mean(trees, axis=0) + self.options["exploration"] * deviation
+        )
+        # Without the paths: there are more of them than trials.
+        size = known.shape[1] - len(vocabulary)
+        linear = BayesianRidge().fit(known[:, :size], ranks)
+        return (bounds + linear.predict(encoded[:, :size])) / 2
 
     def ranks(self) -> np.ndarray:
         """Returns the rank of each reward among those of its age, 0 to 1."""

@@ -32,6 +32,7 @@ def test_a_cell_is_trained_with_the_settings_found_with_it(tmp_path):
             path=path,
             report=report,
             settings=settings,
+            seeds=2,
         )
 
     searched = {"learning_rate": 0.02, "filters": 3}
@@ -40,13 +41,51 @@ def test_a_cell_is_trained_with_the_settings_found_with_it(tmp_path):
     recipes = [results[label]["recipe"] for label in cells]
     assert [recipe["learning_rate"] for recipe in recipes] == [0.02, 0.1]
     assert results["searched"]["filters"] == 6
-    assert len(lines) == 2
+    assert lines[0] == "training  4 networks"
+    assert len(lines) == 5
     assert json.loads(path.read_text()) == results
+    for result in results.values():
+        assert list(result["test_accuracies"]) == ["0", "1"]
     # What is known is not trained again; with another setting it is.
     assert compare(pytest.fail, searched=searched) == results
-    with pytest.raises(pytest.fail.Exception, match="training  searched"):
+    with pytest.raises(pytest.fail.Exception, match="training  2 networks"):
         compare(pytest.fail, searched={**searched, "learning_rate": 0.03})
-    assert "after 2 epochs" in comparison.table(results)
+    text = comparison.table(results, {"searched": 0.25})
+    assert "after 2 epochs on the same data, 2 trainings each" in text
+    assert text.splitlines()[1].endswith("(6 filters), reward 0.2500")
+    assert text.splitlines()[2].endswith(")")
+
+
+def test_a_stopped_comparison_goes_on(tmp_path, monkeypatch):
+    """Also on several processes; each network is measured once."""
+    dataset = Dataset("zeros", ("a", "b"), part(8), part(4), part(4))
+    cells = {"searched": SPACE.to_genotype((0,) * 10)}
+    recipe = ChildRecipe(epochs=1, batch_size=4, filters=2)
+    path = tmp_path / "comparison.json"
+
+    def compare(report=lambda line: None, **arguments):
+        return comparison.compare(
+            cells, recipe, dataset, 5, path, report, **arguments
+        )
+
+    def stop(line):
+        if "seed 5" in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(stop)
+    first = json.loads(path.read_text())["searched"]["test_accuracies"]
+    assert list(first) == ["5"]
+    lines = []
+    found = compare(lines.append, workers=2)["searched"]["test_accuracies"]
+    assert lines[0] == "training  2 networks"
+    assert sorted(found) == ["5", "6", "7"]
+    assert found["5"] == first["5"]
+    # Fewer seeds than are known: those that were asked for.
+    fewer = compare(pytest.fail, seeds=1)["searched"]["test_accuracies"]
+    assert list(fewer) == ["5"]
+    with pytest.raises(ValueError, match="seeds=0"):
+        compare(seeds=0)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff"])
@@ -67,12 +106,13 @@ def test_after_a_search_at_equal_cost_all_have_four_times_of_it(
     dataset = Dataset("zeros", ("a", "b"), part(8), part(4), part(4))
     trained = {}
 
-    def train(genotype, recipe, dataset, seed):
+    def measure(self, genotype, *, recipe, seed):
         trained[genotype] = recipe
         network = comparison.child_network(recipe, dataset)
-        return {"filters": recipe.filters, **network.count(genotype)._asdict()}
+        costs = network.count(genotype)._asdict()
+        return {**costs, "test_accuracy": 0.5}, []
 
-    monkeypatch.setattr(comparison, "_train", train)
+    monkeypatch.setattr(comparison.TestAccuracy, "measure", measure)
     cells = {
         "searched": SPACE.to_genotype((0,) * 10),
         "nasnet_a": NASNET_A,
@@ -83,9 +123,11 @@ def test_after_a_search_at_equal_cost_all_have_four_times_of_it(
         path = tmp_path / f"{order[0]}.json"
         chosen = {label: cells[label] for label in order}
         found = comparison.compare(chosen, recipe, dataset, 0, path)
-        for result in found.values():
-            assert result[cost] == pytest.approx(4 * wanted, rel=0.2)
+        for label, result in found.items():
+            network = comparison.child_network(trained[cells[label]], dataset)
+            counted = network.count(cells[label])
+            assert getattr(counted, cost) == pytest.approx(4 * wanted, rel=0.2)
+            assert result["parameters"] == counted.parameters
     assert {recipe.steps for recipe in trained.values()} == {10}
     assert len({recipe.filters for recipe in trained.values()}) == 2
-    table = {**found["nasnet_a"], "test_accuracy": 0.5, "parameters": 1}
-    assert "after 10 steps" in comparison.table({"nasnet_a": table})
+    assert "after 10 steps" in comparison.table(found)

@@ -24,18 +24,20 @@ def speed(monkeypatch):
         monkeypatch.setattr(planning, "_relative_speed", lambda: value)
 
     monkeypatch.setattr(planning, "has_gpu", lambda: False)
+    monkeypatch.setattr(planning, "usable_cores", lambda: 2)
     set_speed(1)
     return set_speed
 
 
-def test_children_take_half_a_minute_at_most(speed):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_children_take_half_a_minute_at_most(speed, workers):
     recipe = ChildRecipe()
     for side in (8, 16, 32, 64):
         data = dataset(side)
-        steps = planning.plan_steps(recipe, data)
+        steps = planning.plan_steps(recipe, data, workers)
         assert planning.FEWEST_STEPS <= steps <= planning.MOST_STEPS
         first = dataclasses.replace(recipe, steps=steps)
-        plan = planning.make_plan(first, data, None, 48)
+        plan = planning.make_plan(first, data, None, 48, workers)
         assert plan.seconds[0] <= 30
     assert planning.plan_steps(recipe, dataset(8)) == planning.MOST_STEPS
 
@@ -70,10 +72,21 @@ def test_what_it_says(speed):
         f"375 steps (about {expected[1]:.0f} s each): about {minutes:.0f} "
         "minutes in all"
     )
+    # On one core each, a step takes longer; in all it is less.
+    both = planning.make_plan(recipe, dataset(8), stages, 48, 2)
+    assert both.seconds[0] > plan.seconds[0]
+    assert plan.minutes / 2 < both.minutes < plan.minutes
+    assert ", 2 at a time: about" in str(both)
     # The same without a funnel, and by epochs of 31 steps.
     assert planning.make_plan(recipe, dataset(8), None, 48) == plan
     by_epochs = planning.make_plan(ChildRecipe(epochs=2), dataset(8), None, 12)
     assert by_epochs.steps == (62, 186)
+
+
+def test_as_many_children_at_a_time_as_cores(speed, monkeypatch):
+    assert planning.plan_workers() == 2
+    monkeypatch.setattr(planning, "has_gpu", lambda: True)
+    assert planning.plan_workers() == 1
 
 
 def test_this_machine_is_measured():

@@ -25,12 +25,15 @@ def seconds_left(line):
     return 60 * int(minutes) + int(seconds)
 
 
-def left_after(monkeypatch, capsys, later, each, **metrics):
-    """The seconds that are left of 48 trials after the first ten."""
+def left_after(monkeypatch, capsys, later, each, workers=1, **metrics):
+    """The seconds that are left of 48 trials after the first ten.
+
+    One ends every `each` seconds.
+    """
     clock = [1000.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     search = Search()
-    with progress.Progress(search, 48, later) as display:
+    with progress.Progress(search, 48, later, workers) as display:
         for _ in range(10):
             clock[0] += each
             search.end(**metrics)
@@ -49,6 +52,13 @@ def test_what_is_left_holds_the_later_stages(monkeypatch, capsys):
     # Where steps are not measured, all of it is taken to grow.
     assert left_after(monkeypatch, capsys, later, 20) == 38 * 20 + 8 * 60
     assert left_after(monkeypatch, capsys, [], 20) == 38 * 20
+
+
+def test_what_is_left_with_several_workers(monkeypatch, capsys):
+    """Every 10 s one of two children ends: each takes 20 s."""
+    later = [(7, 3.0)]
+    left = left_after(monkeypatch, capsys, later, 10, 2, step_seconds=14)
+    assert left == 38 * 10 + 4 * (20 + 2 * 14)
 
 
 def test_what_a_later_stage_found_is_shown(capsys):

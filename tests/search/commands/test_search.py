@@ -17,12 +17,12 @@ from tests.support.commands import NASNET, call, nasnet
 # Children of a few seconds.
 TINY = (
     "--blocks 1 --images 300 --epochs 1 --filters 2 --update-every 2 "
-    "--no-compare"
+    "--no-compare --workers 1"
 )
 IN_ONE_PROCESS = ("--trials-per-process", 0)  # It starts sooner.
 OUR_LINES = re.compile(
     r"|(ppo|random) +\S+: .*|trial \d+/\d+: reward \S+, best \S+, \d+:\d\d left"
-    r"|For comparison: .*|training  .*|Stopped\. .*"
+    r"|For comparison: .*|training  .*|\w+ cell, .*|Stopped\. .*"
     r"|stage \d+, \d+/\d+: trial \d+, reward \S+"
 )
 
@@ -183,6 +183,7 @@ def test_wrong_arguments(tmp_path, capfd, options, message):
         ("--target", (0, -1, "nan", "inf")),
         ("--max-parameters", (0, -1)),
         ("--max-macs", (0, -1)),
+        ("--workers", (0, -1)),
         ("--trials-per-process", (-1,)),
         ("--parameters", (0, -1, 10, 10**12)),
         ("--macs", (0, -1, 10, 10**15)),
@@ -260,6 +261,8 @@ def test_a_small_image_size_takes_other_filters(tmp_path, capfd):
         ("--parameters 100", "--parameters must be a size that networks of 1"),
         ("--evaluator shared --parameters 9000", "--parameters is for child"),
         ("--evaluator shared --macs 9000", "--macs is for children trained"),
+        ("--workers 2 --trials-per-process 0", "--workers above 1 is for"),
+        ("--workers 2 --evaluator shared", "--workers above 1 is for"),
     ],
 )
 def test_wrong_sizes_and_schedules(tmp_path, capfd, options, message):
@@ -319,7 +322,7 @@ def test_ctrl_c_ends_cleanly(tmp_path, capfd):
     "kills, trials, options",
     [
         (1, 3, IN_ONE_PROCESS),
-        pytest.param(6, 12, (), marks=pytest.mark.long),
+        pytest.param(6, 12, ("--workers", 2), marks=pytest.mark.long),
     ],
 )
 def test_killed_and_started_again(tmp_path, kills, trials, options):

@@ -1,0 +1,229 @@
+"""Several children at a time: all of them once, none waits for another."""
+
+import concurrent.futures
+import contextlib
+import importlib.util
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from nasnet_keras import NASNET_A
+from nasnet_keras.search import (
+    Evaluator,
+    EvaluatorError,
+    Isolated,
+    NASNetSpace,
+    search,
+)
+from nasnet_keras.search.engines.parallel import Task, as_they_end
+from nasnet_keras.search.evaluators import worker
+from nasnet_keras.search.evaluators.evaluator import Judge
+from nasnet_keras.search.evaluators.keras_state import read_keras_state
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+SPACE = NASNetSpace(1, operations=("identity", "max_pool_3x3", "conv_3x3"))
+
+
+@pytest.fixture(autouse=True)
+def a_backend_that_starts_sooner(monkeypatch):
+    """Nothing is computed in these processes."""
+    if importlib.util.find_spec("jax"):
+        state = {**read_keras_state(), "backend": "jax"}
+        monkeypatch.setattr(worker, "read_keras_state", lambda: state)
+        monkeypatch.setenv("KERAS_BACKEND", "jax")
+
+
+class Children(Evaluator):
+    """Its reward follows from the genotype; each child leaves a file.
+
+    Args:
+        folder: Path of an empty folder.
+        together: Integer, the children that wait for each other.
+        dies: Whether one child is killed in its first attempt.
+        later: Whether the best four are judged again.
+    """
+
+    def __init__(self, folder, together=1, dies=False, later=False):
+        super().__init__()
+        self.folder = folder
+        self.together = together
+        self.dies = dies
+        self.later = later
+
+    def measure(self, genotype, **settings):
+        (self.folder / f"{os.getpid()}-{time.monotonic_ns()}").touch()
+        if self.dies:
+            with contextlib.suppress(FileExistsError):
+                (self.folder.parent / "killed").touch(exist_ok=False)
+                os.kill(os.getpid(), signal.SIGKILL)
+        while len(list(self.folder.iterdir())) < self.together:
+            time.sleep(0.01)
+        if settings.get("fail"):
+            raise ValueError("this child has no sense")
+        reward = sum(map(ord, repr(genotype))) % 101 / 101
+        return {"val_accuracy": reward, "process": os.getpid()}, [reward]
+
+    def later_stages(self, trials):
+        if not self.later:
+            return []
+        return [Judge(4, Children(self.folder), "last")]
+
+
+def processes(folder):
+    return {path.name.split("-")[0] for path in folder.iterdir()}
+
+
+def test_two_children_wait_for_each_other(tmp_path):
+    isolated = Isolated(Children(tmp_path, together=2), workers=2)
+    futures = [isolated.submit(NASNET_A) for _ in range(2)]
+    assert len({f.result(60).measurements["process"] for f in futures}) == 2
+    isolated.close()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_as_many_at_a_time_as_there_are_workers(workers):
+    class Threads(Evaluator):
+        now = most = 0
+        lock = threading.Lock()
+
+        def submit(self, genotype, **settings):
+            return pool.submit(self, genotype, **settings)
+
+        def measure(self, genotype, seconds):
+            with self.lock:
+                self.now += 1
+                self.most = max(self.most, self.now)
+            time.sleep(seconds)
+            with self.lock:
+                self.now -= 1
+            return {"val_accuracy": seconds}, []
+
+    evaluator = Threads()
+    evaluator.workers = workers
+    given = [0.2, 0.01, 0.01, 0.01, 0.3, 0.01]
+    tasks = (
+        Task(number, NASNET_A, {"seconds": seconds})
+        for number, seconds in enumerate(given)
+    )
+    with concurrent.futures.ThreadPoolExecutor(9) as pool:
+        ended = [
+            (key, future.result().reward)
+            for key, future in as_they_end(evaluator, lambda: next(tasks, None))
+        ]
+    assert evaluator.most == workers
+    assert sorted(ended) == list(enumerate(given))
+    in_order = [key for key, _ in ended] == list(range(6))
+    assert in_order == (workers == 1)
+
+
+@pytest.mark.parametrize("oracle", ["random", "ppo", "evolution"])
+def test_a_search_with_two_workers(tmp_path, oracle):
+    """Each trial once, also the one whose process is killed."""
+    children = tmp_path / "children"
+    children.mkdir()
+    evaluator = Isolated(
+        Children(children, together=2, dies=True, later=True), workers=2
+    )
+    results = search(None, tmp_path / "run", 12, SPACE, oracle, evaluator)
+    assert sorted(r["trial"] for r in results.records) == list(range(12))
+    assert {r["status"] for r in results.records} == {"COMPLETED"}
+    assert len(processes(children)) > 2
+    assert len(list(children.iterdir())) == 12 + 1 + 4
+    rewards = [r["score"] for r in results.best(4)]
+    assert rewards == sorted(rewards, reverse=True)
+    lines = (tmp_path / "run" / "finals.jsonl").read_text().splitlines()
+    first = [record["trial"] for record in results.by_reward()[:4]]
+    judged = [json.loads(line)["trial"] for line in lines if line]
+    assert sorted(judged) == sorted(first)
+
+
+def test_a_child_that_fails_is_one_trial(tmp_path):
+    class Space(NASNetSpace):
+        def to_settings(self, values):
+            return {"fail": "conv" in repr(sorted(values.values(), key=str))}
+
+    children = tmp_path / "children"
+    children.mkdir()
+    isolated = Isolated(Children(children), workers=2)
+    isolated.settings = ("fail",)
+    space = Space(1, operations=("identity", "conv_3x3"))
+    results = search(None, tmp_path / "run", 6, space, "random", isolated)
+    failed = [r for r in results.records if r["status"] == "FAILED"]
+    assert len(results.records) == 6 and failed
+    assert all("this child has no sense" in r["message"] for r in failed)
+
+
+class Hopeless(Evaluator):
+    def measure(self, genotype):
+        raise EvaluatorError("There is no data any more.")
+
+
+def test_an_error_that_concerns_all_children_stops_the_search(tmp_path):
+    evaluator = Isolated(Hopeless(), workers=2)
+    with pytest.raises(EvaluatorError, match="There is no data any more"):
+        search(None, tmp_path / "run", 4, SPACE, "random", evaluator)
+    assert (tmp_path / "run" / "trials.jsonl").read_bytes() == b""
+
+
+def test_closing_ends_what_runs(tmp_path):
+    isolated = Isolated(Children(tmp_path, together=99), workers=2)
+    futures = [isolated.submit(NASNET_A) for _ in range(3)]
+    while len(list(tmp_path.iterdir())) < 2:
+        time.sleep(0.01)
+    isolated.close()
+    assert all(future.done() for future in futures)
+    assert futures[2].cancelled()
+    for process in processes(tmp_path):
+        assert not pathlib.Path("/proc", process).exists()
+    # It can be used again.
+    isolated.evaluator.together = 1
+    assert 0 <= isolated(NASNET_A).reward <= 1
+    isolated.close()
+
+
+SEARCH = """
+import pathlib
+import sys
+
+from nasnet_keras.search import Isolated, search
+from tests.search.engines.test_parallel import SPACE, Children
+
+if __name__ == "__main__":
+    folder = pathlib.Path(sys.argv[1])
+    evaluator = Isolated(Children(folder / "children"), 2, workers=2)
+    search(None, folder / "run", 30, SPACE, "ppo", evaluator, batch_size=4)
+"""
+
+
+def test_killed_it_goes_on(tmp_path):
+    """Trials that had not ended are run again; those that had are kept."""
+    (tmp_path / "children").mkdir()
+    (tmp_path / "search.py").write_text(SEARCH)
+    journal = tmp_path / "run" / "trials.jsonl"
+    command = [sys.executable, tmp_path / "search.py", tmp_path]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def trials():
+        if not journal.is_file():
+            return []
+        lines = journal.read_bytes().split(b"\n")[:-1]
+        return [json.loads(line)["trial"] for line in lines if line]
+
+    for enough in (5, 17):
+        process = subprocess.Popen(command, env=environment)
+        while len(trials()) < enough:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+        kept = trials()
+    subprocess.run(command, env=environment, check=True, timeout=120)
+    assert trials()[: len(kept)] == kept
+    assert sorted(trials()) == list(range(30))
