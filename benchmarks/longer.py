@@ -11,21 +11,24 @@ rewards of the last stages, not from test images. On a GPU, with a file of
     KERAS_BACKEND=jax python benchmarks/longer.py --data cifar10.npz \\
         --pairs 6 --long-images 0 --steps 5270 --batch-size 128 --processes 9
 
-Prints the test accuracies; writes `benchmarks/results/longer.json`; each
-training is kept in `benchmarks/results/funnel/longer.json`.
+Prints how far each training is, and at the end the test accuracies. Writes
+`benchmarks/results/longer.json`; each training that ended is kept in
+`benchmarks/results/funnel/longer.json`.
 """
 
 import dataclasses
 import json
 import statistics
+import time
 
 from small_cifar10 import LABELS, ORACLES, Pool, Setting, make_parser, save
 
 SIDE = 32  # Pixels.
 SEED = 9000
+REPORT_SECONDS = 30
 
 
-def train(setting, cell, seed):
+def train(setting, cell, label, seed):
     """Trains a network; returns its test accuracy."""
     args = setting.args
     if not hasattr(setting, "longer"):
@@ -38,7 +41,25 @@ def train(setting, cell, seed):
         batch_size=args.batch_size,
         augmentation="cifar",
     )
-    return setting.train(cell, recipe, setting.longer, seed)
+    pace = make_pace(f"{label}, seed {seed}")
+    return setting.train(cell, recipe, setting.longer, seed, [pace])
+
+
+def make_pace(title):
+    """Returns a Keras callback that prints how far a training is."""
+    import keras
+
+    class Pace(keras.callbacks.Callback):
+        steps, began, reported = 0, time.monotonic(), 0.0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.steps += 1
+            passed = time.monotonic() - self.began
+            if self.steps == 1 or passed - self.reported > REPORT_SECONDS:
+                self.reported = passed
+                print(f"{title}: step {self.steps}, {passed:.0f} s", flush=True)
+
+    return Pace()
 
 
 def best_cells(args):
@@ -66,7 +87,10 @@ def main():
     recipe = [args.long_images, args.long_parameters, args.steps]
     recipe.append(args.batch_size)
     tasks = {
-        json.dumps([cells[label], recipe, seed]): (train, cells[label], seed)
+        json.dumps([cells[label], recipe, seed]): (
+            *(train, cells[label]),
+            *(label, seed),
+        )
         for seed in range(SEED, SEED + args.seeds)
         for label in LABELS
     }
@@ -74,11 +98,7 @@ def main():
         results = pool.run(tasks, args.directory / "longer.json")
     by_label = {}
     for label in LABELS:
-        rows = [
-            results[key]
-            for key, task in tasks.items()
-            if task[1] == cells[label]
-        ]
+        rows = [results[key] for key, task in tasks.items() if task[2] == label]
         tests = [row["test"] for row in rows]
         by_label[label] = {"cell": cells[label], "results": rows}
         print(

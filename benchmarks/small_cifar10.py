@@ -90,7 +90,7 @@ class Setting:
 
         return open_search(self.folder(pair, label), self.space)
 
-    def train(self, cell, recipe, dataset, seed):
+    def train(self, cell, recipe, dataset, seed, callbacks=()):
         """Returns parameters, filters and test accuracy (%) of a network.
 
         Args:
@@ -98,6 +98,7 @@ class Setting:
             recipe: `ChildRecipe`.
             dataset: `Dataset`.
             seed: Integer.
+            callbacks: Keras callbacks.
         """
         from nasnet_keras import Genotype
         from nasnet_keras.search.evaluators.children import (
@@ -108,7 +109,7 @@ class Setting:
         from nasnet_keras.search.evaluators.memory import free_memory
 
         genotype = Genotype.from_dict(cell)
-        model = train_child(genotype, recipe, dataset, seed)
+        model = train_child(genotype, recipe, dataset, seed, callbacks)
         network = child_network(recipe, dataset).sized(genotype)
         test = 100 * accuracy(model, dataset.test)
         result = {

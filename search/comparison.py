@@ -18,6 +18,7 @@ from nasnet_keras.search.evaluators.children import (
     ChildRecipe,
     accuracy,
     child_network,
+    qualities,
     train_child,
 )
 from nasnet_keras.search.evaluators.evaluator import Evaluator
@@ -114,23 +115,20 @@ class TestAccuracy(Evaluator):
     __test__ = False  # No test, whatever pytest takes its name for.
 
     def __init__(self, dataset: Dataset):
-        super().__init__(reward=_test_accuracy)
+        super().__init__()
         self.dataset = dataset
 
     def measure(self, genotype, *, recipe, seed):
         """Trains a network with a recipe and a seed, and tests it."""
         model = train_child(genotype, recipe, self.dataset, seed)
         measurements = {
+            **qualities(model, self.dataset.validation),
             "parameters": model.count_params(),
             "test_accuracy": accuracy(model, self.dataset.test),
         }
         del model
         free_memory()
         return measurements, []
-
-
-def _test_accuracy(measurements):
-    return measurements["test_accuracy"]
 
 
 class _Results:

@@ -81,7 +81,8 @@ class Isolated(Evaluator):
         if threads is not None:
             threads = checks.integer("threads", threads, 1)
         else:
-            threads = usual_threads(self.network and self.network.side, workers)
+            side = self.network.side if self.network else None
+            threads = usual_threads(side, workers)
         self.threads = threads
         self._records: list[dict[str, Any]] = []
         self._open()
