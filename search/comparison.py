@@ -28,8 +28,6 @@ from nasnet_keras.search.names import SIZES
 from nasnet_keras.training.data.dataset import Dataset
 
 LENGTH_FACTOR = 2  # Of the training, relative to a child's.
-FILTERS_FACTOR = 2  # Filters, relative to a child's;
-SIZE_FACTOR = 4  # so parameters and multiply-adds.
 SEEDS = 3  # The luck of one training may be larger than what is compared.
 
 
@@ -44,11 +42,10 @@ def compare(
     seeds: int = SEEDS,
     workers: int = 0,
 ) -> dict[str, dict[str, Any]]:
-    """Trains networks of each cell, larger and twice as long as the recipe.
+    """Trains networks of each cell, twice as long as the recipe.
 
-    They have four times the parameters (or multiply-adds) of the search's
-    children. After a search at equal filters, the first cell gets twice as
-    many, and the others about as many parameters.
+    They are as large as the search's children. After a search at equal
+    filters, the other cells get about as many parameters as the first one.
 
     Args:
         cells: Dictionary, label -> `Genotype`.
@@ -185,7 +182,7 @@ def _recipes(cells, recipe, dataset, settings):
     for label, genotype in cells.items():
         own = dataclasses.replace(recipe, **settings.get(label, {}))
         network = child_network(own, dataset)
-        size = size or _wider(network, genotype)
+        size = size or _size(network, genotype)
         filters = network.with_size(**size).sized(genotype).filters
         recipes[label] = dataclasses.replace(
             _longer(own), **{**dict.fromkeys(SIZES), "filters": filters}
@@ -193,12 +190,11 @@ def _recipes(cells, recipe, dataset, settings):
     return recipes
 
 
-def _wider(network, genotype):
+def _size(network, genotype):
     """Returns the size of all networks, as an argument of `Network`."""
     if network.budget is not None:
-        return {network.budget: SIZE_FACTOR * getattr(network, network.budget)}
-    wider = network.with_size(filters=FILTERS_FACTOR * network.filters)
-    return {"parameters": wider.count(genotype).parameters}
+        return {network.budget: getattr(network, network.budget)}
+    return {"parameters": network.count(genotype).parameters}
 
 
 def _longer(recipe):
