@@ -123,7 +123,14 @@ def test_as_many_at_a_time_as_there_are_workers(workers):
     assert in_order == (workers == 1)
 
 
-@pytest.mark.parametrize("oracle", ["random", "ppo", "evolution"])
+@pytest.mark.parametrize(
+    "oracle",
+    [
+        "ppo",
+        pytest.param("random", marks=pytest.mark.long),
+        pytest.param("evolution", marks=pytest.mark.long),
+    ],
+)
 def test_a_search_with_two_workers(tmp_path, oracle):
     """Each trial once, also the one whose process is killed."""
     children = tmp_path / "children"
