@@ -21,14 +21,16 @@ from nasnet_keras.search.evaluators.funnel import Stage, last_stage
 # A child of the first stage takes at most so many seconds.
 MOST_SECONDS = 24
 FEWEST_STEPS, MOST_STEPS = 30, 125
-# On one core: seconds for building and tracing a child, then for a training
-# step on top of those for its multiply-adds (forward and backward).
-START, STEP, MACS_A_SECOND = 6.0, 0.02, 8e9
+# On one core: seconds for building and tracing each block of each cell, then
+# for a training step on top of those for its multiply-adds (forward and
+# backward).
+START, STEP, MACS_A_SECOND = 0.21, 0.02, 8e9
 # Multiply-adds a second of a product of matrices of this side.
 REFERENCE_SPEED, SIDE, RUNS = 82e9, 96, 500
 SECOND_CORE = 1.4  # How much faster a step is with a second one.
 # On a GPU a step of so small a network is its overhead.
 GPU_STEP = 0.03
+BLOCKS = 5  # Of the paper's cells.
 GPU_FACTOR = 4  # Steps, relative to those on a CPU.
 
 
@@ -75,22 +77,31 @@ def plan_workers() -> int:
     return 1 if has_gpu() else usable_cores()
 
 
-def plan_steps(recipe: Any, dataset: Any, workers: int = 1) -> int:
+def plan_steps(
+    recipe: Any, dataset: Any, workers: int = 1, blocks: int = BLOCKS
+) -> int:
     """Returns the steps of the children of the first stage.
 
     Args:
         recipe: `ChildRecipe`.
         dataset: `nasnet_keras.training.data.dataset.Dataset`.
         workers: Integer, the children at a time.
+        blocks: Integer, the blocks of a cell.
     """
     step = step_seconds(recipe, dataset, workers)
-    steps = (MOST_SECONDS - START / _relative_speed()) / step
+    start = start_seconds(recipe, dataset, blocks)
+    steps = (MOST_SECONDS - start) / step
     most = MOST_STEPS * (GPU_FACTOR if has_gpu() else 1)
     return int(min(most, max(FEWEST_STEPS, 5 * (steps // 5))))
 
 
 def make_plan(
-    recipe: Any, dataset: Any, stages: Any, trials: int, workers: int = 1
+    recipe: Any,
+    dataset: Any,
+    stages: Any,
+    trials: int,
+    workers: int = 1,
+    blocks: int = BLOCKS,
 ) -> Plan:
     """Returns the `Plan` of a search.
 
@@ -100,6 +111,7 @@ def make_plan(
         stages: Sequence of `Stage`, a funnel; `None` without one.
         trials: Integer.
         workers: Integer, the children at a time.
+        blocks: Integer, the blocks of a cell.
     """
     if stages is None:
         first = Stage(trials, recipe.steps)
@@ -107,7 +119,7 @@ def make_plan(
             first = Stage(trials, epochs=recipe.epochs)
         stages = (first, last_stage(recipe, trials))
     step = step_seconds(recipe, dataset, workers)
-    start = START / _relative_speed()
+    start = start_seconds(recipe, dataset, blocks)
     per_epoch = max(1, len(dataset.train[1]) // recipe.batch_size)
     steps = tuple(
         stage.steps if stage.steps else stage.epochs * per_epoch
@@ -115,6 +127,21 @@ def make_plan(
     )
     seconds = tuple(start + number * step for number in steps)
     return Plan(tuple(stages), steps, seconds, workers)
+
+
+def start_seconds(recipe: Any, dataset: Any, blocks: int = BLOCKS) -> float:
+    """Returns the estimated seconds until a child's first training step.
+
+    Args:
+        recipe: `ChildRecipe`.
+        dataset: `nasnet_keras.training.data.dataset.Dataset`.
+        blocks: Integer, the blocks of a cell.
+    """
+    network = child_network(recipe, dataset)
+    cells = 3 * network.cells_per_stack + 2
+    if network.stem == "imagenet":
+        cells += 2
+    return START * blocks * cells / _relative_speed()
 
 
 def step_seconds(recipe: Any, dataset: Any, workers: int = 1) -> float:

@@ -137,7 +137,9 @@ class Session:
         if args.funnel:
             self._set(**parse_funnel(args.funnel)[0].schedule)
         elif not any(getattr(args, name) for name in SCHEDULE):
-            args.steps = plan_steps(self.recipe, self.dataset, self.workers)
+            args.steps = plan_steps(
+                self.recipe, self.dataset, self.workers, self._blocks()
+            )
             self._set(steps=args.steps)
 
     def _set(self, **fields):
@@ -148,10 +150,16 @@ class Session:
         args = self.args
         stages = parse_funnel(args.funnel) if args.funnel else None
         self.plan = make_plan(
-            self.recipe, self.dataset, stages, args.trials, self.workers
+            *(self.recipe, self.dataset, stages, args.trials),
+            *(self.workers, self._blocks()),
         )
         print_result(f"children  {self._describe_size()}")
         print_result(f"stages    {self.plan}")
+
+    def _blocks(self):
+        """The blocks of the larger cell of a point."""
+        first = self.space.to_genotype((0,) * len(self.space.sizes))
+        return max(len(first.normal.blocks), len(first.reduction.blocks))
 
     def _describe_size(self):
         network = child_network(self.recipe, self.dataset)

@@ -63,7 +63,8 @@ def test_what_it_says(speed):
     stages = parse_funnel("125x48,375x8")
     plan = planning.make_plan(recipe, dataset(8), stages, 48)
     step = planning.step_seconds(recipe, dataset(8))
-    expected = [planning.START + n * step for n in (125, 375)]
+    # Five cells of five blocks are traced first.
+    expected = [25 * planning.START + n * step for n in (125, 375)]
     assert plan.seconds == pytest.approx(expected)
     minutes = (48 * expected[0] + 8 * expected[1]) / 60
     assert plan.minutes == pytest.approx(minutes)
@@ -81,6 +82,21 @@ def test_what_it_says(speed):
     assert planning.make_plan(recipe, dataset(8), None, 48) == plan
     by_epochs = planning.make_plan(ChildRecipe(epochs=2), dataset(8), None, 12)
     assert by_epochs.steps == (62, 186)
+
+
+def test_what_is_traced(speed):
+    """Larger cells take longer, and so do the two of ImageNet's stem."""
+    recipe = ChildRecipe()
+    two = dataclasses.replace(recipe, cells_per_stack=2)
+    found = [
+        planning.start_seconds(recipe, dataset(32)),
+        planning.start_seconds(recipe, dataset(32), 2),
+        planning.start_seconds(recipe, dataset(64)),
+        planning.start_seconds(two, dataset(32)),
+    ]
+    # Blocks times cells.
+    expected = [planning.START * n for n in (5 * 5, 2 * 5, 5 * 7, 5 * 8)]
+    assert found == pytest.approx(expected)
 
 
 def test_as_many_children_at_a_time_as_cores(speed, monkeypatch):
