@@ -88,8 +88,10 @@ def main():
     recipe.append(args.batch_size)
     tasks = {
         json.dumps([cells[label], recipe, seed]): (
-            *(train, cells[label]),
-            *(label, seed),
+            train,
+            cells[label],
+            label,
+            seed,
         )
         for seed in range(SEED, SEED + args.seeds)
         for label in LABELS

@@ -31,8 +31,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }
 # The demonstration, `nasnet search` without options: at least 40 trials of PPO
-# and as many random ones in five minutes. A small space, small children and a
-# reward of little noise, so that there is something to learn in so few.
+# and as many random ones, in eight minutes with the install. So few do not beat
+# random ones, see docs/results.md.
 DEMONSTRATION = {
     "space": "nasnet_a_wired",
     "blocks": 2,

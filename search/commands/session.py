@@ -150,8 +150,12 @@ class Session:
         args = self.args
         stages = parse_funnel(args.funnel) if args.funnel else None
         self.plan = make_plan(
-            *(self.recipe, self.dataset, stages, args.trials),
-            *(self.workers, self._blocks()),
+            self.recipe,
+            self.dataset,
+            stages,
+            args.trials,
+            self.workers,
+            self._blocks(),
         )
         print_result(f"children  {self._describe_size()}")
         print_result(f"stages    {self.plan}")

@@ -112,7 +112,7 @@ def test_after_a_search_at_equal_cost_all_have_as_much(
         costs = network.count(genotype)._asdict()
         return {**costs, "test_accuracy": 0.5, "val_accuracy": 0.4}, []
 
-    monkeypatch.setattr(comparison.TestAccuracy, "measure", measure)
+    monkeypatch.setattr(comparison.TrainAndTest, "measure", measure)
     cells = {
         "searched": SPACE.to_genotype((0,) * 10),
         "nasnet_a": NASNET_A,

@@ -89,6 +89,9 @@ def test_two_children_wait_for_each_other(tmp_path):
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_as_many_at_a_time_as_there_are_workers(workers):
+    first = threading.Barrier(workers)
+    fourth_began = threading.Event()
+
     class Threads(Evaluator):
         now = most = 0
         lock = threading.Lock()
@@ -96,29 +99,30 @@ def test_as_many_at_a_time_as_there_are_workers(workers):
         def submit(self, genotype, **settings):
             return pool.submit(self, genotype, **settings)
 
-        def measure(self, genotype, seconds):
+        def measure(self, genotype, number):
             with self.lock:
                 self.now += 1
                 self.most = max(self.most, self.now)
-            time.sleep(seconds)
+            if number < workers:
+                first.wait(60)
+            if number == 3:
+                fourth_began.set()
+            if number == 0 and workers > 1:
+                assert fourth_began.wait(60)
             with self.lock:
                 self.now -= 1
-            return {"val_accuracy": seconds}, []
+            return {"val_accuracy": number}, []
 
     evaluator = Threads()
     evaluator.workers = workers
-    given = [0.2, 0.01, 0.01, 0.01, 0.3, 0.01]
-    tasks = (
-        Task(number, NASNET_A, {"seconds": seconds})
-        for number, seconds in enumerate(given)
-    )
+    tasks = (Task(number, NASNET_A, {"number": number}) for number in range(6))
     with concurrent.futures.ThreadPoolExecutor(9) as pool:
         ended = [
             (key, future.result().reward)
             for key, future in as_they_end(evaluator, lambda: next(tasks, None))
         ]
     assert evaluator.most == workers
-    assert sorted(ended) == list(enumerate(given))
+    assert sorted(ended) == [(number, number) for number in range(6)]
     in_order = [key for key, _ in ended] == list(range(6))
     assert in_order == (workers == 1)
 
