@@ -1,7 +1,6 @@
 """A search in its folder, in one call."""
 
 import contextlib
-import functools
 import os
 import pathlib
 from collections.abc import Callable
@@ -110,9 +109,7 @@ def search(
         )
         try:
             with _progress_context(progress, oracle_instance) as display:
-                tuner.after_trial = functools.partial(
-                    _after_trial, results, display
-                )
+                tuner.after_trial = _AfterTrial(results, display)
                 _run_trials(tuner)
                 report = getattr(display, "report", None) or _say_nothing
                 judge_again(results, evaluator, trials, report)
@@ -187,10 +184,27 @@ def _progress_context(progress, oracle):
     return progress(oracle) if progress else contextlib.nullcontext()
 
 
-def _after_trial(results, progress, trial):
-    """Updates the progress, and the files if the trial is the new best."""
-    if progress is not None:
-        progress.update(trial)
-    best = results.best()
-    if best and best[0]["trial"] == int(trial.trial_id):
-        results.write()
+class _AfterTrial:
+    """Shows each trial that ended; writes the results of a new best one.
+
+    It compares with the best so far alone: thousands of trials need not be
+    sorted after each.
+    """
+
+    def __init__(self, results, progress):
+        self.results = results
+        self.progress = progress
+        self.best = next(iter(results.best()), None)
+
+    def __call__(self, trial):
+        if self.progress is not None:
+            self.progress.update(trial)
+        if trial.score is None or not self._is_better(trial.score):
+            return
+        self.best = self.results.records[-1]
+        self.results.write()
+
+    def _is_better(self, score):
+        if self.results.ranking:  # A later stage has judged: it decides.
+            return False
+        return self.best is None or score > self.best["score"]

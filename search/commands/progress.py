@@ -41,6 +41,9 @@ class Progress:
         self.later = list(later)
         self.workers = workers
         self.initial = len(oracle.end_order)
+        scores = [record["score"] for record in oracle.records]
+        known = [score for score in scores if score is not None]
+        self.best = max(known, default=-math.inf)
         self.bar: Any = None
 
     def __enter__(self):
@@ -63,9 +66,10 @@ class Progress:
 
     def update(self, trial: Any) -> None:
         """Shows an ended trial."""
-        best = self.oracle.get_best_trials(1)[0].score
+        if trial.score is not None:
+            self.best = max(self.best, trial.score)
         reward = "failed" if trial.score is None else f"{trial.score:.4f}"
-        best = "none" if best is None else f"{best:.4f}"
+        best = f"{self.best:.4f}" if math.isfinite(self.best) else "none"
         done = len(self.oracle.end_order)
         left = round(self._seconds_left(done))
         text = (

@@ -1,6 +1,6 @@
 """`SpaceOracle`: the core and the ledger as a `keras_tuner.Oracle`.
 
-Only this module uses protected members of KerasTuner, read in version 1.4.8:
+This module and `trials` alone use protected members of KerasTuner, read in version 1.4.8:
 
 - `Oracle._set_project_dir`, `_directory` and `_project_name`: the tuner sets
   the folder through them; the public `directory` and `project_name` stay
@@ -9,11 +9,13 @@ Only this module uses protected members of KerasTuner, read in version 1.4.8:
   metrics without the objective. `update_trial`, which calls it, is overridden.
 - `Oracle._display`: prints the progress of a search. `create_trial` and
   `end_trial`, which call it, are overridden.
+- `HyperParameters._space` and `_hps`, in `trials.copy_hyperparameters`.
 """
 
 from __future__ import annotations
 
 import collections
+import itertools
 import os
 import pathlib
 import threading
@@ -131,6 +133,7 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
         # The core calls this oracle, which calls its algorithm: a subclass
         # may override any method.
         self.core = Core(self, enqueue, limits)
+        self.trials = trials.Trials(self._to_trial)
         self._lock = threading.RLock()
         self._lowest_open = 0  # All lower numbers have a trial.
         self._notes: dict[str, Notes] = {}
@@ -212,7 +215,14 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
         """The records of `warm_start`."""
         return self.core.earlier
 
+    def _to_trial(self, record):
+        return trials.to_trial(record, self.get_space(), self.objective)
+
     # The contract of `keras_tuner.Oracle`.
+
+    def get_space(self):
+        """Returns a copy of the space, as `keras_tuner.HyperParameters`."""
+        return trials.copy_hyperparameters(self.hyperparameters)
 
     def create_trial(self, tuner_id):
         """Returns the next trial for a tuner, or one with status STOPPED."""
@@ -268,9 +278,9 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
     def end_trial(self, trial):
         """Records a trial that ended, or sends a crashed one for retry."""
         with uninterrupted(), self._lock:
-            ours = self.trials[trial.trial_id]
-            if trial.trial_id in self.end_order:
+            if self.trials.has_ended(trial.trial_id):
                 return
+            ours = self.trials[trial.trial_id]
             ours.hyperparameters = trial.hyperparameters
             ours.status, ours.message = trial.status, trial.message
             self.update_space(trial.hyperparameters)
@@ -324,26 +334,35 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
         self._ledger.append(record)
         self._started.pop(trial.trial_id, None)
         self._notes.pop(trial.trial_id, None)
-        self.end_order.append(trial.trial_id)
-        self.core.observe(record)
+        self._attempts.pop(trial.trial_id, None)
+        self._observe(record)
 
     def _stop_after_failures(self):
         limit = self.max_consecutive_failed_trials
-        last = self.end_order[self._restored :][-limit:]
-        ended = [self.trials[trial_id] for trial_id in last]
-        if len(ended) == limit and all(
-            trial.status == Status.FAILED for trial in ended
+        first = max(self._restored, len(self.records) - limit)
+        last = self.records[first:]
+        if len(last) == limit and all(
+            record["status"] == Status.FAILED for record in last
         ):
             raise RuntimeError(
                 f"{limit} trials in a row failed; the search stops. The last "
-                f"one's message:\n{ended[-1].message or ''}"
+                f"one's message:\n{last[-1].get('message', '')}"
             )
 
     def get_best_trials(self, num_trials=1):
-        """Returns the completed trials with the best scores, best first."""
+        """Returns the trials with the best scores, best first.
+
+        Only if there are fewer, trials without a score follow.
+        """
         with self._lock:
             self._restore_once()
-            return super().get_best_trials(num_trials)
+            scored = [r for r in self.records if r["score"] is not None]
+            scored.sort(key=self.reward, reverse=True)
+            best = map(self._to_trial, scored)
+            others = (t for t in self.trials.values() if t.score is None)
+            return list(
+                itertools.islice(itertools.chain(best, others), num_trials)
+            )
 
     def remaining_trials(self) -> int:
         """Returns how many trials are still to be proposed."""

@@ -82,7 +82,8 @@ class PredictorOracle(SpaceOracle):
         exploration: Float, how many deviations above the forest's mean.
         parents: Integer, how many of the best trials are mutated.
         mutations: Integer, the mutations examined for a trial.
-        samples: Integer, the random points examined for a trial.
+        samples: Integer, the random points examined for a fitted model: for
+            each trial up to the 100th, then for a fiftieth of the trials.
         **kwargs: Arguments of `SpaceOracle`.
 
     Raises:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,14 +18,26 @@ from nasnet_keras.search.oracles.algorithm import (
     age_of,
 )
 from nasnet_keras.search.oracles.evolution import mutate
-from nasnet_keras.search.oracles.paths import count_paths
+from nasnet_keras.search.oracles.features import Features
 from nasnet_keras.search.spaces.space import SearchSpace
 
 MAX_MUTATIONS = 3
-# Paths that are features of the forest: the most frequent ones in the trials.
-MAX_PATHS = 300
-# Points whose paths are cached, some kilobytes each.
-CACHED_POINTS = 16384
+# The model is fitted anew when the trials have grown by this share: after each
+# of the first hundred, every 20 at 1,000.
+GROWTH = 1 / 50
+
+
+class Model(NamedTuple):
+    """What was fitted to the first trials.
+
+    Args:
+        vocabulary: Dictionary, path -> column of the features.
+        forest, linear: Regressors of scikit-learn.
+    """
+
+    vocabulary: dict[tuple, int]
+    forest: Any
+    linear: Any
 
 
 class PredictorSearch(Algorithm):
@@ -36,15 +47,16 @@ class PredictorSearch(Algorithm):
     learns what depends on several decisions, the linear model needs fewer
     trials for what adds up.
 
-    The features are each decision, how often each option is taken in total
-    and in each cell, and the paths through the cells: cells that compute the
-    same have equal paths. The target is the rank of the reward, so that a few
-    failures do not hide the differences between good networks. Rewards of
-    shared weights are ranked among those of the same age: later ones are
-    higher.
+    The target is the rank of the reward, so that a few failures do not hide
+    the differences between good networks. Rewards of shared weights are ranked
+    among those of the same age: later ones are higher.
+
+    A model serves a trial at first, then more of them as their number grows;
+    its random points are shared out among those trials.
 
     Attributes:
         options: Dictionary, the arguments.
+        features: `Features`.
         points: List of the actions of the trials observed.
         rewards: List of their rewards; -inf for a failure.
         ages: List of the ages of their rewards, see `age_of`.
@@ -74,7 +86,8 @@ class PredictorSearch(Algorithm):
         self.points: list[Actions] = []
         self.rewards: list[float] = []
         self.ages: list[float | None] = []
-        self._paths_of = functools.lru_cache(CACHED_POINTS)(self._count_paths)
+        self.features = Features(space)
+        self._fitted: tuple[int, Any] = (0, None)
 
     def describe(self) -> dict[str, Any]:
         return self.options
@@ -109,7 +122,10 @@ class PredictorSearch(Algorithm):
         return neighbours
 
     def _samples(self, rng):
-        shape = (self.options["samples"], len(self.space.sizes))
+        """Returns random points: their share of those of the model."""
+        served = served_trials(examples(len(self.points)))
+        number = math.ceil(self.options["samples"] / served)
+        shape = (number, len(self.space.sizes))
         return rng.integers(self.space.sizes, size=shape).tolist()
 
     def bounds(self, points: np.ndarray) -> np.ndarray:
@@ -118,81 +134,75 @@ class PredictorSearch(Algorithm):
         It is the mean of both predictions, plus `exploration` times half the
         deviation of the trees.
         """
-        from sklearn.ensemble import RandomForestRegressor
-        from sklearn.linear_model import BayesianRidge
-
-        vocabulary, ranks = self.vocabulary(), self.ranks()
-        known = self.encode(self.points, vocabulary)
-        encoded = self.encode(points, vocabulary)
-        forest = RandomForestRegressor(
-            self.options["trees"],
-            max_features=0.5,
-            random_state=np.random.RandomState([self.seed, len(self.points)]),
-        )
-        forest.fit(known, ranks)
-        trees = [tree.predict(encoded) for tree in forest.estimators_]
+        model = self._model()
+        encoded = self.features.encode(points, model.vocabulary)
+        trees = [tree.predict(encoded) for tree in model.forest.estimators_]
         deviation = np.std(trees, axis=0)
         bounds = (
             np.mean(trees, axis=0) + self.options["exploration"] * deviation
         )
-        # Without the paths: there are more of them than trials.
-        size = known.shape[1] - len(vocabulary)
-        linear = BayesianRidge().fit(known[:, :size], ranks)
-        return (bounds + linear.predict(encoded[:, :size])) / 2
+        counted = encoded[:, : model.linear.n_features_in_]
+        return (bounds + model.linear.predict(counted)) / 2
 
-    def ranks(self) -> np.ndarray:
-        """Returns the rank of each reward among those of its age, 0 to 1."""
-        ranks, rewards = np.zeros(len(self.rewards)), np.array(self.rewards)
-        ages = np.array([-1 if age is None else age for age in self.ages])
+    def _model(self):
+        """Returns the model of the first trials, fitted when it is due.
+
+        How many they are follows from the number of trials alone: a search
+        that was interrupted proposes the same.
+        """
+        size = examples(len(self.points))
+        if self._fitted[0] != size:
+            self._fitted = (size, self._fit(size))
+        return self._fitted[1]
+
+    def _fit(self, size):
+        from sklearn.ensemble import RandomForestRegressor
+        from sklearn.linear_model import BayesianRidge
+
+        points, ranks = self.points[:size], self.ranks(size)
+        vocabulary = self.features.vocabulary(points)
+        known = self.features.encode(points, vocabulary)
+        forest = RandomForestRegressor(
+            self.options["trees"],
+            max_features=0.5,
+            random_state=np.random.RandomState([self.seed, size]),
+        )
+        # Without the paths: there are more of them than trials.
+        counted = known[:, : known.shape[1] - len(vocabulary)]
+        return Model(
+            vocabulary,
+            forest.fit(known, ranks),
+            BayesianRidge().fit(counted, ranks),
+        )
+
+    def ranks(self, trials: int | None = None) -> np.ndarray:
+        """Returns the rank of each reward among those of its age, 0 to 1.
+
+        Args:
+            trials: Integer, the first trials that are ranked; `None` for all.
+        """
+        rewards = np.array(self.rewards[:trials])
+        ranks = np.zeros(len(rewards))
+        ages = np.array([-1 if a is None else a for a in self.ages[:trials]])
         for age in np.unique(ages):
             own = ages == age
             _, order = np.unique(rewards[own], return_inverse=True)
             ranks[own] = order / own.sum()
         return ranks
 
-    def vocabulary(self) -> dict[tuple, int]:
-        """Returns the most frequent paths of the trials: path -> column."""
-        counts: Counter[tuple] = Counter()
-        for point in self.points:
-            counts.update(self._paths_of(tuple(point)).keys())
-        common = counts.most_common(MAX_PATHS)
-        return {path: column for column, (path, _) in enumerate(common)}
 
-    def _count_paths(self, point):
-        """Counts each path in the cells of a point."""
-        genotype = self.space.to_genotype(point)
-        return {
-            (kind, *path): count
-            for kind in ("normal", "reduction")
-            for path, count in count_paths(getattr(genotype, kind)).items()
-        }
+def examples(trials: int) -> int:
+    """Returns how many of a number of trials a model is fitted to."""
+    size = 1
+    while size + served_trials(size) <= trials:
+        size += served_trials(size)
+    return size
 
-    def encode(
-        self, points: Sequence | np.ndarray, vocabulary: dict[tuple, int]
-    ) -> np.ndarray:
-        """Returns the features of points, an array `(points, features)`.
 
-        They are: each decision one-hot; how often each option is taken, and
-        in each cell, where the names of decisions say in which; how often
-        each path of the vocabulary occurs.
-        """
-        taken = [
-            np.eye(size, dtype="float32")[column]
-            for size, column in zip(self.space.sizes, np.asarray(points).T)
-        ]
-        counts: dict[Any, Any] = {}
-        by_cell: dict[Any, Any] = {}
-        for decision, columns in zip(self.space.decisions, taken):
-            cell = decision.name.split("/")[0]
-            for option, column in zip(decision.options, columns.T):
-                counts[option] = counts.get(option, 0) + column
-                if "/" in decision.name:
-                    key = cell, option
-                    by_cell[key] = by_cell.get(key, 0) + column
-        paths = np.zeros((len(points), len(vocabulary)), "float32")
-        for row, point in zip(paths, points):
-            for path, count in self._paths_of(tuple(point)).items():
-                if path in vocabulary:
-                    row[vocabulary[path]] = count
-        counted = [*counts.values(), *by_cell.values()]
-        return np.column_stack([*taken, *counted, paths])
+def served_trials(size: int) -> int:
+    """Returns how many trials a model is used for.
+
+    Args:
+        size: Integer, the trials that it was fitted to.
+    """
+    return max(1, int(GROWTH * size))

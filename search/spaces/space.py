@@ -116,16 +116,10 @@ class SearchSpace:
         Raises:
             ValueError: If a decision is missing or its option is unknown.
         """
-        actions = []
-        for decision in self.decisions:
-            value = values.get(decision.name)
-            if value not in decision.options:
-                raise ValueError(
-                    f"{decision.name!r} must be one of {decision.options}. "
-                    f"Received: {value!r}"
-                )
-            actions.append(decision.options.index(value))
-        return tuple(actions)
+        return tuple(
+            _index_of(values.get(decision.name), decision)
+            for decision in self.decisions
+        )
 
     def to_settings(self, values: Values) -> Values:
         """Returns the values of the settings, see `with_settings`."""
@@ -191,6 +185,16 @@ class SearchSpace:
         return {
             decision.name: list(decision.options) for decision in self.decisions
         }
+
+
+def _index_of(value, decision):
+    try:
+        return decision.options.index(value)
+    except ValueError:
+        raise ValueError(
+            f"{decision.name!r} must be one of {decision.options}. "
+            f"Received: {value!r}"
+        ) from None
 
 
 def _check_decisions(decisions):

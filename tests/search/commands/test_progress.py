@@ -12,12 +12,9 @@ class Search:
     def __init__(self):
         self.end_order, self.records = [], []
 
-    def get_best_trials(self, number):
-        return [types.SimpleNamespace(score=0.5)]
-
     def end(self, **metrics):
         self.end_order.append(str(len(self.end_order)))
-        self.records.append({"metrics": metrics})
+        self.records.append({"metrics": metrics, "score": 0.25})
 
 
 def seconds_left(line):
@@ -34,10 +31,11 @@ def left_after(monkeypatch, capsys, later, each, workers=1, **metrics):
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     search = Search()
     with progress.Progress(search, 48, later, workers) as display:
-        for _ in range(10):
+        for number in range(10):
             clock[0] += each
             search.end(**metrics)
-            display.update(types.SimpleNamespace(score=0.25))
+            score = 0.5 if number == 3 else 0.25
+            display.update(types.SimpleNamespace(score=score))
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("trial 10/48: reward 0.2500, best 0.5000, ")
     return seconds_left(line)
