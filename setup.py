@@ -9,7 +9,7 @@ HERE = pathlib.Path(__file__).parent
 INIT = (HERE / "nasnet_keras" / "__init__.py").read_text()
 
 PLOTS = ["matplotlib>=3.8"]
-SEARCH = [*PLOTS, "scikit-learn>=1.4", "tqdm>=4.66"]
+SEARCH = [*PLOTS, "psutil>=5.9", "scikit-learn>=1.4", "tqdm>=4.66"]
 HUB = ["keras-hub>=0.32"]
 # ONNX and OpenVINO; with TensorFlow come its own format and LiteRT.
 EXPORT = ["tf2onnx>=1.17", "onnx>=1.19", "openvino>=2025.4"]

@@ -14,6 +14,7 @@ Writes `benchmarks/results/search_cost.json`.
 """
 
 import argparse
+import itertools
 import multiprocessing
 import pathlib
 import random
@@ -80,7 +81,7 @@ class Clock:
 
 def at_places(times):
     """Returns trials -> the median milliseconds of those just before."""
-    each = [1000 * (b - a) for a, b in zip(times, times[1:])]
+    each = [1000 * (b - a) for a, b in itertools.pairwise(times)]
     return {
         str(place): round(statistics.median(each[place - WINDOW : place]), 3)
         for place in PLACES

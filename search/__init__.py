@@ -31,7 +31,7 @@ _HOMES = {
     "Limits": "evaluators.limits",
     "Network": "evaluators.network",
     "CellTuner": "engines.tuner",
-    "Isolated": "evaluators.isolated",
+    "Isolated": "engines.local",
     "SearchResults": "results",
     "open_search": "results",
     "retrain": "retraining",

@@ -12,6 +12,7 @@ from nasnet_keras import checks
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.runs.files import read_json, write_json
 from nasnet_keras.runs.folder import differences
+from nasnet_keras.search.engines.local import Isolated
 from nasnet_keras.search.engines.parallel import Task, as_they_end
 from nasnet_keras.search.evaluators.children import (
     STATISTICS,
@@ -22,7 +23,6 @@ from nasnet_keras.search.evaluators.children import (
     train_child,
 )
 from nasnet_keras.search.evaluators.evaluator import Evaluator
-from nasnet_keras.search.evaluators.isolated import Isolated
 from nasnet_keras.search.evaluators.memory import free_memory
 from nasnet_keras.search.names import SIZES
 from nasnet_keras.training.data.dataset import Dataset

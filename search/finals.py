@@ -121,6 +121,7 @@ class _Stage:
             (candidate, time.monotonic()),
             space.to_genotype(values),
             space.to_settings(values),
+            f"stage {self.number + 1}, trial {candidate['trial']}",
         )
 
     def _record(self, candidate, began, future):

@@ -13,9 +13,14 @@ import time
 from typing import Any
 
 import numpy as np
+import psutil
 
+from nasnet_keras.search.engines.computing import (
+    has_gpu,
+    usable_cores,
+    usable_gpus,
+)
 from nasnet_keras.search.evaluators.children import child_network
-from nasnet_keras.search.evaluators.computing import usable_cores
 from nasnet_keras.search.evaluators.funnel import Stage, last_stage
 
 # A child of the first stage takes at most so many seconds.
@@ -31,6 +36,7 @@ SECOND_CORE = 1.4  # How much faster a step is with a second one.
 # On a GPU a step of so small a network is its overhead.
 GPU_STEP = 0.03
 BLOCKS = 5  # Of the paper's cells.
+WORKER_GIGABYTES = 1.5  # Of the machine's memory, with some to spare.
 GPU_FACTOR = 4  # Steps, relative to those on a CPU.
 
 
@@ -73,8 +79,13 @@ class Plan:
 
 
 def plan_workers() -> int:
-    """Returns the children at a time: as many as cores; one on a GPU."""
-    return 1 if has_gpu() else usable_cores()
+    """Returns the children at a time: as many as GPUs, or cores without one.
+
+    Without enough memory for so many, fewer.
+    """
+    workers = max(1, len(usable_gpus())) if has_gpu() else usable_cores()
+    fitting = int(psutil.virtual_memory().available / 1e9 / WORKER_GIGABYTES)
+    return max(1, min(workers, fitting))
 
 
 def plan_steps(
@@ -161,20 +172,6 @@ def step_seconds(recipe: Any, dataset: Any, workers: int = 1) -> float:
     if usable_cores() >= 2 * workers:
         seconds /= SECOND_CORE
     return seconds / _relative_speed()
-
-
-def has_gpu() -> bool:
-    """Whether the backend computes on a GPU."""
-    import keras
-
-    if keras.backend.backend() == "torch":
-        import torch
-
-        return torch.cuda.is_available()
-    return any(
-        "gpu" in device.lower() or "cuda" in device.lower()
-        for device in keras.distribution.list_devices()
-    )
 
 
 @functools.cache

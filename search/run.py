@@ -75,7 +75,7 @@ def search(
         results = search(load_dataset("flowers"), "runs/flowers", trials=40)
         print(results.genotypes(3))
     """
-    require("The search", ["matplotlib"], "search")
+    require("The search", ["matplotlib", "psutil"], "search")
     directory = pathlib.Path(os.path.abspath(directory))
     seed = checks.seed(seed)
     if trials is not None:

@@ -26,10 +26,10 @@ from nasnet_keras.search.commands.progress import (
     print_status,
 )
 from nasnet_keras.search.commands.recorded import write_arguments
+from nasnet_keras.search.engines.local import Isolated
 from nasnet_keras.search.evaluators.children import ChildRecipe, child_network
 from nasnet_keras.search.evaluators.from_scratch import TrainFromScratch
 from nasnet_keras.search.evaluators.funnel import parse_funnel
-from nasnet_keras.search.evaluators.isolated import Isolated
 from nasnet_keras.search.evaluators.limits import Limits
 from nasnet_keras.search.evaluators.rewards import Reward
 from nasnet_keras.search.evaluators.shared.evaluator import (

@@ -17,11 +17,13 @@ class Task(NamedTuple):
         key: Any object, by which its result is known.
         genotype: `Genotype`.
         settings: Dictionary, further arguments of the evaluator.
+        name: String, for the logs of the workers.
     """
 
     key: Any
     genotype: Genotype
     settings: dict[str, Any]
+    name: str = ""
 
 
 def as_they_end(
@@ -45,7 +47,7 @@ def as_they_end(
             task = next_task()
             if task is None:
                 break
-            future = evaluator.submit(task.genotype, **task.settings)
+            future = evaluator.submit(*task[1:])
             running[future] = task.key
         if not running:
             return

@@ -129,7 +129,8 @@ class CellTuner(keras_tuner.Tuner):
         self.on_trial_begin(trial)
         values = trial.hyperparameters.values
         settings = self.oracle.space.to_settings(values)
-        return Task(trial, self._genotype(trial), settings)
+        name = f"trial {int(trial.trial_id)}"
+        return Task(trial, self._genotype(trial), settings, name)
 
     def _genotype(self, trial):
         return self.oracle.space.to_genotype(trial.hyperparameters.values)

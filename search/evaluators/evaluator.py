@@ -88,34 +88,50 @@ class Evaluator:
         self.reward = reward
 
     def __call__(self, genotype: Genotype, **settings: Any) -> Evaluation:
-        measurements, curve = self.examine(genotype, **settings)
-        return Evaluation(self.reward(measurements), measurements, curve)
+        measured = self.compute(genotype, **settings)
+        return self.judge(measured, genotype, settings)
 
-    def submit(self, genotype: Genotype, **settings: Any) -> Future[Evaluation]:
+    def submit(
+        self,
+        genotype: Genotype,
+        settings: dict[str, Any] | None = None,
+        name: str = "",
+    ) -> Future[Evaluation]:
         """Begins the evaluation of a genotype; returns its future.
 
         Here it has ended when this returns. An evaluator with several workers
         returns at once.
+
+        Args:
+            genotype: `Genotype`.
+            settings: Dictionary, the values of the searched settings.
+            name: String, for the logs of the workers.
         """
         future: Future[Evaluation] = Future()
         try:
-            future.set_result(self(genotype, **settings))
+            future.set_result(self(genotype, **settings or {}))
         except Exception as error:
             future.set_exception(error)
         return future
 
-    def examine(
-        self, genotype: Genotype, **settings: Any
-    ) -> tuple[dict[str, float], list[float]]:
-        """Returns the results of `compute` and the costs of the network."""
-        measurements, curve = self.compute(genotype, **settings)
+    def judge(
+        self,
+        measured: tuple[dict[str, float], list[float]],
+        genotype: Genotype,
+        settings: dict[str, Any],
+    ) -> Evaluation:
+        """Returns the `Evaluation` of what `compute` returned.
+
+        It adds the costs of the network, which are counted.
+        """
+        measurements, curve = measured
         if self.network is not None:
             network = self.network.with_settings(settings)
             sized = network.sized(genotype)
             measurements |= sized.count(genotype)._asdict()
             if network.budget is not None:
                 measurements["filters"] = network.filters_of(genotype)
-        return measurements, curve
+        return Evaluation(self.reward(measurements), measurements, curve)
 
     def compute(
         self, genotype: Genotype, **settings: Any

@@ -1,6 +1,7 @@
 """`SpaceOracle`: the core and the ledger as a `keras_tuner.Oracle`.
 
-This module and `trials` alone use protected members of KerasTuner, read in version 1.4.8:
+This module and `trials` alone use protected members of KerasTuner, read in
+version 1.4.8:
 
 - `Oracle._set_project_dir`, `_directory` and `_project_name`: the tuner sets
   the folder through them; the public `directory` and `project_name` stay

@@ -22,9 +22,9 @@ from nasnet_keras.search.oracles.features import Features
 from nasnet_keras.search.spaces.space import SearchSpace
 
 MAX_MUTATIONS = 3
-# The model is fitted anew when the trials have grown by this share: after each
-# of the first hundred, every 20 at 1,000.
-GROWTH = 1 / 50
+# The model is fitted anew when the trials have grown by a part: after each of
+# the first hundred, every 20 at 1,000.
+PART = 50
 
 
 class Model(NamedTuple):
@@ -205,4 +205,4 @@ def served_trials(size: int) -> int:
     Args:
         size: Integer, the trials that it was fitted to.
     """
-    return max(1, int(GROWTH * size))
+    return max(1, size // PART)

@@ -153,6 +153,7 @@ INTEGERS = [
     (ChildRecipe, "cells_per_stack", 1),
     (ChildRecipe, "filters", 1),
     (isolated, "children_per_process", 1),
+    (isolated, "workers", 1),
     *((make, "seed", 0) for make in (RANDOM, PPO, EVOLUTION, controller)),
     *((make, "seed", 0) for make in (from_scratch, shared_weights)),
 ]
@@ -164,6 +165,7 @@ NUMBERS = [
     (settings, "entropy_weight", (-1,), 0),
     (settings, "baseline_decay", (-0.1, 1.1), 0.5),
     (reward, "target", (0, -1), 1e6),
+    *((isolated, name, (0, -1), 0.5) for name in ("memory", "timeout")),
     (reward, "exponent", (0.1,), -0.5),
 ]
 NO_NUMBERS = (True, np.True_, np.nan, np.inf, -np.inf, "1", [1], 1j)

@@ -22,8 +22,8 @@ from nasnet_keras.search import (
     NASNetSpace,
     search,
 )
+from nasnet_keras.search.engines import process
 from nasnet_keras.search.engines.parallel import Task, as_they_end
-from nasnet_keras.search.evaluators import worker
 from nasnet_keras.search.evaluators.evaluator import Judge
 from nasnet_keras.search.evaluators.keras_state import read_keras_state
 
@@ -36,7 +36,7 @@ def a_backend_that_starts_sooner(monkeypatch):
     """Nothing is computed in these processes."""
     if importlib.util.find_spec("jax"):
         state = {**read_keras_state(), "backend": "jax"}
-        monkeypatch.setattr(worker, "read_keras_state", lambda: state)
+        monkeypatch.setattr(process, "read_keras_state", lambda: state)
         monkeypatch.setenv("KERAS_BACKEND", "jax")
 
 
@@ -96,8 +96,8 @@ def test_as_many_at_a_time_as_there_are_workers(workers):
         now = most = 0
         lock = threading.Lock()
 
-        def submit(self, genotype, **settings):
-            return pool.submit(self, genotype, **settings)
+        def submit(self, genotype, settings=None, name=""):
+            return pool.submit(self, genotype, **settings or {})
 
         def measure(self, genotype, number):
             with self.lock:
@@ -191,8 +191,8 @@ def test_closing_ends_what_runs(tmp_path):
     isolated.close()
     assert all(future.done() for future in futures)
     assert futures[2].cancelled()
-    for process in processes(tmp_path):
-        assert not pathlib.Path("/proc", process).exists()
+    for number in processes(tmp_path):
+        assert not pathlib.Path("/proc", number).exists()
     # It can be used again.
     isolated.evaluator.together = 1
     assert 0 <= isolated(NASNET_A).reward <= 1

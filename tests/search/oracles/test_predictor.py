@@ -35,7 +35,9 @@ def observe(oracle, point, score):
 
 
 def test_decisions_are_seen_one_by_one_and_counted():
-    encoded = PredictorOracle(SPACE).algorithm.features.encode([(0, 2), (1, 1)], {})
+    encoded = PredictorOracle(SPACE).algorithm.features.encode(
+        [(0, 2), (1, 1)], {}
+    )
     assert encoded.tolist() == [
         [1, 0, 0, 0, 0, 1, 1, 0, 1],
         [0, 1, 0, 0, 1, 0, 0, 2, 0],
@@ -70,7 +72,7 @@ def test_paths_tell_what_computes_the_same():
 
 def test_the_model_is_fitted_less_and_less_often():
     sizes = [examples(trials) for trials in range(1, 2001)]
-    assert sizes[:101] == list(range(1, 101)) + [100]
+    assert sizes[:101] == [*range(1, 101), 100]
     assert sizes[999] < 1000 and sizes[999] > 980
     assert len(set(sizes)) < 300  # Of 2,000 trials.
 

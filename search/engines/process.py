@@ -1,4 +1,4 @@
-"""A process that evaluates genotypes, and what it says when it ends.
+"""A worker that is a process here, and what it says when it ends.
 
 Only short messages go through its pipe. The evaluator with its data set, and
 each task, go through files: a pipe holds 64 kB, and whoever writes more waits
@@ -8,6 +8,7 @@ for ever if the other process dies before it has read it.
 import contextlib
 import faulthandler
 import importlib
+import math
 import multiprocessing
 import os
 import pathlib
@@ -15,13 +16,17 @@ import pickle
 import signal
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from multiprocessing import util
-from typing import Any
+from typing import Any, NamedTuple
+
+import psutil
 
 from nasnet_keras.cells.operations import OPERATIONS
-from nasnet_keras.search.evaluators.computing import prepare
+from nasnet_keras.search.engines.computing import Share, prepare
+from nasnet_keras.search.engines.pool import KilledError
 from nasnet_keras.search.evaluators.evaluator import EvaluatorError
 from nasnet_keras.search.evaluators.keras_state import (
     read_keras_state,
@@ -43,11 +48,19 @@ GUARD_ADVICE = (
 )
 
 
-class KilledError(RuntimeError):
-    """A signal ended the process: it may live longer in another attempt."""
+class ProcessLimits(NamedTuple):
+    """What ends a process.
+
+    Args:
+        memory: Float, gigabytes of resident memory; `None` for no limit.
+        timeout: Float, seconds of a child; `None` for no limit.
+    """
+
+    memory: float | None = None
+    timeout: float | None = None
 
 
-class Worker:
+class WorkerProcess:
     """A new process with a copy of an evaluator; it is spawned.
 
     A fork of a process that runs TensorFlow may hang. The process gets the
@@ -55,17 +68,21 @@ class Worker:
 
     Args:
         evaluator: `Evaluator`.
-        threads: Optional integer, see `computing.prepare`.
+        share: `Share` of the machine.
+        limits: `ProcessLimits`.
 
     Raises:
         EvaluatorError: If its files cannot be written.
 
     Attributes:
         children: Integer, the genotypes that it was given.
+        name: String.
     """
 
-    def __init__(self, evaluator: Any, threads: int | None = None):
+    def __init__(self, evaluator: Any, share: Share, limits: ProcessLimits):
         self.children = 0
+        self._limits = limits
+        self._deadline = math.inf
         try:
             folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         except OSError as error:
@@ -87,7 +104,7 @@ class Worker:
         self._process = context.Process(
             target=_serve,
             args=(
-                *(theirs, state, threads),
+                *(theirs, state, share),
                 *(_operation_modules(), evaluator_file),
             ),
         )
@@ -106,6 +123,7 @@ class Worker:
         ):
             self._process.start()
         theirs.close()
+        self.name = f"process {self._process.pid}"
         self._ready = False
 
     def _write(self, name, content):
@@ -136,8 +154,8 @@ class Worker:
         """Evaluates a genotype.
 
         Args:
-            arguments: Genotype, dictionary of settings, list of earlier
-                curves.
+            arguments: Genotype, dictionary of settings, list of the curves
+                that are new.
 
         Returns:
             What `Evaluator.compute` returns, or `None`; the error's traceback
@@ -145,13 +163,15 @@ class Worker:
 
         Raises:
             EvaluatorError: If the evaluator raised it or cannot be rebuilt in
-                the process, or the process ended by itself.
-            KilledError: If a signal ended the process.
+                the process.
+            KilledError: If the process ended, or exceeded a limit.
         """
         if not self._ready:
             self._wait_until_ready()
         self.children += 1
         path = self._write("arguments", arguments)
+        if self._limits.timeout is not None:
+            self._deadline = time.monotonic() + self._limits.timeout
         with contextlib.suppress(ConnectionError):  # `_receive` says why.
             self._pipe.send(path)
         result, error, none_can_be = pickle.loads(self._receive())
@@ -163,6 +183,7 @@ class Worker:
         """Returns the next message of the process."""
         try:
             while not self._pipe.poll(LOOK_SECONDS):
+                self._check_limits()
                 if not self._process.is_alive() and not self._pipe.poll():
                     raise EOFError
             message = self._pipe.recv()
@@ -170,6 +191,29 @@ class Worker:
             raise self._why_it_ended() from None
         self._pass_on_errors()
         return message
+
+    def megabytes(self) -> float | None:
+        """Returns its resident memory; `None` if it has ended."""
+        try:
+            resident = psutil.Process(self._process.pid).memory_info().rss
+        except psutil.Error:
+            return None
+        return round(resident / 1e6)
+
+    def _check_limits(self):
+        """Raises KilledError if the process is over a limit."""
+        memory, timeout = self._limits
+        used = (self.megabytes() or 0) / 1000
+        if memory is not None and used > memory:
+            how = f"It used {used:.1f} GB of memory, the limit is {memory:g} GB"
+        elif time.monotonic() > self._deadline:
+            how = f"It took more than {timeout:g} s, the limit"
+        else:
+            return
+        self._pass_on_errors()
+        last = self._last_errors()
+        self.kill()
+        raise KilledError(f"{how}.{last}")
 
     def _why_it_ended(self):
         """Returns the error that tells how the process ended."""
@@ -180,10 +224,11 @@ class Worker:
         self.kill()
         if code is None or code < 0:
             return KilledError(f"{_name_signal(code)}{last}")
-        advice = "" if self._ready else f" {GUARD_ADVICE}"
+        if self._ready:
+            return KilledError(f"It ended with exit code {code}.{last}")
         return EvaluatorError(
-            f"The process of the children ended with exit status {code}."
-            f"{advice}{last}"
+            f"The process of the children ended with exit code {code} before "
+            f"its first child. {GUARD_ADVICE}{last}"
         )
 
     def _pass_on_errors(self):
@@ -224,8 +269,11 @@ def _name_signal(code):
     except ValueError:  # A real-time signal.
         name = f"signal {-code}"
     if name == "SIGKILL":
-        return f"By {name}: most likely there is not enough memory for it."
-    return f"By {name}."
+        return (
+            f"By {name} (exit code {code}): most likely there is not enough "
+            "memory for it."
+        )
+    return f"By {name} (exit code {code})."
 
 
 @contextlib.contextmanager
@@ -267,15 +315,15 @@ def _operation_modules():
     return sorted({f.__module__ for f in OPERATIONS.values()} - {"__main__"})
 
 
-def _serve(pipe, state, threads, modules, evaluator_file):
+def _serve(pipe, state, share, modules, evaluator_file):
     """Runs in the other process: answers each task until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The search handles Ctrl-C.
     # A crash of a library prints Python's stack.
     faulthandler.enable(all_threads=False)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     try:
+        prepare(share)
         set_keras_state(state)
-        prepare(threads)
         for name in modules:
             # If an operation is missing, the child's error names it.
             with contextlib.suppress(ImportError):
@@ -285,9 +333,10 @@ def _serve(pipe, state, threads, modules, evaluator_file):
         pipe.send(traceback.format_exc())
         return
     pipe.send(None)
+    curves: list[Any] = []
     with contextlib.suppress(EOFError):
         while True:
-            pipe.send(_compute(evaluator, pipe.recv()))
+            pipe.send(_compute(evaluator, curves, pipe.recv()))
 
 
 def _exit_with_parent():
@@ -296,11 +345,12 @@ def _exit_with_parent():
     os._exit(1)
 
 
-def _compute(evaluator, arguments_file):
+def _compute(evaluator, curves, arguments_file):
     """Returns, pickled: a result, an error text, and whether the error means
-    that no genotype can be evaluated."""
+    that no genotype can be evaluated. Adds the new curves."""
     try:
-        genotype, settings, curves = pickle.loads(arguments_file.read_bytes())
+        genotype, settings, new = pickle.loads(arguments_file.read_bytes())
+        curves += new
         evaluator.resume(None, curves)
         result = evaluator.compute(genotype, **settings)
         return pickle.dumps((result, None, False))

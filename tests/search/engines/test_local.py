@@ -3,6 +3,7 @@
 import errno
 import importlib
 import importlib.util
+import json
 import os
 import pathlib
 import signal
@@ -18,7 +19,7 @@ from nasnet_keras import NASNET_A
 from nasnet_keras.cells.operations import OPERATIONS
 from nasnet_keras.search import Evaluator, Isolated, NASNetSpace
 from nasnet_keras.search import search as run_search
-from nasnet_keras.search.evaluators import isolated, worker
+from nasnet_keras.search.engines import pool, process
 from nasnet_keras.search.evaluators.evaluator import EvaluatorError
 from nasnet_keras.search.evaluators.keras_state import (
     read_keras_state,
@@ -34,7 +35,7 @@ def a_backend_that_starts_sooner(monkeypatch):
     """Nothing is computed in these processes."""
     if importlib.util.find_spec("jax"):
         state = {**read_keras_state(), "backend": "jax"}
-        monkeypatch.setattr(worker, "read_keras_state", lambda: state)
+        monkeypatch.setattr(process, "read_keras_state", lambda: state)
         monkeypatch.setenv("KERAS_BACKEND", "jax")  # Of the scripts.
 
 
@@ -70,6 +71,14 @@ class Fake(Evaluator):
             os._exit(settings["exit"])
         if "abort" in settings:
             os.abort()
+        if "hang" in settings:
+            time.sleep(settings["hang"])
+        if "megabytes" in settings:
+            filled = b"x" * int(1e6 * settings["megabytes"])
+            time.sleep(60)
+            del filled
+        if "exhausted" in settings:
+            raise MemoryError("of the child itself")
         return {
             "keras": read_keras_state(),
             "val_accuracy": 0.5,
@@ -109,7 +118,7 @@ def test_a_child_that_was_killed_is_tried_again(tmp_path):
 
 def test_killed_twice_it_fails_and_the_next_one_runs(tmp_path):
     isolated = Isolated(Fake(tmp_path, die=2))
-    with pytest.raises(RuntimeError, match="killed 2 times"):
+    with pytest.raises(RuntimeError, match="ended 2 times"):
         isolated(NASNET_A)
     assert isolated(NASNET_A).reward == 0.5
     isolated.close()
@@ -119,16 +128,70 @@ def test_of_a_crash_it_reports_signal_or_status_and_errors(tmp_path, capfd):
     isolated = Isolated(Fake(tmp_path))
     with pytest.raises(RuntimeError) as error:
         isolated(NASNET_A, abort=True)  # As a library does.
-    assert "killed 2 times. By SIGABRT." in str(error.value)
+    assert "ended 2 times. By SIGABRT (exit code -6)." in str(error.value)
     assert "memory" not in str(error.value)
     assert "Fatal Python error: Aborted" in str(error.value)
     assert "in measure" in str(error.value)
-    with pytest.raises(EvaluatorError) as error:
+    with pytest.raises(RuntimeError) as error:
         isolated(NASNET_A, exit=3)
-    assert "ended with exit status 3." in str(error.value)
-    assert str(error.value).endswith("\na last word")
+    assert "ended 2 times. It ended with exit code 3." in str(error.value)
+    assert str(error.value).endswith("\na last word\n(worker 0)")
     assert "a last word" in capfd.readouterr().err  # And on our own.
-    assert len(os.listdir(tmp_path)) == 3  # An exit is not tried again.
+    assert len(os.listdir(tmp_path)) == 4
+
+
+def test_a_child_that_hangs_is_ended(tmp_path):
+    """It is tried again, then its trial fails; the next one is not late."""
+    isolated = Isolated(Fake(tmp_path), timeout=2)
+    with pytest.raises(RuntimeError, match=r"ended 2 times. It took more than"):
+        isolated(NASNET_A, hang=600)
+    assert isolated(NASNET_A, hang=0.1).reward == 0.5
+    isolated.close()
+    assert len(os.listdir(tmp_path)) == 3
+
+
+def test_a_process_over_its_memory_is_ended(tmp_path):
+    isolated = Isolated(Fake(tmp_path), memory=2)
+    with pytest.raises(RuntimeError, match=r"used 2\.\d GB .* limit is 2 GB"):
+        isolated(NASNET_A, megabytes=2000)
+    assert isolated(NASNET_A).reward == 0.5
+    isolated.close()
+
+
+def test_a_memory_error_is_the_childs_own(tmp_path):
+    """Python's error: the process lives on, the trial fails."""
+    isolated = Isolated(Fake(tmp_path))
+    with pytest.raises(RuntimeError, match="MemoryError: of the child itself"):
+        isolated(NASNET_A, exhausted=True)
+    isolated.close()
+    assert len(os.listdir(tmp_path)) == 1
+
+
+def test_each_worker_has_a_log(tmp_path):
+    """Of a failed child it says where to look."""
+    children = tmp_path / "children"
+    children.mkdir()
+    isolated = Isolated(Fake(children, die=1))
+    isolated.resume(tmp_path, [])
+    isolated.submit(NASNET_A, {}, "trial 7").result()
+    with pytest.raises(RuntimeError, match=r"worker 0: see workers/0\.jsonl"):
+        isolated.submit(NASNET_A, {"fail": True}, "trial 8").result()
+    isolated.close()
+    lines = (tmp_path / "workers" / "0.jsonl").read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    assert [(e["event"], e.get("name")) for e in events] == [
+        ("started", None),
+        ("begun", "trial 7"),
+        ("killed", "trial 7"),
+        ("started", None),
+        ("begun", "trial 7"),
+        ("ended", "trial 7"),
+        ("begun", "trial 8"),
+        ("failed", "trial 8"),
+    ]
+    assert "SIGKILL" in events[2]["message"]
+    assert events[5]["megabytes"] > 50 and events[5]["seconds"] >= 0
+    assert "no sense" in events[7]["message"]
 
 
 class Crash:
@@ -152,8 +215,8 @@ LOAD = os.urandom(30_000_000)  # A pipe holds 64 kB.
 @pytest.mark.parametrize(
     "crash, named",
     [
-        (Crash(signal.raise_signal, signal.SIGKILL), "killed 2 times. By SIGK"),
-        (Crash(os._exit, 3), "ended with exit status 3"),
+        (Crash(signal.raise_signal, signal.SIGKILL), "ended 2 times. By SIGK"),
+        (Crash(os._exit, 3), "ended with exit code 3 before"),
         (Crash(int, "x"), r"(?s)cannot be rebuilt.*invalid literal for int"),
     ],
 )
@@ -163,7 +226,7 @@ def test_a_process_that_ends_in_its_first_second(tmp_path, crash, named):
     isolated = Isolated(evaluator)
     with pytest.raises(RuntimeError, match=named) as error:
         isolated(NASNET_A)
-    by_signal = "killed 2 times" in str(error.value)
+    by_signal = "ended 2 times" in str(error.value)
     assert isinstance(error.value, EvaluatorError) != by_signal
     assert not os.listdir(tmp_path)
 
@@ -187,8 +250,8 @@ def test_a_full_temporary_folder_stops_the_search(tmp_path, monkeypatch):
     """It is no fault of the children: none counts as failed."""
     space = NASNetSpace(1, operations=("identity", "max_pool_3x3"))
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    monkeypatch.setattr(worker.pickle, "dump", Mock(side_effect=full))
-    monkeypatch.setattr(isolated, "_check_can_be_sent", lambda evaluator: None)
+    monkeypatch.setattr(process.pickle, "dump", Mock(side_effect=full))
+    monkeypatch.setattr(pool, "_check_can_be_sent", lambda evaluator: None)
     evaluator = Isolated(Hopeless())
     with pytest.raises(EvaluatorError, match="TMPDIR"):
         run_search(None, tmp_path / "run", 3, space, "random", evaluator)
@@ -215,7 +278,7 @@ import sys
 
 from nasnet_keras import NASNET_A
 from nasnet_keras.search import Isolated
-from tests.search.evaluators.test_isolated import Fake
+from tests.search.engines.test_local import Fake
 
 if __name__ == "__main__":
     isolated = Isolated(Fake(pathlib.Path(sys.argv[1])))
@@ -239,7 +302,7 @@ def run(*words):
 WITHOUT_GUARD = """
 import pathlib
 from nasnet_keras.search import Isolated, NASNetSpace, search
-from tests.search.evaluators.test_isolated import Fake
+from tests.search.engines.test_local import Fake
 
 FOLDER = pathlib.Path(__file__).parent
 (FOLDER / "children").mkdir(exist_ok=True)
@@ -254,7 +317,7 @@ def test_a_script_without_guard_is_said_to_be_one(tmp_path):
     result = run(tmp_path / "mine.py")
     assert result.returncode == 1
     last = result.stderr.split("EvaluatorError: ")[-1]
-    assert last.startswith("The process of the children ended with exit status")
+    assert last.startswith("The process of the children ended with exit code")
     assert 'put its work under `if __name__ == "__main__":`' in last
     assert "memory" not in last
     assert (tmp_path / "run" / "trials.jsonl").read_text() == ""
@@ -264,7 +327,7 @@ OF_A_SCRIPT = """
 import pathlib, tempfile
 from nasnet_keras import NASNET_A
 from nasnet_keras.search import Isolated
-from tests.search.evaluators.test_isolated import Fake
+from tests.search.engines.test_local import Fake
 
 class Mine(Fake):
     pass
@@ -377,7 +440,7 @@ def test_the_process_has_the_configuration_of_keras(
 ):
     """Whatever the environment says: a script may set another backend."""
     state = {**unusual_keras, "backend": "jax"}
-    monkeypatch.setattr(worker, "read_keras_state", lambda: state)
+    monkeypatch.setattr(process, "read_keras_state", lambda: state)
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     isolated = Isolated(Fake(tmp_path))
     there = isolated(NASNET_A).measurements["keras"]
