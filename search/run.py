@@ -11,6 +11,7 @@ import keras_tuner
 from nasnet_keras import checks
 from nasnet_keras.runs.files import read_json
 from nasnet_keras.runs.optional import require
+from nasnet_keras.search.engines import chief
 from nasnet_keras.search.engines.tuner import CellTuner
 from nasnet_keras.search.evaluators.children import ChildRecipe
 from nasnet_keras.search.evaluators.evaluator import Evaluator
@@ -35,7 +36,7 @@ def search(
     seed: int = 0,
     progress: Callable[[Any], Any] | None = None,
     **options: Any,
-) -> SearchResults:
+) -> SearchResults | None:
     """Searches for cells, or resumes a search that was stopped.
 
     After the trials, the best genotypes are judged once more, as the evaluator
@@ -62,7 +63,8 @@ def search(
             `warm_start`, `limits` or `population_size`.
 
     Returns:
-        `SearchResults`.
+        `SearchResults`; `None` from a worker of KerasTuner's chief, see
+        `nasnet_keras.search.engines.chief`.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -96,6 +98,10 @@ def search(
     tuner = CellTuner(
         oracle_instance, evaluator, directory.parent, directory.name
     )
+    if chief.is_worker():
+        with contextlib.closing(evaluator):
+            tuner.search()
+        return None
     with contextlib.ExitStack() as closing:
         closing.callback(oracle_instance.close)
         closing.callback(evaluator.close)

@@ -93,7 +93,9 @@ class Pool(Evaluator):
                 "`evaluator` must be an Evaluator. Received: "
                 f"evaluator={evaluator!r}"
             )
+        evaluator.check_alone("A worker", ["curves"])
         super().__init__(evaluator.network, evaluator.reward)
+        self.remembers = evaluator.remembers
         _check_can_be_sent(evaluator)
         self.evaluator = evaluator
         self.settings, self.trials = evaluator.settings, evaluator.trials
@@ -153,7 +155,7 @@ class Pool(Evaluator):
             )
         finally:
             self._free.put(place)
-        return self.judge(measured, genotype, settings)
+        return self.to_evaluation(measured, genotype, settings)
 
     def _size(self, genotype, settings):
         """Returns the filters that follow from a budget.

@@ -10,6 +10,7 @@ from typing import Any
 import keras_tuner
 
 from nasnet_keras.genotypes import Genotype
+from nasnet_keras.search.engines import chief
 from nasnet_keras.search.engines.parallel import Task, as_they_end
 from nasnet_keras.search.evaluators.evaluator import Evaluator, EvaluatorError
 from nasnet_keras.search.oracles.adapter import SpaceOracle
@@ -63,6 +64,7 @@ class CellTuner(keras_tuner.Tuner):
                     f"{name}={value!r}"
                 )
         evaluator.check(oracle.space)
+        self.space = oracle.space
         self.evaluator = evaluator
         self.after_trial = after_trial
         super().__init__(oracle, directory=directory, project_name=project_name)
@@ -78,7 +80,7 @@ class CellTuner(keras_tuner.Tuner):
             keras_tuner.errors.FatalError: If no genotype can be evaluated.
                 KerasTuner then stops, and no trial counts as failed.
         """
-        settings = self.oracle.space.to_settings(trial.hyperparameters.values)
+        settings = self.space.to_settings(trial.hyperparameters.values)
         try:
             evaluation = self.evaluator(self._genotype(trial), **settings)
         except EvaluatorError as error:
@@ -94,13 +96,53 @@ class CellTuner(keras_tuner.Tuner):
         return {"reward": evaluation.reward, **evaluation.measurements}
 
     def search(self, *args, **kwargs):
-        """Runs the remaining trials."""
+        """Runs the remaining trials.
+
+        A chief of KerasTuner's hands them to its workers, and returns when all
+        have ended; a worker returns when there are no more.
+
+        Raises:
+            ValueError: If the evaluator needs what workers do not have.
+            RuntimeError: If too many trials failed.
+        """
+        if chief.is_worker():
+            self._search_as_worker()
+            return
         self.oracle.restore()
+        if chief.is_chief():
+            chief.serve(self.oracle, self.after_trial)
+            return
         self.evaluator.resume(self.oracle.folder, self.oracle.records)
         if self.evaluator.workers == 1:
             super().search(*args, **kwargs)
         else:
             self._search_in_parallel()
+
+    def _search_as_worker(self):
+        self.evaluator.check_alone("A worker of KerasTuner's chief")
+        self.evaluator.resume(None, [])
+        self.on_search_begin()
+        chief.work(self.oracle, self.tuner_id, self._evaluate)
+        self.on_search_end()
+
+    def _evaluate(self, trial):
+        """Returns what a trial found, for the chief."""
+        values = trial.hyperparameters.values
+        settings = self.space.to_settings(values)
+        try:
+            found = self.evaluator(self._genotype(trial), **settings)
+        except EvaluatorError:
+            raise
+        except Exception:
+            trial.status = Status.INVALID
+            message = traceback.format_exc()
+            return {"metrics": {}, "curve": [], "message": message}
+        trial.status = Status.COMPLETED
+        return {
+            "metrics": {"reward": found.reward, **found.measurements},
+            "curve": found.curve,
+            "message": None,
+        }
 
     def _search_in_parallel(self):
         self.on_search_begin()
@@ -128,12 +170,12 @@ class CellTuner(keras_tuner.Tuner):
             return None
         self.on_trial_begin(trial)
         values = trial.hyperparameters.values
-        settings = self.oracle.space.to_settings(values)
+        settings = self.space.to_settings(values)
         name = f"trial {int(trial.trial_id)}"
         return Task(trial, self._genotype(trial), settings, name)
 
     def _genotype(self, trial):
-        return self.oracle.space.to_genotype(trial.hyperparameters.values)
+        return self.space.to_genotype(trial.hyperparameters.values)
 
     def on_trial_end(self, trial):
         """Passes the ended trial to the oracle, then to `after_trial`."""

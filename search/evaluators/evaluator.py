@@ -63,6 +63,9 @@ class Evaluator:
             arguments of `measure`.
         trials: The number of trials of a search; `None` leaves it to the user.
         workers: The genotypes that it evaluates at a time.
+        remembers: What a result depends on besides the genotype and settings:
+            `""` (nothing), `"curves"` (of the records given to `resume`) or
+            `"weights"` (that it keeps between genotypes).
 
     Args:
         network: `nasnet_keras.search.Network` whose parameters and
@@ -80,6 +83,7 @@ class Evaluator:
     settings: tuple[str, ...] = ()
     trials: int | None = None
     workers: int = 1
+    remembers: str = ""
 
     def __init__(
         self, network: Network | None = None, reward: Reward = Reward()
@@ -89,7 +93,7 @@ class Evaluator:
 
     def __call__(self, genotype: Genotype, **settings: Any) -> Evaluation:
         measured = self.compute(genotype, **settings)
-        return self.judge(measured, genotype, settings)
+        return self.to_evaluation(measured, genotype, settings)
 
     def submit(
         self,
@@ -114,7 +118,7 @@ class Evaluator:
             future.set_exception(error)
         return future
 
-    def judge(
+    def to_evaluation(
         self,
         measured: tuple[dict[str, float], list[float]],
         genotype: Genotype,
@@ -172,6 +176,27 @@ class Evaluator:
         if self.network is not None:
             self._check_size(self.network, space)
             self._check_networks(self.network, space)
+
+    def check_alone(self, where: str, known: Sequence[str] = ()) -> None:
+        """Refuses to be run where what it remembers is not.
+
+        Args:
+            where: String, for the error message.
+            known: What there is of it, see `remembers`.
+
+        Raises:
+            ValueError: With what to use instead.
+        """
+        remedies = {
+            "curves": "Leave `stopping` out",
+            "weights": "Use TrainFromScratch, or one process without workers",
+        }
+        if self.remembers and self.remembers not in known:
+            raise ValueError(
+                f"{where} does not have the {self.remembers} of earlier "
+                f"children, which this {type(self).__name__} needs. "
+                f"{remedies[self.remembers]}."
+            )
 
     @staticmethod
     def _check_size(network, space):

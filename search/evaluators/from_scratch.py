@@ -103,6 +103,7 @@ class TrainFromScratch(Evaluator):
         self.recipe = recipe
         self.seed = checks.seed(seed)
         self.stopping = stopping
+        self.remembers = "" if stopping is None else "curves"
         self.reward_images = reward_images
         if reward_images is not None:
             checks.integer("reward_images", reward_images, 1)

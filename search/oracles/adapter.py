@@ -36,9 +36,13 @@ from nasnet_keras.search.oracles.algorithm import (
     Record,
 )
 from nasnet_keras.search.oracles.core import Core
+from nasnet_keras.search.oracles.leases import Leases
 from nasnet_keras.search.oracles.restoring import Restoring
 from nasnet_keras.search.oracles.trials import Status
 from nasnet_keras.search.spaces.space import SearchSpace
+
+# A trial whose worker is lost so often fails: it may be what kills them.
+LOSSES = 2
 
 
 class SpaceOracle(Restoring, keras_tuner.Oracle):
@@ -89,6 +93,10 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
         ValueError: At the first trial, if `warm_start` is no search of this
             space and reward; at any, if no architecture within the limits is
             found.
+
+    Attributes:
+        leases: `Leases`, for tuners in other processes: a trial of one that is
+            lost is given to another.
     """
 
     _directory: Any = None
@@ -141,6 +149,8 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
         self._started: dict[str, float] = {}
         self._attempts: collections.Counter[str] = collections.Counter()
         self._retries: collections.deque[str] = collections.deque()
+        self.leases = Leases()
+        self._losses: collections.Counter[str] = collections.Counter()
 
     # The algorithm.
 
@@ -229,17 +239,55 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
         """Returns the next trial for a tuner, or one with status STOPPED."""
         with self._lock:
             self.restore()
+            self.take_back()
+            self.tuner_ids.add(tuner_id)
+            self.leases.renew(tuner_id)
             if tuner_id in self.ongoing_trials:
                 return self.ongoing_trials[tuner_id]
             trial = self._next_trial()
             if trial.status == Status.STOPPED:
-                self.tuner_ids.discard(tuner_id)
+                if self.leases.seconds is not None and self.ongoing_trials:
+                    trial.status = Status.IDLE  # Another may be lost yet.
+                else:
+                    self.forget(tuner_id)
                 return trial
-            self.tuner_ids.add(tuner_id)
             self.ongoing_trials[tuner_id] = trial
             self._started[trial.trial_id] = time.monotonic()
             self._display.on_trial_begin(trial)
             return trial
+
+    def take_back(self):
+        """Takes back the trials of tuners that were silent for too long."""
+        with self._lock:
+            for tuner_id in self.leases.take_expired():
+                trial = self.ongoing_trials.pop(tuner_id, None)
+                self.forget(tuner_id)
+                if trial is not None:
+                    self._lose(trial, tuner_id)
+
+    def forget(self, tuner_id):
+        """Expects nothing more of a tuner."""
+        self.tuner_ids.discard(tuner_id)
+        self.leases.end(tuner_id)
+
+    def _lose(self, trial, tuner_id):
+        """Gives a trial to another tuner, or records that it fails."""
+        self._losses[trial.trial_id] += 1
+        if self._losses[trial.trial_id] < LOSSES:
+            self._repeat(trial)
+            return
+        trial.status = Status.FAILED
+        trial.message = (
+            f"Its worker was lost {LOSSES} times. The last one, {tuner_id}, "
+            f"was not heard of for {self.leases.seconds:g} s."
+        )
+        self._record(trial)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all trials have ended."""
+        with self._lock:
+            return len(self.end_order) >= self.max_trials
 
     def _next_trial(self):
         if self._retries:
@@ -267,6 +315,9 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
         """Takes a trial's metrics; returns the trial."""
         with self._lock:
             trial = self.trials[trial_id]
+            self._renew(trial_id)
+            if not metrics:  # A sign of life.
+                return trial
             if set(metrics) != {trials.CURVE}:  # Reported before the objective.
                 self._check_objective_found(metrics)
             for name, value in metrics.items():
@@ -282,8 +333,11 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
             if self.trials.has_ended(trial.trial_id):
                 return
             ours = self.trials[trial.trial_id]
+            self._renew(trial.trial_id)
             ours.hyperparameters = trial.hyperparameters
             ours.status, ours.message = trial.status, trial.message
+            if trial.trial_id in self._retries:  # Its worker was not lost.
+                self._retries.remove(trial.trial_id)
             self.update_space(trial.hyperparameters)
             if ours.status == Status.COMPLETED:
                 self._score(ours)
@@ -311,6 +365,11 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
     def _repeat(self, trial):
         trial.metrics = type(trial.metrics)()
         self._retries.append(trial.trial_id)
+
+    def _renew(self, trial_id):
+        for tuner_id, ongoing in self.ongoing_trials.items():
+            if ongoing.trial_id == trial_id:
+                self.leases.renew(tuner_id)
 
     def _remove_ongoing(self, trial_id):
         for tuner_id, ongoing in list(self.ongoing_trials.items()):

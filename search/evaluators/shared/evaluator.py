@@ -135,6 +135,8 @@ class SharedWeights(Evaluator):
             weights have no use for.
     """
 
+    remembers = "weights"
+
     def __init__(
         self,
         space: SearchSpace,

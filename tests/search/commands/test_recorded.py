@@ -36,10 +36,10 @@ def place(tmp_path, monkeypatch):
             pixels = rng.integers(0, 256, (8, 8, 3), dtype="uint8")
             Image.fromarray(pixels).save(folder / f"{number}.png")
 
-    def examine(self, genotype, **settings):
+    def compute(self, genotype, **settings):
         return {"val_accuracy": len(repr(genotype)) % 10 / 10}, []
 
-    monkeypatch.setattr(TrainFromScratch, "examine", examine)
+    monkeypatch.setattr(TrainFromScratch, "compute", compute)
     monkeypatch.setattr(session, "_print_imagenet_networks", print)
     monkeypatch.chdir(tmp_path)
     return tmp_path

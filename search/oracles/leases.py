@@ -1,0 +1,43 @@
+"""Trials on lease: those of a tuner that is silent go to another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+class Leases:
+    """When each tuner was last heard of.
+
+    Args:
+        seconds: Float, after which a silent tuner counts as lost; `None` waits
+            for ever.
+        clock: Function that returns seconds.
+    """
+
+    def __init__(
+        self,
+        seconds: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self.seconds = seconds
+        self.clock = clock
+        self._heard: dict[str, float] = {}
+
+    def renew(self, tuner: str) -> None:
+        """Notes that a tuner was heard of."""
+        self._heard[tuner] = self.clock()
+
+    def end(self, tuner: str) -> None:
+        """Expects nothing more of a tuner."""
+        self._heard.pop(tuner, None)
+
+    def take_expired(self) -> list[str]:
+        """Returns the tuners that count as lost, and ends their leases."""
+        if self.seconds is None:
+            return []
+        oldest = self.clock() - self.seconds
+        lost = [name for name, at in self._heard.items() if at < oldest]
+        for name in lost:
+            self.end(name)
+        return lost

@@ -1,0 +1,225 @@
+"""KerasTuner's chief and workers: real processes, killed for good."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nasnet_keras.search import NASNetSpace, RandomOracle, open_search
+from nasnet_keras.search.oracles.leases import Leases
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+SPACE = NASNetSpace(1, operations=("identity", "max_pool_3x3", "conv_3x3"))
+TRIALS = 12
+
+# A worker whose name is in the file `hangs` stops for good in its next child.
+SCRIPT = """
+import os, pathlib, sys, time
+from nasnet_keras.search import Evaluator, NASNetSpace, search
+from nasnet_keras.search.engines import chief
+
+chief.LEASE_SECONDS, chief.IDLE_SECONDS = 2.0, 0.1
+FOLDER, ME = pathlib.Path(sys.argv[1]), os.environ["KERASTUNER_TUNER_ID"]
+
+
+class Children(Evaluator):
+    def measure(self, genotype, **settings):
+        name = f"{ME}-{time.monotonic_ns()}"
+        (FOLDER / "children" / name).touch()
+        time.sleep(0.1)
+        while (FOLDER / f"{ME}-waits").exists():
+            time.sleep(0.05)
+        if (FOLDER / "fail").exists():
+            raise ValueError("this child has no sense")
+        reward = sum(map(ord, repr(genotype))) % 101 / 101
+        return {"val_accuracy": reward, "exact": 1 / 3}, [reward / 2, reward]
+
+
+SPACE = NASNetSpace(1, operations=("identity", "max_pool_3x3", "conv_3x3"))
+SPACE = SPACE.with_settings(learning_rate=(0.1, 0.05))
+Children.settings = ("learning_rate",)
+found = search(None, FOLDER / "run", 12, SPACE, "random", Children())
+print("results", None if found is None else len(found.records))
+"""
+
+
+class Cluster:
+    """A chief and workers; each is a process of the same script."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        (folder / "children").mkdir()
+        (folder / "script.py").write_text(SCRIPT)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.processes = {}
+
+    def start(self, *names):
+        for name in names:
+            environment = {
+                **os.environ,
+                "KERASTUNER_ORACLE_IP": "127.0.0.1",
+                "KERASTUNER_ORACLE_PORT": str(self.port),
+                "KERASTUNER_TUNER_ID": name,
+                "KERAS_BACKEND": "jax",
+            }
+            with (self.folder / f"{name}.log").open("a") as log:
+                self.processes[name] = subprocess.Popen(
+                    [sys.executable, "script.py", str(self.folder)],
+                    cwd=self.folder,
+                    env=environment,
+                    stdout=log,
+                    stderr=log,
+                )
+
+    def kill(self, name):
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def wait(self):
+        """Waits for all; returns their exit statuses and last lines."""
+        found = {}
+        for name, process in self.processes.items():
+            status = process.wait(120)
+            lines = (self.folder / f"{name}.log").read_text().splitlines()
+            found[name] = status, lines[-1]
+        return found
+
+    def children(self, name=""):
+        return list((self.folder / "children").glob(f"{name}*"))
+
+    def until(self, condition):
+        deadline = time.monotonic() + 120
+        while not condition():
+            assert time.monotonic() < deadline, "it takes too long"
+            for process in self.processes.values():
+                assert process.poll() in (None, 0)
+            time.sleep(0.05)
+
+    def records(self):
+        lines = (self.folder / "run" / "trials.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    made = Cluster(tmp_path)
+    yield made
+    for process in made.processes.values():
+        process.kill()
+
+
+def check_all_ended_once(cluster):
+    numbers = sorted(record["trial"] for record in cluster.records())
+    assert numbers == list(range(TRIALS))
+
+
+def test_a_worker_that_is_killed_for_good(cluster):
+    """It holds a trial then: another worker gets it, and the search ends."""
+    (cluster.folder / "one-waits").touch()
+    cluster.start("chief", "one", "two")
+    cluster.until(lambda: cluster.children("one") and cluster.children("two"))
+    cluster.kill("one")
+    found = cluster.wait()
+    assert found["chief"] == (0, f"results {TRIALS}")
+    assert found["two"] == (0, "results None")
+    check_all_ended_once(cluster)
+    assert len(cluster.children()) == TRIALS + 1
+    record = cluster.records()[0]
+    # More digits than KerasTuner's messages have.
+    assert record["metrics"]["exact"] == 1 / 3
+    assert record["curve"][1] == record["score"]
+
+
+def test_a_chief_that_is_killed_and_started_again(cluster):
+    """Its workers wait for it; what had ended is not evaluated again."""
+    cluster.start("chief", "one")
+    cluster.until(lambda: len(cluster.children()) >= 4)
+    cluster.kill("chief")
+    before = cluster.records()
+    cluster.start("chief")
+    found = cluster.wait()
+    assert found["chief"] == (0, f"results {TRIALS}")
+    check_all_ended_once(cluster)
+    assert cluster.records()[: len(before)] == before
+    assert len(cluster.children()) <= TRIALS + 1
+
+
+def test_failures_in_a_row_stop_chief_and_workers(cluster):
+    (cluster.folder / "fail").touch()
+    cluster.start("chief", "one")
+    found = cluster.wait()
+    assert found["chief"][0] == found["one"][0] == 1
+    log = (cluster.folder / "chief.log").read_text()
+    assert "3 trials in a row failed" in log
+    assert "this child has no sense" in log
+    one = (cluster.folder / "one.log").read_text()
+    assert "The search has stopped: 3 trials in a row failed" in one
+    assert [r["status"] for r in cluster.records()] == ["FAILED"] * 3
+
+
+def make_oracle(folder, clock):
+    oracle = RandomOracle(SPACE, "val_accuracy", max_trials=3)
+    oracle.verbose = 0
+    oracle.leases = Leases(10, lambda: clock[0])
+    oracle.folder = folder
+    return oracle
+
+
+def end(oracle, trial):
+    oracle.update_trial(trial.trial_id, {"val_accuracy": 0.5})
+    trial.status = "COMPLETED"
+    oracle.end_trial(trial)
+
+
+def test_the_trial_of_a_lost_tuner_goes_to_another(tmp_path):
+    clock = [0.0]
+    oracle = make_oracle(tmp_path / "run", clock)
+    lost, kept = oracle.create_trial("lost"), oracle.create_trial("kept")
+    for _ in range(3):
+        clock[0] += 6
+        oracle.update_trial(kept.trial_id, {})  # A sign of life.
+    third = oracle.create_trial("third")
+    assert third.trial_id == lost.trial_id
+    assert third.hyperparameters.values == lost.hyperparameters.values
+    assert oracle.create_trial("kept") is kept
+    # It was not dead: the first result counts, the second does not.
+    end(oracle, lost)
+    end(oracle, kept)
+    end(oracle, third)
+    last = oracle.create_trial("third")
+    waiting = oracle.create_trial("kept")
+    assert (last.trial_id, waiting.status) == ("00002", "IDLE")
+    end(oracle, last)
+    assert oracle.create_trial("kept").status == "STOPPED"
+    assert oracle.create_trial("third").status == "STOPPED"
+    assert oracle.finished and not oracle.tuner_ids
+    assert [r["trial"] for r in oracle.records] == [0, 1, 2]
+    oracle.close()
+
+
+def test_a_trial_that_loses_its_tuners_fails(tmp_path):
+    clock = [0.0]
+    oracle = make_oracle(tmp_path / "run", clock)
+    for name in ("first", "second"):
+        assert oracle.create_trial(name).trial_id == "00000"
+        clock[0] += 11
+    assert oracle.create_trial("third").trial_id == "00001"
+    (record,) = oracle.records
+    assert record["status"] == "FAILED" and "second" in record["message"]
+    oracle.close()
+
+
+def test_a_search_of_several_machines_can_be_opened(cluster):
+    cluster.start("chief", "one")
+    cluster.wait()
+    space = SPACE.with_settings(learning_rate=(0.1, 0.05))
+    assert len(open_search(cluster.folder / "run", space).records) == TRIALS
