@@ -32,6 +32,7 @@ _HOMES = {
     "Network": "evaluators.network",
     "CellTuner": "engines.tuner",
     "Isolated": "engines.local",
+    "OnRay": "engines.on_ray",
     "SearchResults": "results",
     "open_search": "results",
     "retrain": "retraining",

@@ -7,7 +7,6 @@ for ever if the other process dies before it has read it.
 
 import contextlib
 import faulthandler
-import importlib
 import math
 import multiprocessing
 import os
@@ -24,14 +23,10 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from nasnet_keras.cells.operations import OPERATIONS
-from nasnet_keras.search.engines.computing import Share, prepare
+from nasnet_keras.search.engines.computing import Share
 from nasnet_keras.search.engines.pool import KilledError
+from nasnet_keras.search.engines.serving import Answer, Server, Setup
 from nasnet_keras.search.evaluators.evaluator import EvaluatorError
-from nasnet_keras.search.evaluators.keras_state import (
-    read_keras_state,
-    set_keras_state,
-)
 
 # How often a wait for a message looks whether the process still runs. A pipe
 # alone does not tell: a process of the process' own may keep it open.
@@ -93,7 +88,7 @@ class WorkerProcess:
         self._folder = pathlib.Path(folder.name)
         self._errors = self._folder / "stderr"
         self._shown = 0  # Bytes of `_errors` that were passed on.
-        state = read_keras_state()
+        setup = Setup.of_this_process()
         try:
             evaluator_file = self._write("evaluator", evaluator)
         except BaseException:
@@ -103,10 +98,7 @@ class WorkerProcess:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
             target=_serve,
-            args=(
-                *(theirs, state, share),
-                *(_operation_modules(), evaluator_file),
-            ),
+            args=(theirs, setup, share, evaluator_file),
         )
         # Runs once: by `kill`, or if the worker is deleted, or at exit before
         # `multiprocessing` waits for its processes.
@@ -119,7 +111,7 @@ class WorkerProcess:
         with (
             STARTING,
             _standard_error_to(self._errors),
-            _backend(state["backend"]),
+            _backend(setup.keras["backend"]),
         ):
             self._process.start()
         theirs.close()
@@ -174,10 +166,7 @@ class WorkerProcess:
             self._deadline = time.monotonic() + self._limits.timeout
         with contextlib.suppress(ConnectionError):  # `_receive` says why.
             self._pipe.send(path)
-        result, error, none_can_be = pickle.loads(self._receive())
-        if none_can_be:
-            raise EvaluatorError(error)
-        return result, error
+        return pickle.loads(self._receive()).checked()
 
     def _receive(self):
         """Returns the next message of the process."""
@@ -307,54 +296,34 @@ def _backend(name: str) -> Iterator[None]:
             os.environ["KERAS_BACKEND"] = before
 
 
-def _operation_modules():
-    """Returns the modules that register operations, for the other process.
-
-    A script is not among them: Python runs it in spawned processes anyway.
-    """
-    return sorted({f.__module__ for f in OPERATIONS.values()} - {"__main__"})
-
-
-def _serve(pipe, state, share, modules, evaluator_file):
+def _serve(pipe, setup, share, evaluator_file):
     """Runs in the other process: answers each task until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The search handles Ctrl-C.
     # A crash of a library prints Python's stack.
     faulthandler.enable(all_threads=False)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     try:
-        prepare(share)
-        set_keras_state(state)
-        for name in modules:
-            # If an operation is missing, the child's error names it.
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name)
-        evaluator = pickle.loads(evaluator_file.read_bytes())
+        setup.apply(share)
+        server = Server(pickle.loads(evaluator_file.read_bytes()))
     except Exception:
         pipe.send(traceback.format_exc())
         return
     pipe.send(None)
-    curves: list[Any] = []
     with contextlib.suppress(EOFError):
         while True:
-            pipe.send(_compute(evaluator, curves, pipe.recv()))
+            pipe.send(_answer(server, pipe.recv()))
+
+
+def _answer(server, arguments_file):
+    """Returns an answer, pickled: it may not be possible."""
+    try:
+        arguments = pickle.loads(arguments_file.read_bytes())
+        return pickle.dumps(server.compute(*arguments))
+    except Exception:
+        return pickle.dumps(Answer(error=traceback.format_exc()))
 
 
 def _exit_with_parent():
     """Ends this process when the search's is killed."""
     multiprocessing.parent_process().join()
     os._exit(1)
-
-
-def _compute(evaluator, curves, arguments_file):
-    """Returns, pickled: a result, an error text, and whether the error means
-    that no genotype can be evaluated. Adds the new curves."""
-    try:
-        genotype, settings, new = pickle.loads(arguments_file.read_bytes())
-        curves += new
-        evaluator.resume(None, curves)
-        result = evaluator.compute(genotype, **settings)
-        return pickle.dumps((result, None, False))
-    except EvaluatorError as error:
-        return pickle.dumps((None, str(error), True))
-    except Exception:
-        return pickle.dumps((None, traceback.format_exc(), False))

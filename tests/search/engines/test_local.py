@@ -19,7 +19,7 @@ from nasnet_keras import NASNET_A
 from nasnet_keras.cells.operations import OPERATIONS
 from nasnet_keras.search import Evaluator, Isolated, NASNetSpace
 from nasnet_keras.search import search as run_search
-from nasnet_keras.search.engines import pool, process
+from nasnet_keras.search.engines import pool, process, serving
 from nasnet_keras.search.evaluators.evaluator import EvaluatorError
 from nasnet_keras.search.evaluators.keras_state import (
     read_keras_state,
@@ -35,7 +35,7 @@ def a_backend_that_starts_sooner(monkeypatch):
     """Nothing is computed in these processes."""
     if importlib.util.find_spec("jax"):
         state = {**read_keras_state(), "backend": "jax"}
-        monkeypatch.setattr(process, "read_keras_state", lambda: state)
+        monkeypatch.setattr(serving, "read_keras_state", lambda: state)
         monkeypatch.setenv("KERAS_BACKEND", "jax")  # Of the scripts.
 
 
@@ -440,7 +440,7 @@ def test_the_process_has_the_configuration_of_keras(
 ):
     """Whatever the environment says: a script may set another backend."""
     state = {**unusual_keras, "backend": "jax"}
-    monkeypatch.setattr(process, "read_keras_state", lambda: state)
+    monkeypatch.setattr(serving, "read_keras_state", lambda: state)
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     isolated = Isolated(Fake(tmp_path))
     there = isolated(NASNET_A).measurements["keras"]

@@ -22,7 +22,7 @@ from nasnet_keras.search import (
     NASNetSpace,
     search,
 )
-from nasnet_keras.search.engines import process
+from nasnet_keras.search.engines import serving
 from nasnet_keras.search.engines.parallel import Task, as_they_end
 from nasnet_keras.search.evaluators.evaluator import Judge
 from nasnet_keras.search.evaluators.keras_state import read_keras_state
@@ -36,7 +36,7 @@ def a_backend_that_starts_sooner(monkeypatch):
     """Nothing is computed in these processes."""
     if importlib.util.find_spec("jax"):
         state = {**read_keras_state(), "backend": "jax"}
-        monkeypatch.setattr(process, "read_keras_state", lambda: state)
+        monkeypatch.setattr(serving, "read_keras_state", lambda: state)
         monkeypatch.setenv("KERAS_BACKEND", "jax")
 
 

@@ -1,0 +1,129 @@
+"""Children on a Ray cluster of two actors: killed, failed, hanging."""
+
+import importlib.util
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from nasnet_keras import NASNET_A
+from nasnet_keras.search import Evaluator, NASNetSpace, OnRay, search
+from nasnet_keras.search.engines.on_ray import connect
+from nasnet_keras.search.evaluators.evaluator import EvaluatorError, Judge
+
+SPACE = NASNetSpace(1, operations=("identity", "max_pool_3x3", "conv_3x3"))
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="Ray is an extra"
+)
+
+
+class Children(Evaluator):
+    """Its reward follows from the genotype; each child leaves a file."""
+
+    def __init__(self, folder, later=False):
+        super().__init__()
+        self.folder = folder
+        self.later = later
+
+    def measure(self, genotype, **settings):
+        name = f"{os.getpid()}-{time.monotonic_ns()}"
+        (self.folder / name).touch()
+        if "kill" in settings:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "hang" in settings:
+            time.sleep(600)
+        if "fail" in settings:
+            raise MemoryError("of the child itself")
+        reward = sum(map(ord, repr(genotype))) % 101 / 101
+        return {"val_accuracy": reward, "process": os.getpid()}, [reward]
+
+    def later_stages(self, trials):
+        return [Judge(4, Children(self.folder), "last")] if self.later else []
+
+
+class Hopeless(Children):
+    def measure(self, genotype):
+        raise EvaluatorError("no genotype can be evaluated")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Two cores; nothing is written outside of temporary folders."""
+    import ray
+
+    home = os.environ["HOME"]
+    os.environ["HOME"] = str(tmp_path_factory.mktemp("home"))
+    connect(
+        None,
+        num_cpus=2,
+        object_store_memory=80_000_000,
+        _temp_dir=str(tmp_path_factory.mktemp("r")),
+    )
+    yield ray
+    ray.shutdown()
+    os.environ["HOME"] = home
+
+
+@pytest.fixture
+def children(tmp_path):
+    folder = tmp_path / "children"
+    folder.mkdir()
+    return folder
+
+
+def processes(folder):
+    return {path.name.split("-")[0] for path in folder.iterdir()}
+
+
+def test_a_search_on_two_actors(cluster, children, tmp_path):
+    """With a later stage; each child once; actors are replaced."""
+    engine = OnRay(Children(children, later=True), children_per_process=3)
+    assert engine.workers == 2
+    results = search(None, tmp_path / "run", 10, SPACE, "ppo", engine)
+    assert sorted(r["trial"] for r in results.records) == list(range(10))
+    assert len(results.ranking) == 4
+    assert len(list(children.iterdir())) == 14
+    assert len(processes(children)) >= 5
+    logs = sorted(p.name for p in (tmp_path / "run" / "workers").iterdir())
+    assert logs == ["0.jsonl", "1.jsonl"]
+
+
+def test_dead_failed_and_hanging_children(cluster, children):
+    engine = OnRay(Children(children), workers=1, timeout=5)
+    with pytest.raises(RuntimeError, match=r"ended 2 times(.|\n)*died"):
+        engine(NASNET_A, kill=True)
+    with pytest.raises(RuntimeError, match="MemoryError: of the child itself"):
+        engine(NASNET_A, fail=True)
+    with pytest.raises(RuntimeError, match=r"took more than 5 s"):
+        engine(NASNET_A, hang=True)
+    assert 0 <= engine(NASNET_A).reward <= 1
+    engine.close()
+    assert len(list(children.iterdir())) == 6
+
+
+def test_what_stops_a_search(cluster, children):
+    engine = OnRay(Hopeless(children), workers=1)
+    with pytest.raises(EvaluatorError, match="no genotype can be evaluated"):
+        engine(NASNET_A)
+    engine.close()
+
+
+def test_a_cluster_without_room_is_refused(cluster, children):
+    with pytest.raises(ValueError, match=r"gpus=0.5 for a child; it has 2 CPU"):
+        OnRay(Children(children), gpus=0.5)
+    with pytest.raises(ValueError, match=r"cpus=3, gpus=0 for a child"):
+        OnRay(Children(children), cpus=3)
+
+
+def test_no_other_machine_reaches_a_cluster_of_its_own(cluster):
+    assert cluster.nodes()[0]["NodeManagerAddress"] == "127.0.0.1"
+    ours = {p.pid for p in psutil.Process().children(recursive=True)}
+    open_at = {
+        connection.laddr.ip
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.pid in ours
+    }
+    assert open_at and open_at <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
