@@ -15,6 +15,7 @@ HUB = ["keras-hub>=0.32"]
 EXPORT = ["tf2onnx>=1.17", "onnx>=1.19", "openvino>=2025.4"]
 # What runs an exported model, each format by its own runtime.
 RUNTIMES = ["onnxruntime>=1.23", "ai-edge-litert>=2.1"]
+RAY = ["ray>=2.59"]
 BACKENDS = {"jax": ["jax>=0.4.38"], "torch": ["torch>=2.6"]}
 
 setup(
@@ -81,12 +82,14 @@ setup(
         "search": SEARCH,
         "train": SEARCH,
         "hub": HUB,
+        "ray": RAY,
         "export": EXPORT,
         "cuda": ["tensorflow[and-cuda]>=2.21"],
         **BACKENDS,
         "test": [
             *SEARCH,
             *HUB,
+            *RAY,
             *EXPORT,
             *RUNTIMES,
             *BACKENDS["jax"],

@@ -12,7 +12,6 @@ from nasnet_keras import checks
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.runs.files import read_json, write_json
 from nasnet_keras.runs.folder import differences
-from nasnet_keras.search.engines.local import Isolated
 from nasnet_keras.search.engines.parallel import Task, as_they_end
 from nasnet_keras.search.evaluators.children import (
     STATISTICS,
@@ -40,7 +39,7 @@ def compare(
     report: Callable[[str], None] = lambda line: None,
     settings: dict[str, dict[str, Any]] | None = None,
     seeds: int = SEEDS,
-    workers: int = 0,
+    engine: Callable[[Evaluator], Evaluator] = lambda evaluator: evaluator,
 ) -> dict[str, dict[str, Any]]:
     """Trains networks of each cell, twice as long as the recipe.
 
@@ -58,8 +57,8 @@ def compare(
         settings: Optional dictionary, label -> the settings that were
             searched with the cell. They replace those of the recipe.
         seeds: Integer, the trainings of each cell.
-        workers: Integer, the trainings at a time, each in a process of its
-            own; 0 trains in this one.
+        engine: Function of an evaluator that returns one that runs it
+            elsewhere, such as `Isolated`. By default in this process.
 
     Returns:
         Dictionary, label -> dictionary with `filters`, `parameters` and
@@ -86,10 +85,7 @@ def compare(
         Task(key, cells[key[0]], {"recipe": recipes[key[0]], "seed": key[1]})
         for key in missing
     )
-    evaluator: Evaluator = TrainAndTest(dataset)
-    if workers:
-        evaluator = Isolated(evaluator, workers=workers)
-    with contextlib.closing(evaluator):
+    with contextlib.closing(engine(TrainAndTest(dataset))) as evaluator:
         for (label, number), future in as_they_end(
             evaluator, lambda: next(tasks, None)
         ):

@@ -14,6 +14,7 @@ from nasnet_keras.cli.arguments import check_least, check_one
 from nasnet_keras.runs.interrupts import run_until_interrupted
 from nasnet_keras.runs.optional import require
 from nasnet_keras.search.commands.defaults import SCHEDULE, complete
+from nasnet_keras.search.commands.engine import check_engine
 from nasnet_keras.search.commands.flags import naming_flags
 from nasnet_keras.search.commands.recorded import ARGUMENTS, read_arguments
 from nasnet_keras.search.commands.search_arguments import (
@@ -56,6 +57,10 @@ NUMBERS: dict[str, dict[str, float]] = {
     "validation_split": {"above": 0, "below": 1},
     "learning_rate": {"above": 0},
     "target": {"above": 0},
+    "timeout": {"above": 0},
+    "memory_per_worker": {"above": 0},
+    "cpus_per_trial": {"above": 0},
+    "gpus_per_trial": {"least": 0},
 }
 
 
@@ -139,15 +144,7 @@ def _check(args):
             "--cost and --target go together. Received: "
             f"--cost {args.cost} --target {args.target}"
         )
-    if (args.workers or 1) > 1 and (
-        args.evaluator == "shared" or not args.trials_per_process
-    ):
-        raise ValueError(
-            "--workers above 1 is for children trained from scratch, in "
-            f"processes of their own. Received: --workers {args.workers} "
-            f"--evaluator {args.evaluator} "
-            f"--trials-per-process {args.trials_per_process}"
-        )
+    check_engine(args)
     if args.stop_early and args.evaluator == "shared":
         raise ValueError(
             "--stop-early is for children trained from scratch: with shared "

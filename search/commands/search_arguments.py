@@ -14,6 +14,7 @@ from nasnet_keras.search.commands.defaults import (
     DEFAULTS,
     SCHEDULE,
 )
+from nasnet_keras.search.commands.engine import NAMES, add_engine
 from nasnet_keras.search.names import (
     COSTS,
     ORACLES,
@@ -31,6 +32,7 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
     _add_oracles(parser)
     _add_reward(parser)
     _add_children(parser)
+    add_engine(parser)
     _add_shared_weights(parser)
     _add_output(parser)
 
@@ -45,7 +47,7 @@ def only_defaults(args: argparse.Namespace) -> bool:
     given, defaults = vars(args), vars(parser.parse_args([]))
     names = {*defaults, *COMMON, *DEFAULTS["digits"], *SIZES, *SCHEDULE}
     names.add("reward_images")
-    names -= {"directory", "trials", "compare", "seed", "workers", "debug"}
+    names -= {"directory", "trials", "compare", "seed", "debug", *NAMES}
     return all(given.get(name) == defaults.get(name) for name in names)
 
 
@@ -249,19 +251,6 @@ def _add_children(parser):
         "--stop-early",
         action="store_true",
         help="stop a child that is worse than the median of earlier ones",
-    )
-    group.add_argument(
-        "--workers",
-        type=int,
-        help="children trained from scratch at a time, each in a process of "
-        "about 1 GB; None: as many as the processor has cores, 1 on a GPU",
-    )
-    group.add_argument(
-        "--trials-per-process",
-        type=int,
-        default=10,
-        help="children trained from scratch in one process before it is "
-        "replaced; 0 trains them in the search's own process",
     )
 
 

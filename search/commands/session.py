@@ -18,6 +18,7 @@ from nasnet_keras.search.commands.defaults import (
     CHILDREN_PER_ROUND,
     SCHEDULE,
 )
+from nasnet_keras.search.commands.engine import Engine
 from nasnet_keras.search.commands.flags import about_flag, naming_flags
 from nasnet_keras.search.commands.inputs import load_data, make_space
 from nasnet_keras.search.commands.progress import (
@@ -26,7 +27,6 @@ from nasnet_keras.search.commands.progress import (
     print_status,
 )
 from nasnet_keras.search.commands.recorded import write_arguments
-from nasnet_keras.search.engines.local import Isolated
 from nasnet_keras.search.evaluators.children import ChildRecipe, child_network
 from nasnet_keras.search.evaluators.from_scratch import TrainFromScratch
 from nasnet_keras.search.evaluators.funnel import parse_funnel
@@ -43,7 +43,6 @@ from nasnet_keras.search.planning import (
     has_gpu,
     make_plan,
     plan_steps,
-    plan_workers,
 )
 from nasnet_keras.search.run import search
 
@@ -138,7 +137,7 @@ class Session:
             self._set(**parse_funnel(args.funnel)[0].schedule)
         elif not any(getattr(args, name) for name in SCHEDULE):
             args.steps = plan_steps(
-                self.recipe, self.dataset, self.workers, self._blocks()
+                self.recipe, self.dataset, self.engine.workers, self._blocks()
             )
             self._set(steps=args.steps)
 
@@ -154,7 +153,7 @@ class Session:
             self.dataset,
             stages,
             args.trials,
-            self.workers,
+            self.engine.workers,
             self._blocks(),
         )
         print_result(f"children  {self._describe_size()}")
@@ -190,11 +189,7 @@ class Session:
             args.funnel,
             args.reward_images,
         )
-        if not args.trials_per_process:
-            return evaluator
-        return Isolated(
-            evaluator, args.trials_per_process, workers=self.workers
-        )
+        return self.engine(evaluator)
 
     def _make_shared_weights(self, reward):
         args = self.args
@@ -231,7 +226,7 @@ class Session:
             finished = len(oracle.end_order)
             status = _status(finished, trials)
             print_status(f"{oracle_name:9} {folder}: {status}")
-            return Progress(oracle, trials, self._later(), self.workers)
+            return Progress(oracle, trials, self._later(), self.engine.workers)
 
         limits = [
             flag
@@ -270,11 +265,12 @@ class Session:
         ]
 
     @functools.cached_property
-    def workers(self):
-        """The children at a time."""
-        if self.args.evaluator == "shared" or not self.args.trials_per_process:
-            return 1
-        return self.args.workers or plan_workers()
+    def engine(self):
+        """Where the children are trained."""
+        with naming_flags(
+            self.args, cpus="--cpus-per-trial", gpus="--gpus-per-trial"
+        ):
+            return Engine(self.args)
 
     def _oracle_options(self, oracle_name):
         args = self.args
@@ -344,7 +340,7 @@ class Session:
             self.args.directory / "comparison.json",
             print_status,
             settings,
-            workers=self.workers if self.args.trials_per_process else 0,
+            engine=self.engine,
         )
         print_result("\n" + comparison.table(rows, rewards))
 

@@ -28,7 +28,7 @@ GROWING = {
 class Gpu(NamedTuple):
     """A GPU: its number, as the driver counts them; its memory."""
 
-    index: str
+    number: str
     megabytes: int
 
 
@@ -159,7 +159,7 @@ def prepare(share: Share) -> None:
     if share.cores:
         os.sched_setaffinity(0, share.cores)
     if share.gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = share.gpu.index
+        os.environ["CUDA_VISIBLE_DEVICES"] = share.gpu.number
         # Read by JAX when it finds the GPU.
         os.environ["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{share.gpu_part:.3f}"
     backend = keras.backend.backend()

@@ -76,25 +76,9 @@ class OnRay(Pool):
         if workers is not None:
             checks.integer("workers", workers, 1)
         connect(address, **options)
-        room = self._room()
+        room = room_for(self.cpus, self.gpus)
         super().__init__(evaluator, children_per_process, workers or room)
         self._evaluator_there: Any = None
-
-    def _room(self):
-        """Returns how many children the cluster has room for."""
-        import ray
-
-        found = ray.cluster_resources()
-        room = found.get("CPU", 0) / self.cpus
-        if self.gpus:
-            room = min(room, found.get("GPU", 0) / self.gpus)
-        if room < 1:
-            raise ValueError(
-                "The cluster must have room for a child. Received: "
-                f"cpus={self.cpus:g}, gpus={self.gpus:g} for a child; it has "
-                f"{found.get('CPU', 0):g} CPUs and {found.get('GPU', 0):g} GPUs"
-            )
-        return int(room)
 
     def start(self, place):
         """Starts an actor."""
@@ -146,6 +130,30 @@ def connect(address: str | None, **options: Any) -> None:
     with _on_loopback():
         own = {"include_dashboard": False, "log_to_driver": False}
         ray.init(**{**own, **options})
+
+
+def room_for(cpus: float, gpus: float) -> int:
+    """Returns how many children the cluster has room for.
+
+    Args:
+        cpus, gpus: Floats, what a child takes.
+
+    Raises:
+        ValueError: If it has no room for one.
+    """
+    import ray
+
+    found = ray.cluster_resources()
+    room = found.get("CPU", 0) / cpus
+    if gpus:
+        room = min(room, found.get("GPU", 0) / gpus)
+    if room < 1:
+        raise ValueError(
+            "`cpus` and `gpus` of a child must be what the cluster has room "
+            f"for. Received: cpus={cpus:g}, gpus={gpus:g}; it has "
+            f"{found.get('CPU', 0):g} CPUs and {found.get('GPU', 0):g} GPUs"
+        )
+    return int(room)
 
 
 @contextlib.contextmanager

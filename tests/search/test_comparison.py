@@ -1,5 +1,6 @@
 """Cells trained longer with one recipe, except what was searched with them."""
 
+import functools
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from nasnet_keras import NASNET_A
 from nasnet_keras.runs.files import DamagedFileError
-from nasnet_keras.search import ChildRecipe, NASNetSpace, comparison
+from nasnet_keras.search import ChildRecipe, Isolated, NASNetSpace, comparison
 from nasnet_keras.training.data.dataset import Dataset
 
 SPACE = NASNetSpace(1, operations=("identity", "avg_pool_3x3"))
@@ -77,7 +78,8 @@ def test_a_stopped_comparison_goes_on(tmp_path, monkeypatch):
     first = json.loads(path.read_text())["searched"]["test_accuracies"]
     assert list(first) == ["5"]
     lines = []
-    found = compare(lines.append, workers=2)["searched"]["test_accuracies"]
+    engine = functools.partial(Isolated, workers=2)
+    found = compare(lines.append, engine=engine)["searched"]["test_accuracies"]
     assert lines[0] == "training  2 networks"
     assert sorted(found) == ["5", "6", "7"]
     assert found["5"] == first["5"]

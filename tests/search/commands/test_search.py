@@ -105,15 +105,22 @@ def test_a_finished_search_says_so(finished, capfd):
     assert (folder / "trials.jsonl").read_bytes() == before
 
 
+def contents(folder):
+    return {
+        path: path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "log"
+    }
+
+
 def test_another_search_in_the_folder_is_refused(finished, capfd):
     folder, _ = finished
-    before = {p: p.read_bytes() for p in folder.iterdir() if p.name != "log"}
+    before = contents(folder)
     assert call(*search(folder, "--filters", 3, "--seed", 7, trials=9)) == 2
     errors = capfd.readouterr().err
     assert "recipe.filters: there 2, now 3" in errors
     assert "seed: there 0, now 7" in errors
-    after = {p: p.read_bytes() for p in folder.iterdir() if p.name != "log"}
-    assert after == before
+    assert contents(folder) == before
 
 
 def test_a_folder_of_other_things_is_refused(tmp_path, capfd):
@@ -263,6 +270,12 @@ def test_a_small_image_size_takes_other_filters(tmp_path, capfd):
         ("--evaluator shared --macs 9000", "--macs is for children trained"),
         ("--workers 2 --trials-per-process 0", "--workers above 1 is for"),
         ("--workers 2 --evaluator shared", "--workers above 1 is for"),
+        ("--engine ray --evaluator shared", "--engine ray is for children"),
+        ("--timeout 9 --trials-per-process 0", "--timeout is for children"),
+        ("--gpus-per-trial 1", "--gpus-per-trial is for the other engine"),
+        ("--address auto", "--address is for the other engine"),
+        ("--engine ray --memory-per-worker 2", "--memory-per-worker is for"),
+        ("--timeout 0", "--timeout must be a finite number"),
     ],
 )
 def test_wrong_sizes_and_schedules(tmp_path, capfd, options, message):

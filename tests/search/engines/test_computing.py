@@ -102,7 +102,7 @@ def three_gpus(monkeypatch):
 
 def test_gpus_are_shared_out(three_gpus):
     shares = make_shares(6)
-    assert [share.gpu.index for share in shares] == [*"012012"]
+    assert [share.gpu.number for share in shares] == [*"012012"]
     assert {share.gpu_part for share in shares} == {0.45}
     assert [share.gpu_part for share in make_shares(3)] == [0.9] * 3
 

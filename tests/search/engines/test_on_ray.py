@@ -112,9 +112,9 @@ def test_what_stops_a_search(cluster, children):
 
 
 def test_a_cluster_without_room_is_refused(cluster, children):
-    with pytest.raises(ValueError, match=r"gpus=0.5 for a child; it has 2 CPU"):
+    with pytest.raises(ValueError, match=r"gpus=0.5; it has 2 CPUs and 0 GPUs"):
         OnRay(Children(children), gpus=0.5)
-    with pytest.raises(ValueError, match=r"cpus=3, gpus=0 for a child"):
+    with pytest.raises(ValueError, match=r"cpus=3, gpus=0; it has"):
         OnRay(Children(children), cpus=3)
 
 
