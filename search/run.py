@@ -20,6 +20,7 @@ from nasnet_keras.search.finals import judge_again
 from nasnet_keras.search.names import CONFIG, REWARD_IMAGES
 from nasnet_keras.search.oracles import find_oracle
 from nasnet_keras.search.results import SearchResults, read_ranking
+from nasnet_keras.search.scalars import Scalars
 from nasnet_keras.search.spaces import NASNetSpace, SearchSpace
 from nasnet_keras.training.data.dataset import Dataset
 
@@ -114,8 +115,13 @@ def search(
             read_ranking(directory),
         )
         try:
-            with _progress_context(progress, oracle_instance) as display:
-                tuner.after_trial = _AfterTrial(results, display)
+            with (
+                _progress_context(progress, oracle_instance) as display,
+                contextlib.closing(Scalars(directory)) as scalars,
+            ):
+                tuner.after_trial = _AfterTrial(
+                    results, oracle_instance, scalars, display
+                )
                 _run_trials(tuner)
                 report = getattr(display, "report", None) or _say_nothing
                 judge_again(results, evaluator, trials, report)
@@ -197,20 +203,23 @@ class _AfterTrial:
     sorted after each.
     """
 
-    def __init__(self, results, progress):
+    def __init__(self, results, oracle, scalars, progress):
         self.results = results
+        self.oracle = oracle
+        self.scalars = scalars
         self.progress = progress
-        self.best = next(iter(results.best()), None)
+        best = next(iter(results.by_reward()), None)
+        self.best = None if best is None else best["score"]
 
     def __call__(self, trial):
+        is_better = trial.score is not None and (
+            self.best is None or trial.score > self.best
+        )
+        if is_better:
+            self.best = trial.score
         if self.progress is not None:
             self.progress.update(trial)
-        if trial.score is None or not self._is_better(trial.score):
-            return
-        self.best = self.results.records[-1]
-        self.results.write()
-
-    def _is_better(self, score):
-        if self.results.ranking:  # A later stage has judged: it decides.
-            return False
-        return self.best is None or score > self.best["score"]
+        self.scalars.write(self.oracle, self.best)
+        # Where a later stage has judged, it decides.
+        if is_better and not self.results.ranking:
+            self.results.write()

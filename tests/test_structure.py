@@ -28,7 +28,15 @@ ROOMS = {
     ),
     "nasnet_keras.search": (
         *("names", "spaces", "policy", "oracles", "evaluators", "engines"),
-        *("results", "finals", "run", "retraining", "comparison", "assembly"),
+        *(
+            "results",
+            "finals",
+            "scalars",
+            "run",
+            "retraining",
+            "comparison",
+            "assembly",
+        ),
         *("planning", "commands"),
     ),
 }

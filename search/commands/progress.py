@@ -5,7 +5,7 @@ import functools
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 RECENT = 50  # Trials from which the time of a training step is estimated.
@@ -27,6 +27,8 @@ class Progress:
         later: Pairs for each later stage: its children, and the length of
             their training relative to that of a trial.
         workers: Integer, the children at a time.
+        running: Function that returns how many seconds each child at hand has
+            been running.
     """
 
     def __init__(
@@ -35,11 +37,13 @@ class Progress:
         trials: int,
         later: Sequence[tuple[int, float]] = (),
         workers: int = 1,
+        running: Callable[[], Sequence[float]] = tuple,
     ):
         self.oracle = oracle
         self.trials = trials
         self.later = list(later)
         self.workers = workers
+        self.running = running
         self.initial = len(oracle.end_order)
         scores = [record["score"] for record in oracle.records]
         known = [score for score in scores if score is not None]
@@ -74,12 +78,20 @@ class Progress:
         left = round(self._seconds_left(done))
         text = (
             f"reward {reward}, best {best}, {left // 60}:{left % 60:02d} left"
+            + self._others()
         )
         if self.bar is not None:
             self.bar.set_postfix_str(text, refresh=False)
             self.bar.update()
             return
         print_status(f"trial {done}/{self.trials}: {text}")
+
+    def _others(self):
+        """Tells of the children at hand: one that hangs is seen."""
+        seconds = self.running()
+        if not seconds:
+            return ""
+        return f", {len(seconds)} running, for up to {max(seconds):.0f} s"
 
     def _seconds_left(self, done):
         passed = (time.monotonic() - self.start) / (done - self.initial)

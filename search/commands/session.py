@@ -226,7 +226,10 @@ class Session:
             finished = len(oracle.end_order)
             status = _status(finished, trials)
             print_status(f"{oracle_name:9} {folder}: {status}")
-            return Progress(oracle, trials, self._later(), self.engine.workers)
+            return Progress(
+                *(oracle, trials, self._later(), self.engine.workers),
+                running=self.evaluator.running,
+            )
 
         limits = [
             flag

@@ -170,6 +170,12 @@ class Pool(Evaluator):
         sized = network.sized(genotype)
         return {name: getattr(sized, name) for name in SIZES}
 
+    def running(self):
+        """Returns how many seconds each child at hand has been running."""
+        now = time.monotonic()
+        began = [place.began for place in self._places]
+        return [now - at for at in began if at is not None]
+
     def log_of(self, place: int) -> WorkerLog:
         """Returns the log of a place."""
         return WorkerLog(self._folder, place)
@@ -214,8 +220,17 @@ class _Place:
         self._worker: Worker | None = None
         self._told = 0  # Records whose curves the worker has.
         self._closed = False
+        self.began: float | None = None  # The child at hand.
 
-    def compute(self, genotype, settings, records, name):
+    def compute(self, *arguments):
+        """Runs a child, see `_compute`."""
+        self.began = time.monotonic()
+        try:
+            return self._compute(*arguments)
+        finally:
+            self.began = None
+
+    def _compute(self, genotype, settings, records, name):
         """Returns what the evaluator measured.
 
         Raises:

@@ -118,6 +118,13 @@ class Evaluator:
             future.set_exception(error)
         return future
 
+    def running(self) -> list[float]:
+        """Returns how many seconds each child at hand has been running.
+
+        Only an evaluator that works in other threads or processes can tell.
+        """
+        return []
+
     def to_evaluation(
         self,
         measured: tuple[dict[str, float], list[float]],

@@ -103,6 +103,10 @@ class Algorithm:
     def adopt(self, config: dict[str, Any]) -> None:
         """Takes the arguments that were not given from a `config.json`."""
 
+    def report(self) -> dict[str, float]:
+        """Returns what a reader may want to watch: name -> number."""
+        return {}
+
     def snapshot(self) -> Snapshot | None:
         """Returns state that saves time after a restart, if there is any.
 

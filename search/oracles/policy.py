@@ -71,6 +71,7 @@ class PolicySearch(Algorithm):
             _find_settings(settings, known_settings)
         )
         self._cached: tuple[Any, Any] = (None, None)
+        self._staleness: int | None = None
 
     def _make_learner(self, settings):
         if self.batch_size is not None:
@@ -104,6 +105,8 @@ class PolicySearch(Algorithm):
 
     def observe(self, record: Record) -> None:
         """Hands the reward of a trial to the learner."""
+        if "policy" in record:
+            self._staleness = self.learner.updates - record["policy"]
         self.learner.add(
             self.space.to_actions(record["values"]),
             self.reward(record),
@@ -154,6 +157,20 @@ class PolicySearch(Algorithm):
             self._cached = (key, sampled)
         rows = slice(row * draws, (row + 1) * draws)
         return [part[rows] for part in self._cached[1]]
+
+    def report(self) -> dict[str, float]:
+        """Returns updates, entropy and staleness.
+
+        The entropy, in nats, is estimated by the samples at hand. The
+        staleness of a trial is the number of updates between the policy that
+        proposed it and the one that its reward reaches.
+        """
+        found: dict[str, float] = {"policy/updates": self.learner.updates}
+        if self._cached[1] is not None:
+            found["policy/entropy"] = float(-np.mean(self._cached[1][1]))
+        if self._staleness is not None:
+            found["policy/staleness"] = self._staleness
+        return found
 
     def snapshot(self) -> Snapshot:
         """Returns the policy and its number of updates."""

@@ -52,6 +52,18 @@ def test_what_is_left_holds_the_later_stages(monkeypatch, capsys):
     assert left_after(monkeypatch, capsys, [], 20) == 38 * 20
 
 
+def test_the_children_at_hand_are_shown(capsys):
+    search = Search()
+    search.end()
+    display = progress.Progress(search, 3, running=lambda: [4.2, 61.0])
+    with display:
+        search.end()
+        display.update(types.SimpleNamespace(score=None))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("trial 2/3: reward failed, best 0.2500, ")
+    assert line.endswith(" left, 2 running, for up to 61 s")
+
+
 def test_what_is_left_with_several_workers(monkeypatch, capsys):
     """Every 10 s one of two children ends: each takes 20 s."""
     later = [(7, 3.0)]

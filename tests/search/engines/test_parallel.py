@@ -82,7 +82,10 @@ def processes(folder):
 
 def test_two_children_wait_for_each_other(tmp_path):
     isolated = Isolated(Children(tmp_path, together=2), workers=2)
+    assert isolated.running() == []
     futures = [isolated.submit(NASNET_A) for _ in range(2)]
+    while len(isolated.running()) < 2:
+        time.sleep(0.01)
     assert len({f.result(60).measurements["process"] for f in futures}) == 2
     isolated.close()
 
