@@ -118,8 +118,9 @@ class Engine:
             from nasnet_keras.search.engines.on_ray import connect, room_for
 
             connect(args.address)
-            room = room_for(args.cpus_per_trial, args.gpus_per_trial)
-            return args.workers or room
+            return args.workers or room_for(
+                args.cpus_per_trial, args.gpus_per_trial
+            )
         from nasnet_keras.search.planning import plan_workers
 
         return args.workers or plan_workers()

@@ -12,6 +12,7 @@ import traceback
 from typing import Any
 
 from nasnet_keras import checks
+from nasnet_keras.runs.notices import notice
 from nasnet_keras.runs.optional import require
 from nasnet_keras.search.engines.computing import (
     GPU_PART,
@@ -23,6 +24,7 @@ from nasnet_keras.search.engines.serving import Answer, Server, Setup
 from nasnet_keras.search.evaluators.evaluator import Evaluator, EvaluatorError
 
 REASON_LINES = 12
+PATIENCE = 120.0  # Seconds for an actor to start, before a line says so.
 
 
 class OnRay(Pool):
@@ -39,7 +41,8 @@ class OnRay(Pool):
             `"ray://host:10001"`; `None` starts one on this machine that no
             other can reach.
         workers: Integer, the children at a time; `None` takes as many as the
-            cluster has room for now.
+            cluster has room for now. A cluster that grows on demand has room
+            for more: say how many.
         children_per_process: Integer, the children of an actor.
         cpus: Float, the cores of a child.
         gpus: Float, the GPUs of a child; a fraction shares one, with its
@@ -76,8 +79,9 @@ class OnRay(Pool):
         if workers is not None:
             checks.integer("workers", workers, 1)
         connect(address, **options)
-        room = room_for(self.cpus, self.gpus)
-        super().__init__(evaluator, children_per_process, workers or room)
+        if workers is None:
+            workers = room_for(self.cpus, self.gpus)
+        super().__init__(evaluator, children_per_process, workers)
         self._evaluator_there: Any = None
 
     def start(self, place):
@@ -190,6 +194,7 @@ class _Actor:
         setup = Setup.of_this_process()
         self.children = 0
         self._timeout = engine.timeout
+        self._wanted = f"{engine.cpus:g} CPUs and {engine.gpus:g} GPUs"
         options = {
             "num_cpus": engine.cpus,
             "num_gpus": engine.gpus,
@@ -217,9 +222,17 @@ class _Actor:
 
     def _wait_until_ready(self):
         """Waits also for room on the cluster, without a limit of time."""
+        import ray
+
         if self._ready:
             return
-        error = self._get(self._actor.error.remote())
+        found = self._actor.error.remote()
+        if not ray.wait([found], timeout=PATIENCE)[0]:
+            notice(
+                f"An {self.name} has waited for {PATIENCE:g} s for "
+                f"{self._wanted} on the Ray cluster. It goes on waiting."
+            )
+        error = self._get(found)
         if error is not None:
             raise EvaluatorError(
                 "The evaluator cannot be rebuilt on the cluster. All nodes "
