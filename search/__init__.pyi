@@ -1,5 +1,7 @@
 """The types of the names that `__init__.py` loads when they are used."""
 
+from nasnet_keras.search.engines.local import Isolated as Isolated
+from nasnet_keras.search.engines.on_ray import OnRay as OnRay
 from nasnet_keras.search.engines.tuner import CellTuner as CellTuner
 from nasnet_keras.search.evaluators.children import ChildRecipe as ChildRecipe
 from nasnet_keras.search.evaluators.evaluator import Evaluation as Evaluation
@@ -10,7 +12,6 @@ from nasnet_keras.search.evaluators.evaluator import (
 from nasnet_keras.search.evaluators.from_scratch import (
     TrainFromScratch as TrainFromScratch,
 )
-from nasnet_keras.search.evaluators.isolated import Isolated as Isolated
 from nasnet_keras.search.evaluators.limits import Limits as Limits
 from nasnet_keras.search.evaluators.network import Network as Network
 from nasnet_keras.search.evaluators.rewards import Reward as Reward

@@ -22,7 +22,7 @@ NAMES = {
         CellTuner ChildRecipe Controller DARTSSpace Decision Evaluation
         Evaluator EvaluatorError EvolutionOracle Found Isolated Limits
         MedianStopping
-        NASBench201Space NASNetSpace Network PPOOracle PredictorOracle
+        NASBench201Space NASNetSpace Network OnRay PPOOracle PredictorOracle
         RandomOracle ReinforceOracle Reward Rounds SearchMismatchError
         SearchResults SearchSpace Settings SharedWeights SpaceOracle Supernet
         Tabular TrainFromScratch WiredSpace find_space open_search retrain

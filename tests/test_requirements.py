@@ -49,6 +49,7 @@ def test_every_requirement_has_a_lower_bound():
         "plot",
         "hub",
         "export",
+        "ray",
         "cuda",
         "jax",
         "torch",
