@@ -134,7 +134,7 @@ class Search:
         left = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        _, alive = psutil.wait_procs(left, timeout=30)
+        _, alive = psutil.wait_procs(left, timeout=180)
         if alive:
             raise RuntimeError(f"{alive} outlived the {name}")
         return name.rstrip("0123456789")

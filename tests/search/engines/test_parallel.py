@@ -12,14 +12,20 @@ import sys
 import threading
 import time
 
+import keras
+import keras_tuner
+import numpy as np
 import pytest
 
 from nasnet_keras import NASNET_A
 from nasnet_keras.search import (
+    CellTuner,
+    Evaluation,
     Evaluator,
     EvaluatorError,
     Isolated,
     NASNetSpace,
+    PPOOracle,
     search,
 )
 from nasnet_keras.search.engines import serving
@@ -241,3 +247,74 @@ def test_killed_it_goes_on(tmp_path):
     subprocess.run(command, env=environment, check=True, timeout=120)
     assert trials()[: len(kept)] == kept
     assert sorted(trials()) == list(range(30))
+
+
+class InOrder(Evaluator):
+    """Three children at a time that end in an order which is given.
+
+    Args:
+        order: Sequence of numbers of trials.
+    """
+
+    workers = 3
+
+    def __init__(self, order):
+        super().__init__()
+        self.order = list(order)
+        self.waiting = {}
+
+    def submit(self, genotype, settings=None, name=""):
+        future = concurrent.futures.Future()
+        self.waiting[int(name.removeprefix("trial "))] = future, genotype
+        if len(self.waiting) == 3:
+            self.end_one()
+        return future
+
+    def end_one(self, trial=None):
+        """Ends the next of those at hand."""
+        place = next(n for n in self.order if n in self.waiting)
+        self.order.remove(place)
+        future, genotype = self.waiting.pop(place)
+        reward = sum(map(ord, repr(genotype))) % 101 / 101
+        measurements = {"val_accuracy": reward}
+        future.set_result(Evaluation(reward, measurements, [reward]))
+
+
+def search_in_order(folder, order):
+    """Returns what was proposed and found, and the weights of the policy."""
+    evaluator = InOrder(order)
+    oracle = PPOOracle(
+        SPACE,
+        max_trials=len(order),
+        objective=keras_tuner.Objective("reward", "max"),
+        batch_size=4,
+    )
+    oracle.verbose = 0
+
+    def after_trial(trial):
+        # The last ones: no further child is begun.
+        if len(oracle.trials) == len(order) and evaluator.waiting:
+            evaluator.end_one()
+
+    CellTuner(oracle, evaluator, folder, "run", after_trial).search()
+    oracle.algorithm.learn()
+    keys = "trial", "score", "values", "policy", "log_prob"
+    found = [{key: r[key] for key in keys} for r in oracle.records]
+    model = oracle.algorithm.learner.controller.model
+    policy = map(keras.ops.convert_to_numpy, model.trainable_variables)
+    oracle.close()
+    return found, list(policy)
+
+
+def test_the_order_of_the_ends_decides(tmp_path):
+    """Equal orders give equal proposals and policies, another one others."""
+    order = [2, 0, 1, 5, 4, 3, 6, 9, 8, 7, 11, 10, 13, 12, 14, 15]
+    first, policy = search_in_order(tmp_path / "first", order)
+    again, same = search_in_order(tmp_path / "again", order)
+    assert [record["trial"] for record in first] != sorted(order)
+    assert first == again
+    for ours, theirs in zip(policy, same, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    other, _ = search_in_order(tmp_path / "other", sorted(order))
+    values = {record["trial"]: record["values"] for record in first}
+    assert values != {record["trial"]: record["values"] for record in other}
