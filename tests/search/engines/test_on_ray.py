@@ -1,8 +1,12 @@
 """Children on a Ray cluster of two actors: killed, failed, hanging."""
 
+import contextlib
 import importlib.util
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import psutil
@@ -102,6 +106,63 @@ def test_dead_failed_and_hanging_children(cluster, children):
     assert 0 <= engine(NASNET_A).reward <= 1
     engine.close()
     assert len(list(children.iterdir())) == 6
+
+
+def actors_of(process):
+    """The processes of children below a process."""
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "ray::_Served" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
+
+
+@pytest.mark.long
+def test_real_children_of_the_command(tmp_path):
+    """An actor is killed in mid-trial, then the driver; it goes on."""
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "nasnet_keras.cli.main", "search"]
+    options = (
+        "--data digits --images 300 --image-size 8 --blocks 1 --filters 2 "
+        "--oracle random --trials 8 --steps 60 --no-compare --engine ray "
+        "--workers 2 --cpus-per-trial 0.5"
+    )
+    command += [*options.split(), "--directory", str(run)]
+    environment = {**os.environ, "HOME": str(tmp_path)}
+
+    def events():
+        lines = [
+            line
+            for path in run.glob("workers/*.jsonl")
+            for line in path.read_text().splitlines()
+        ]
+        return [json.loads(line) for line in lines]
+
+    def until(condition, process):
+        while not condition():
+            assert process.poll() is None
+            time.sleep(0.1)
+
+    def has(event, number=1):
+        found = [e for e in events() if e["event"] == event and "name" in e]
+        return len(found) >= number
+
+    process = subprocess.Popen(command, env=environment)
+    try:
+        until(lambda: has("begun") and actors_of(process), process)
+        actors_of(process)[0].kill()
+        until(lambda: has("killed") and has("ended", 3), process)
+    finally:
+        process.kill()
+        process.wait()
+    before = (run / "trials.jsonl").read_text()
+    subprocess.run(command, env=environment, check=True, timeout=600)
+    after = (run / "trials.jsonl").read_text()
+    assert after.startswith(before)
+    records = [json.loads(line) for line in after.splitlines()]
+    assert sorted(r["trial"] for r in records) == list(range(8))
+    assert {r["status"] for r in records} == {"COMPLETED"}
 
 
 def test_what_stops_a_search(cluster, children):
