@@ -26,36 +26,39 @@ RESULTS = pathlib.Path(__file__).parent / "results"
 SETTINGS = ("digits", "16 pixels")
 
 
-def serve(setting, children):
-    """Trains children; prints a JSON line: accuracies, seconds, processor's."""
+def make_dataset(setting):
+    """Returns the space, recipe and images of a setting."""
     import numpy as np
 
-    from nasnet_keras.search import (
-        ChildRecipe,
-        Isolated,
-        NASNetSpace,
-        TrainFromScratch,
-        find_space,
-    )
+    from nasnet_keras.search import ChildRecipe, NASNetSpace, find_space
     from nasnet_keras.training.data import load_dataset
     from nasnet_keras.training.data.dataset import Dataset
 
     if setting == "digits":
         space, recipe = NASNetSpace(), ChildRecipe(epochs=3, filters=8)
         dataset = load_dataset("digits", image_size=8, validation_split=0.2)
-    else:
-        space = find_space("nasnet_a_wired", 3)
-        recipe = ChildRecipe(epochs=1, filters=10)
-        rng = np.random.default_rng(0)
-        labels = rng.integers(0, 10, 10_000)
-        # Classes differ by their grey: something that can be learnt.
-        images = rng.integers(0, 156, (10_000, 16, 16, 3), dtype="uint8")
-        images += (10 * labels[:, None, None, None]).astype("uint8")
-        parts = [
-            (images[first:last], labels[first:last])
-            for first, last in ((0, 8000), (8000, 9990), (9990, 10_000))
-        ]
-        dataset = Dataset("greys", tuple("abcdefghij"), *parts)
+        return space, recipe, dataset
+    space = find_space("nasnet_a_wired", 3)
+    recipe = ChildRecipe(epochs=1, filters=10)
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 10_000)
+    # Classes differ by their grey: something that can be learnt.
+    images = rng.integers(0, 156, (10_000, 16, 16, 3), dtype="uint8")
+    images += (10 * labels[:, None, None, None]).astype("uint8")
+    parts = [
+        (images[first:last], labels[first:last])
+        for first, last in ((0, 8000), (8000, 9990), (9990, 10_000))
+    ]
+    return space, recipe, Dataset("greys", tuple("abcdefghij"), *parts)
+
+
+def serve(setting, children):
+    """Trains children; prints a JSON line: accuracies, seconds, processor's."""
+    import numpy as np
+
+    from nasnet_keras.search import Isolated, TrainFromScratch
+
+    space, recipe, dataset = make_dataset(setting)
     evaluator = Isolated(TrainFromScratch(dataset, recipe))
     began, accuracies = time.monotonic(), []
     for number in range(children):
