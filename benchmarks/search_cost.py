@@ -7,8 +7,9 @@ the loop of `search`. For each algorithm on the paper's space: the median
 milliseconds of a trial before the 100th, 300th, 3,000th and 20,000th; then, in
 a new process, the seconds and megabytes of opening the folder again.
 KerasTuner's RandomSearch runs the same decisions beside ours, as far as
-`--rival-trials`. The last table: 500 workers on one oracle, whose trials end in
-random order.
+`--rival-trials`. The predictor's row is of means, since its model is fitted less
+and less often: of as many trials as one model serves, at least 20, after random
+ones. The last row: 500 workers on one oracle, whose trials end in random order.
 
 Writes `benchmarks/results/search_cost.json`.
 """
@@ -25,7 +26,6 @@ import time
 OUTPUT = pathlib.Path(__file__).parent / "results" / "search_cost.json"
 PLACES = (100, 300, 1000, 3000, 10000, 20000)
 WINDOW = 100  # Trials before a place, whose median is taken.
-PREDICTOR_TRIALS = 10000
 
 
 def quality(values):
@@ -58,7 +58,8 @@ def make_oracle(name, trials, folder, **options):
         NASNetSpace(), objective=objective, max_trials=trials, **options
     )
     oracle.verbose = 0
-    oracle.folder = folder
+    if folder is not None:
+        oracle.folder = folder
     return oracle
 
 
@@ -194,6 +195,37 @@ def run_workers(folder, oracle, trials, workers):
     return {"ms": at_places(times)}
 
 
+def run_predictor(places):
+    """Returns trials -> the mean milliseconds of the predictor's proposals."""
+    import numpy as np
+
+    from nasnet_keras.search import NASNetSpace
+    from nasnet_keras.search.oracles.core import Core
+    from nasnet_keras.search.oracles.predictor import served_trials
+
+    found = {}
+    for place in places:
+        oracle = make_oracle("predictor", place, None)
+        core, space = Core(oracle.algorithm), NASNetSpace()
+        rng = np.random.default_rng(0)
+
+        def observe(number, point, core=core, space=space):
+            values = space.to_values(point)
+            score = quality(values.values())
+            core.observe({"trial": number, "values": values, "score": score})
+
+        number = max(20, served_trials(place))
+        for trial in range(place - number):
+            observe(trial, space.sample(rng))
+        began = time.perf_counter()
+        for trial in range(place - number, place):
+            observe(trial, core.propose(trial)[0])
+        seconds = time.perf_counter() - began
+        found[str(place)] = round(1000 * seconds / number, 1)
+        print(f"predictor, {place}: {found[str(place)]} ms", flush=True)
+    return {"ms": found}
+
+
 def in_new_process(function, *arguments):
     """Returns what a function returns in a process of its own."""
     context = multiprocessing.get_context("spawn")
@@ -232,13 +264,12 @@ def main():
             )
             print_table(found)
         for oracle in args.oracles:
-            trials = args.trials
-            if oracle == "predictor":
-                trials = min(trials, PREDICTOR_TRIALS)
-            here = f"{folder}/{oracle}", oracle, trials
+            here = f"{folder}/{oracle}", oracle, args.trials
             found[oracle] = in_new_process(run_search, *here)
             found[oracle] |= in_new_process(reopen, *here)
             print_table(found)
+        places = [p for p in PLACES if p <= min(args.trials, 10_000)]
+        found["predictor (means)"] = in_new_process(run_predictor, places)
         if args.workers:
             name = f"random, {args.workers} workers"
             found[name] = in_new_process(

@@ -88,7 +88,7 @@ class _Stage:
         self.judge = judge
         self.journal = journal
         self.report = report
-        self.schedule = _digest(judge)
+        self.schedule = digest(judge)
         self.known = {
             record["trial"]: record
             for record in known
@@ -156,7 +156,7 @@ class _Stage:
         )
 
 
-def _digest(judge):
-    """Identifies what the rewards of a stage depend on."""
+def digest(judge: Judge) -> str:
+    """Returns what identifies all that the rewards of a stage depend on."""
     text = json_text([judge.name, judge.evaluator.describe()])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
