@@ -7,9 +7,10 @@ the loop of `search`. For each algorithm on the paper's space: the median
 milliseconds of a trial before the 100th, 300th, 3,000th and 20,000th; then, in
 a new process, the seconds and megabytes of opening the folder again.
 KerasTuner's RandomSearch runs the same decisions beside ours, as far as
-`--rival-trials`. The predictor's row is of means, since its model is fitted less
-and less often: of as many trials as one model serves, at least 20, after random
-ones. The last row: 500 workers on one oracle, whose trials end in random order.
+`--rival-trials`. The predictor's row is of means, since its model is fitted
+less and less often: of as many trials as one model serves, at least 20, after
+random ones. The last row: 500 workers on one oracle, whose trials end in random
+order.
 
 Writes `benchmarks/results/search_cost.json`.
 """

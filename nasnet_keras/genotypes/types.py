@@ -19,6 +19,8 @@ COMBINATIONS = ("add", "concat", "add_layer_norm", "add_instance_norm")
 
 def _is_integer(value):
     """Whether it is an integer; NumPy's are."""
+    if type(value) is int:  # Most are, and to ask for Integral is slow.
+        return True
     is_int = isinstance(value, numbers.Integral)
     return is_int and not isinstance(value, bool)
 
