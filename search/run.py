@@ -123,6 +123,8 @@ def search(
                     results, oracle_instance, scalars, display
                 )
                 _run_trials(tuner)
+                # What the workers hold, the later stages need.
+                evaluator.close()
                 report = getattr(display, "report", None) or _say_nothing
                 judge_again(results, evaluator, trials, report)
         finally:
@@ -210,8 +212,10 @@ class _AfterTrial:
         self.progress = progress
         best = next(iter(results.by_reward()), None)
         self.best = None if best is None else best["score"]
+        self.ended = len(results.records)
 
     def __call__(self, trial):
+        self.ended += 1
         is_better = trial.score is not None and (
             self.best is None or trial.score > self.best
         )
@@ -219,7 +223,7 @@ class _AfterTrial:
             self.best = trial.score
         if self.progress is not None:
             self.progress.update(trial)
-        self.scalars.write(self.oracle, self.best)
+        self.scalars.write(self.ended, trial.score, self.best, self.oracle)
         # Where a later stage has judged, it decides.
         if is_better and not self.results.ranking:
             self.results.write()

@@ -31,16 +31,19 @@ class Scalars:
             self._writer = Writer(str(self.folder / FOLDER))
         return self._writer
 
-    def write(self, oracle: Any, best: float | None) -> None:
-        """Writes the trial that has just ended.
+    def write(
+        self, step: int, reward: float | None, best: float | None, oracle: Any
+    ) -> None:
+        """Writes a trial that has just ended.
 
         Args:
-            oracle: `SpaceOracle`.
+            step: Integer, how many have ended.
+            reward: Float, its reward; `None` if it failed.
             best: Float, the best reward; `None` if there is none.
+            oracle: `SpaceOracle`.
         """
-        step = len(oracle.records)
         values = {
-            "reward": oracle.records[-1]["score"],
+            "reward": reward,
             "best": best,
             # The trial's own worker was busy until now.
             "busy_workers": len(oracle.ongoing_trials) + 1,

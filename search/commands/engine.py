@@ -125,9 +125,15 @@ class Engine:
 
         return args.workers or plan_workers()
 
-    def __call__(self, evaluator: Any) -> Any:
-        """Returns an `Evaluator` that runs another one on the engine."""
+    def __call__(self, evaluator: Any, limited: bool = True) -> Any:
+        """Returns an `Evaluator` that runs another one on the engine.
+
+        Args:
+            evaluator: `Evaluator`.
+            limited: Whether its children are those that `--timeout` is for.
+        """
         args = self.args
+        timeout = args.timeout if limited else None
         if not args.trials_per_process:
             return evaluator
         if args.engine == "ray":
@@ -140,7 +146,7 @@ class Engine:
                 args.trials_per_process,
                 args.cpus_per_trial,
                 args.gpus_per_trial,
-                args.timeout,
+                timeout,
             )
         from nasnet_keras.search.engines.local import Isolated
 
@@ -149,5 +155,5 @@ class Engine:
             args.trials_per_process,
             workers=self.workers,
             memory=args.memory_per_worker,
-            timeout=args.timeout,
+            timeout=timeout,
         )

@@ -145,6 +145,11 @@ def _check(args):
             f"--cost {args.cost} --target {args.target}"
         )
     check_engine(args)
+    if "KERASTUNER_ORACLE_IP" in os.environ:
+        raise ValueError(
+            "--engine must be local or ray. Received: KERASTUNER_ORACLE_IP. "
+            "Unset it, or call search() in a script of your own."
+        )
     if args.stop_early and args.evaluator == "shared":
         raise ValueError(
             "--stop-early is for children trained from scratch: with shared "

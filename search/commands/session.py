@@ -347,7 +347,7 @@ class Session:
             self.args.directory / "comparison.json",
             print_status,
             settings,
-            engine=self.engine,
+            engine=functools.partial(self.engine, limited=False),
         )
         print_result("\n" + comparison.table(rows, rewards))
 

@@ -26,9 +26,9 @@ GROWING = {
 
 
 class Gpu(NamedTuple):
-    """A GPU: its number, as the driver counts them; its memory."""
+    """A GPU: its name for CUDA, which may count otherwise; its memory."""
 
-    number: str
+    uuid: str
     megabytes: int
 
 
@@ -86,7 +86,8 @@ def usable_gpus() -> list[Gpu]:
     if visible is not None:
         wanted = [name.strip() for name in visible.split(",")]
         rows = [row for row in rows if {row[0], row[1]} & set(wanted)]
-    return [Gpu(row[0], int(row[2])) for row in rows]
+    # Some systems do not tell the memory.
+    return [Gpu(row[1], int(row[2])) for row in rows if row[2].isdigit()]
 
 
 def make_shares(workers: int, threads: int | None = None) -> list[Share]:
@@ -159,7 +160,7 @@ def prepare(share: Share) -> None:
     if share.cores:
         os.sched_setaffinity(0, share.cores)
     if share.gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = share.gpu.number
+        os.environ["CUDA_VISIBLE_DEVICES"] = share.gpu.uuid
         # Read by JAX when it finds the GPU.
         os.environ["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{share.gpu_part:.3f}"
     backend = keras.backend.backend()

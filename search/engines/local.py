@@ -49,8 +49,8 @@ class Isolated(Pool):
             about 1 GB.
         memory: Float, the gigabytes that a process may use; `None` does not
             limit them.
-        timeout: Float, the seconds that a child may take; `None` does not
-            limit them.
+        timeout: Float, the seconds that a child of the trials may take, and
+            longer ones in proportion; `None` does not limit them.
 
     Raises:
         ValueError: If a number is out of range, or the evaluator cannot be
@@ -84,16 +84,20 @@ class Isolated(Pool):
 
     def start(self, place):
         """Starts a process."""
-        return WorkerProcess(self.evaluator, self._shares[place], self.limits)
+        return WorkerProcess(
+            self.evaluator, self.setup, self._shares[place], self.limits
+        )
 
-    def copy(self, evaluator):
+    def copy(self, evaluator, length):
         """Returns one of the same settings for another evaluator."""
+        memory, timeout = self.limits
         return Isolated(
             evaluator,
             self.children_per_process,
             self.threads,
             self.workers,
-            *self.limits,
+            memory,
+            timeout and length * timeout,
         )
 
 

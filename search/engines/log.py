@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from nasnet_keras.runs.files import json_text
+from nasnet_keras.runs.notices import notice
 
 FOLDER = "workers"
 
@@ -16,15 +17,15 @@ class WorkerLog:
 
     A line has `time`, `event`, and what is known of: `name` (the trial),
     `worker`, `seconds`, `megabytes`, `message`. Events: `started` (a new
-    worker), `begun`, `ended`, `failed`, `killed` (the child is tried again) and
-    `stopped` (the search ends).
+    worker), `begun`, `ended`, `failed`, `killed` (the child is tried again the
+    first time) and `stopped` (by Ctrl-C, or because no child can be evaluated).
 
     Args:
         folder: Path of the search; `None` writes nothing.
-        place: Integer from 0.
+        place: Integer from 0, or the name of a worker.
     """
 
-    def __init__(self, folder: pathlib.Path | None, place: int):
+    def __init__(self, folder: pathlib.Path | None, place: int | str):
         self.place = place
         self.path = None
         if folder is not None:
@@ -51,6 +52,9 @@ class WorkerLog:
             **({"name": name} if name else {}),
             **{key: value for key, value in known.items() if value is not None},
         }
-        self.path.parent.mkdir(exist_ok=True)
-        with self.path.open("a") as file:
-            file.write(json_text(line) + "\n")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a") as file:
+                file.write(json_text(line) + "\n")
+        except OSError as error:  # No reason to lose what a child has found.
+            notice(f"{self.path} cannot be written: {error}")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
+import threading
 import traceback
 from typing import Any
 
@@ -20,10 +22,11 @@ from nasnet_keras.search.engines.computing import (
     usable_gpus,
 )
 from nasnet_keras.search.engines.pool import KilledError, Pool
-from nasnet_keras.search.engines.serving import Answer, Server, Setup
+from nasnet_keras.search.engines.serving import Answer, Server
 from nasnet_keras.search.evaluators.evaluator import Evaluator, EvaluatorError
 
-REASON_LINES = 12
+REASON_LINES = 12  # Of the first and of the last lines of Ray's text.
+LOOK_SECONDS = 5.0
 PATIENCE = 120.0  # Seconds for an actor to start, before a line says so.
 
 
@@ -47,8 +50,8 @@ class OnRay(Pool):
         cpus: Float, the cores of a child.
         gpus: Float, the GPUs of a child; a fraction shares one, with its
             memory.
-        timeout: Float, the seconds that a child may take; `None` does not
-            limit them.
+        timeout: Float, the seconds that a child of the trials may take, and
+            longer ones in proportion; `None` does not limit them.
         options: Further arguments of `ray.init`.
 
     Raises:
@@ -82,22 +85,27 @@ class OnRay(Pool):
         if workers is None:
             workers = room_for(self.cpus, self.gpus)
         super().__init__(evaluator, children_per_process, workers)
+        self._lock = threading.Lock()
         self._evaluator_there: Any = None
 
     def start(self, place):
         """Starts an actor."""
-        import ray
-
-        if self._evaluator_there is None:  # Once for all actors.
-            self._evaluator_there = ray.put(self.evaluator)
         return _Actor(self)
 
-    @property
     def evaluator_there(self) -> Any:
-        """The evaluator in the cluster's object store."""
-        return self._evaluator_there
+        """Returns the evaluator in the cluster's object store, pickled.
 
-    def copy(self, evaluator):
+        It is put there once for all actors.
+        """
+        import ray
+
+        with self._lock:
+            if self._evaluator_there is None:
+                pickled = ray.cloudpickle.dumps(self.evaluator)
+                self._evaluator_there = ray.put(pickled)
+            return self._evaluator_there
+
+    def copy(self, evaluator, length):
         """Returns one of the same settings for another evaluator."""
         return OnRay(
             evaluator,
@@ -106,7 +114,7 @@ class OnRay(Pool):
             self.children_per_process,
             self.cpus,
             self.gpus,
-            self.timeout,
+            self.timeout and length * self.timeout,
         )
 
     def close(self):
@@ -133,7 +141,8 @@ def connect(address: str | None, **options: Any) -> None:
         return
     with _on_loopback():
         own = {"include_dashboard": False, "log_to_driver": False}
-        ray.init(**{**own, **options})
+        # Without "local" Ray takes one that is running here.
+        ray.init("local", **{**own, **options})
 
 
 def room_for(cpus: float, gpus: float) -> int:
@@ -147,17 +156,24 @@ def room_for(cpus: float, gpus: float) -> int:
     """
     import ray
 
-    found = ray.cluster_resources()
-    room = found.get("CPU", 0) / cpus
-    if gpus:
-        room = min(room, found.get("GPU", 0) / gpus)
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    room = 0
+    for node in nodes:
+        parts = [node.get("CPU", 0) / cpus]
+        if gpus:
+            parts.append(node.get("GPU", 0) / gpus)
+        room += int(min(parts))
     if room < 1:
+        found = [
+            f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs"
+            for node in nodes
+        ]
         raise ValueError(
-            "`cpus` and `gpus` of a child must be what the cluster has room "
-            f"for. Received: cpus={cpus:g}, gpus={gpus:g}; it has "
-            f"{found.get('CPU', 0):g} CPUs and {found.get('GPU', 0):g} GPUs"
+            "`cpus` and `gpus` of a child must be what a node has room for. "
+            f"Received: cpus={cpus:g}, gpus={gpus:g}; the nodes have "
+            + "; ".join(found)
         )
-    return int(room)
+    return room
 
 
 @contextlib.contextmanager
@@ -191,55 +207,60 @@ class _Actor:
     def __init__(self, engine):
         import ray
 
-        setup = Setup.of_this_process()
         self.children = 0
-        self._timeout = engine.timeout
-        self._wanted = f"{engine.cpus:g} CPUs and {engine.gpus:g} GPUs"
+        self._engine = engine
+        backend = engine.setup.keras["backend"]
         options = {
             "num_cpus": engine.cpus,
             "num_gpus": engine.gpus,
             "max_restarts": 0,
             # Read when Keras is imported, before the actor is made.
-            "runtime_env": {
-                "env_vars": {"KERAS_BACKEND": setup.keras["backend"]}
-            },
+            "runtime_env": {"env_vars": {"KERAS_BACKEND": backend}},
         }
         self._actor = ray.remote(**options)(_Served).remote(
-            setup, engine.cpus, engine.gpus, engine.evaluator_there
+            engine.setup, engine.cpus, engine.gpus, engine.evaluator_there()
         )
         self.name = f"actor {self._actor._actor_id.hex()}"
-        self._ready = False
 
-    def compute(self, genotype, settings, curves):
-        """Evaluates a genotype, see `pool.Worker`."""
-        self._wait_until_ready()
-        self.children += 1
-        answer = self._get(
-            self._actor.compute.remote(genotype, settings, curves),
-            self._timeout,
-        )
-        return answer.checked()
-
-    def _wait_until_ready(self):
+    def wait_until_ready(self):
         """Waits also for room on the cluster, without a limit of time."""
         import ray
 
-        if self._ready:
-            return
-        found = self._actor.error.remote()
-        if not ray.wait([found], timeout=PATIENCE)[0]:
-            notice(
-                f"An {self.name} has waited for {PATIENCE:g} s for "
-                f"{self._wanted} on the Ray cluster. It goes on waiting."
-            )
-        error = self._get(found)
+        found, waited = self._actor.error.remote(), 0.0
+        while not ray.wait([found], timeout=LOOK_SECONDS)[0]:
+            # Actors without a child may have the room that this one needs.
+            self._engine.end_idle()
+            waited += LOOK_SECONDS
+            if waited == PATIENCE:
+                notice(
+                    f"An {self.name} has waited for {PATIENCE:g} s for "
+                    f"{self._engine.cpus:g} CPUs and {self._engine.gpus:g} "
+                    "GPUs on the Ray cluster. It goes on waiting."
+                )
+        try:
+            error = self._get(found)
+        except KilledError as killed:
+            if "creation task" not in str(killed):
+                raise
+            error = str(killed)
         if error is not None:
             raise EvaluatorError(
                 "The evaluator cannot be rebuilt on the cluster. All nodes "
                 "need nasnet-keras and the modules of the evaluator. The error "
                 f"there:\n{error}"
             )
-        self._ready = True
+
+    def compute(self, genotype, settings, curves):
+        """Evaluates a genotype, see `pool.Worker`."""
+        import ray
+
+        self.children += 1
+        found = self._actor.compute.remote(genotype, settings, curves)
+        try:
+            return self._get(found, self._engine.timeout).checked()
+        except ray.exceptions.RayTaskError as error:
+            # What it returned cannot be sent.
+            return None, str(error)
 
     def _get(self, reference, timeout=None):
         import ray
@@ -251,8 +272,12 @@ class _Actor:
             raise KilledError(
                 f"It took more than {timeout:g} s, the limit."
             ) from None
+        except ray.exceptions.RayTaskError:
+            raise
         except ray.exceptions.RayError as error:
-            lines = str(error).strip().splitlines()[:REASON_LINES]
+            lines = str(error).strip().splitlines()
+            if len(lines) > 2 * REASON_LINES:
+                lines[REASON_LINES:-REASON_LINES] = ["..."]
             raise KilledError("\n".join(lines)) from None
 
     def megabytes(self):
@@ -276,14 +301,14 @@ class _Served:
         setup: `Setup`.
         cpus: Float, the cores that Ray has set aside.
         gpus: Float, the GPUs.
-        evaluator: `Evaluator`.
+        evaluator: Bytes, the pickled `Evaluator`.
     """
 
     def __init__(self, setup, cpus, gpus, evaluator):
         self._error: str | None = None
         try:
             setup.apply(_share(cpus, gpus))
-            self._server = Server(evaluator)
+            self._server = Server(pickle.loads(evaluator))
         except Exception:
             self._error = traceback.format_exc()
 
@@ -303,6 +328,7 @@ class _Served:
 
 
 def _share(cpus, gpus):
-    """Of the GPUs Ray shows the actor its own alone."""
-    gpu = usable_gpus()[0] if gpus else None
-    return Share(max(1, int(cpus)), gpu=gpu, gpu_part=GPU_PART * min(1, gpus))
+    """Ray shows an actor its own GPUs alone: of one it has a part."""
+    found = usable_gpus() if 0 < gpus <= 1 else []
+    gpu = found[0] if found else None
+    return Share(max(1, int(cpus)), gpu=gpu, gpu_part=GPU_PART * gpus)

@@ -7,6 +7,7 @@ places a worker, see `Worker`; everything else is here.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import functools
 import io
 import pickle
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 
 from nasnet_keras import checks
 from nasnet_keras.search.engines.log import WorkerLog
+from nasnet_keras.search.engines.serving import Setup
 from nasnet_keras.search.evaluators.evaluator import Evaluator
 from nasnet_keras.search.names import SIZES
 
@@ -36,6 +38,14 @@ class Worker(Protocol):
 
     children: int
     name: str
+
+    def wait_until_ready(self) -> None:
+        """Returns when it can evaluate its first child.
+
+        Raises:
+            EvaluatorError: If no worker can start.
+            KilledError: If this one ended.
+        """
 
     def compute(
         self, genotype: Any, settings: dict[str, Any], curves: list[Any]
@@ -103,6 +113,7 @@ class Pool(Evaluator):
             "children_per_process", children_per_process, 1
         )
         self.workers = checks.integer("workers", workers, 1)
+        self.setup = Setup.of_this_process()
         self._records: list[dict[str, Any]] = []
         self._folder: Any = None
         self._open()
@@ -118,8 +129,13 @@ class Pool(Evaluator):
         """
         raise NotImplementedError(f"{type(self).__name__} must implement start")
 
-    def copy(self, evaluator: Evaluator) -> Pool:
-        """Returns an engine of the same settings for another evaluator."""
+    def copy(self, evaluator: Evaluator, length: float) -> Pool:
+        """Returns an engine of the same settings for another evaluator.
+
+        Args:
+            evaluator: `Evaluator`.
+            length: Float, how much longer its children take.
+        """
         raise NotImplementedError(f"{type(self).__name__} must implement copy")
 
     def _open(self):
@@ -137,10 +153,13 @@ class Pool(Evaluator):
 
     def submit(self, genotype, settings=None, name=""):
         """Begins the evaluation of a genotype in one of the workers."""
+        # A part of Keras' configuration is that of the calling thread.
+        self.setup = Setup.of_this_process()
         call = functools.partial(self._call, genotype, settings or {}, name)
         return self._executor.submit(call)
 
     def __call__(self, genotype, **settings):
+        self.setup = Setup.of_this_process()
         return self._call(genotype, settings, "")
 
     def _call(self, genotype, settings, name):
@@ -150,7 +169,8 @@ class Pool(Evaluator):
             measured = place.compute(
                 genotype,
                 settings | self._size(genotype, settings),
-                self._records,
+                # What is not compared need not be sent.
+                self._records if self.remembers else [],
                 name,
             )
         finally:
@@ -170,6 +190,16 @@ class Pool(Evaluator):
         sized = network.sized(genotype)
         return {name: getattr(sized, name) for name in SIZES}
 
+    def end_idle(self) -> None:
+        """Ends the workers that have no child: another one needs their room."""
+        places = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                places.append(self._free.get_nowait())
+        for place in places:
+            place.end()
+            self._free.put(place)
+
     def running(self):
         """Returns how many seconds each child at hand has been running."""
         now = time.monotonic()
@@ -184,7 +214,7 @@ class Pool(Evaluator):
         """Those of the other evaluator, each in workers of its own."""
         stages = []
         for judge in self.evaluator.later_stages(trials):
-            engine = self.copy(judge.evaluator)
+            engine = self.copy(judge.evaluator, judge.length)
             engine.resume(self._folder, [])
             stages.append(judge._replace(evaluator=engine))
         return stages
@@ -222,15 +252,7 @@ class _Place:
         self._closed = False
         self.began: float | None = None  # The child at hand.
 
-    def compute(self, *arguments):
-        """Runs a child, see `_compute`."""
-        self.began = time.monotonic()
-        try:
-            return self._compute(*arguments)
-        finally:
-            self.began = None
-
-    def _compute(self, genotype, settings, records, name):
+    def compute(self, genotype, settings, records, name):
         """Returns what the evaluator measured.
 
         Raises:
@@ -239,32 +261,34 @@ class _Place:
         """
         log = self.pool.log_of(self.number)
         for _ in range(ATTEMPTS):
-            began = time.monotonic()
             try:
                 worker = self._started_worker(log)
+                self.began = time.monotonic()
                 log.write("begun", name, worker=worker.name)
                 result, error = worker.compute(
                     genotype, settings, self._new_curves(records)
                 )
             except KilledError as killed:
-                self._end()
+                self.end()
                 if self._closed:  # By ourselves.
                     raise
                 how = str(killed)
-                log.write("killed", name, message=how, **_seconds(began))
+                log.write("killed", name, message=how, **self._seconds())
                 continue
             except BaseException as fatal:  # Or Ctrl-C: none would read it.
-                self._end()
+                self.end()
                 log.write("stopped", name, message=repr(fatal))
                 raise
+            finally:
+                began, self.began = self.began, None
             log.write(
                 *("ended" if error is None else "failed", name),
                 megabytes=worker.megabytes(),
                 message=error,
-                **_seconds(began),
+                seconds=round(time.monotonic() - began, 3),
             )
             if worker.children >= self.pool.children_per_process:
-                self._end()
+                self.end()
             if error is not None:
                 raise RuntimeError(f"{error}\n{log}")
             return result
@@ -279,8 +303,15 @@ class _Place:
             self._told = 0
             if self._closed:  # Meanwhile, from another thread.
                 raise KilledError("The search has ended.")
+            worker.wait_until_ready()
             log.write("started", worker=worker.name)
         return worker
+
+    def _seconds(self):
+        """What a log says of the child at hand, if it has begun."""
+        if self.began is None:
+            return {}
+        return {"seconds": round(time.monotonic() - self.began, 3)}
 
     def _new_curves(self, records):
         """Returns the curves that the worker does not have yet."""
@@ -288,7 +319,8 @@ class _Place:
         self._told += len(new)
         return [{"curve": r["curve"]} for r in new if "curve" in r]
 
-    def _end(self):
+    def end(self):
+        """Ends the worker; the next child starts another one."""
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.kill()
@@ -296,11 +328,7 @@ class _Place:
     def close(self):
         """Ends the worker; whoever waits for its child gets an error."""
         self._closed = True
-        self._end()
-
-
-def _seconds(began):
-    return {"seconds": round(time.monotonic() - began, 3)}
+        self.end()
 
 
 class _Nowhere(io.RawIOBase):

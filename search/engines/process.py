@@ -31,6 +31,7 @@ from nasnet_keras.search.evaluators.evaluator import EvaluatorError
 # How often a wait for a message looks whether the process still runs. A pipe
 # alone does not tell: a process of the process' own may keep it open.
 LOOK_SECONDS = 1.0
+START_SECONDS = 600.0  # To import Keras on a busy machine.
 LAST_LINES = 40
 LINE_LENGTH = 200
 
@@ -63,6 +64,7 @@ class WorkerProcess:
 
     Args:
         evaluator: `Evaluator`.
+        setup: `Setup`.
         share: `Share` of the machine.
         limits: `ProcessLimits`.
 
@@ -74,10 +76,12 @@ class WorkerProcess:
         name: String.
     """
 
-    def __init__(self, evaluator: Any, share: Share, limits: ProcessLimits):
+    def __init__(
+        self, evaluator: Any, setup: Setup, share: Share, limits: ProcessLimits
+    ):
         self.children = 0
         self._limits = limits
-        self._deadline = math.inf
+        self._deadline = time.monotonic() + START_SECONDS
         try:
             folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         except OSError as error:
@@ -87,8 +91,8 @@ class WorkerProcess:
             ) from error
         self._folder = pathlib.Path(folder.name)
         self._errors = self._folder / "stderr"
-        self._shown = 0  # Bytes of `_errors` that were passed on.
-        setup = Setup.of_this_process()
+        self._shown = 0  # Bytes of `_errors` that were passed on,
+        self._began = 0  # and those before the child at hand.
         try:
             evaluator_file = self._write("evaluator", evaluator)
         except BaseException:
@@ -131,7 +135,8 @@ class WorkerProcess:
             ) from error
         return path
 
-    def _wait_until_ready(self):
+    def wait_until_ready(self) -> None:
+        """Waits until it has imported Keras and has the evaluator."""
         error = self._receive()
         if error is not None:
             self.kill()
@@ -158,12 +163,11 @@ class WorkerProcess:
                 the process.
             KilledError: If the process ended, or exceeded a limit.
         """
-        if not self._ready:
-            self._wait_until_ready()
         self.children += 1
+        self._began = self._shown
         path = self._write("arguments", arguments)
-        if self._limits.timeout is not None:
-            self._deadline = time.monotonic() + self._limits.timeout
+        timeout = self._limits.timeout
+        self._deadline = time.monotonic() + (timeout or math.inf)
         with contextlib.suppress(ConnectionError):  # `_receive` says why.
             self._pipe.send(path)
         return pickle.loads(self._receive()).checked()
@@ -196,7 +200,9 @@ class WorkerProcess:
         if memory is not None and used > memory:
             how = f"It used {used:.1f} GB of memory, the limit is {memory:g} GB"
         elif time.monotonic() > self._deadline:
-            how = f"It took more than {timeout:g} s, the limit"
+            limit = timeout if self._ready else START_SECONDS
+            what = "took" if self._ready else "started for"
+            how = f"It {what} more than {limit:g} s, the limit"
         else:
             return
         self._pass_on_errors()
@@ -226,11 +232,17 @@ class WorkerProcess:
             file.seek(self._shown)
             new = file.read()
         self._shown += len(new)
-        with contextlib.suppress(OSError), open(2, "wb", closefd=False) as ours:
+        with (
+            STARTING,
+            contextlib.suppress(OSError),
+            open(2, "wb", closefd=False) as ours,
+        ):
             ours.write(new)
 
     def _last_errors(self):
-        text = self._errors.read_text(errors="replace").strip()
+        """What it has written since its child began."""
+        written = self._errors.read_bytes()[self._began :]
+        text = written.decode(errors="replace").strip()
         if not text:
             return ""
         last = [line[:LINE_LENGTH] for line in text.splitlines()[-LAST_LINES:]]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +13,7 @@ import keras_tuner
 
 from nasnet_keras.genotypes import Genotype
 from nasnet_keras.search.engines import chief
+from nasnet_keras.search.engines.log import WorkerLog
 from nasnet_keras.search.engines.parallel import Task, as_they_end
 from nasnet_keras.search.evaluators.evaluator import Evaluator, EvaluatorError
 from nasnet_keras.search.oracles.adapter import SpaceOracle
@@ -65,6 +68,7 @@ class CellTuner(keras_tuner.Tuner):
                 )
         evaluator.check(oracle.space)
         self.space = oracle.space
+        self.identity = chief.identity(oracle) if chief.is_worker() else ""
         self.evaluator = evaluator
         self.after_trial = after_trial
         super().__init__(oracle, directory=directory, project_name=project_name)
@@ -80,9 +84,8 @@ class CellTuner(keras_tuner.Tuner):
             keras_tuner.errors.FatalError: If no genotype can be evaluated.
                 KerasTuner then stops, and no trial counts as failed.
         """
-        settings = self.space.to_settings(trial.hyperparameters.values)
         try:
-            evaluation = self.evaluator(self._genotype(trial), **settings)
+            evaluation = self._evaluation(trial)
         except EvaluatorError as error:
             raise keras_tuner.errors.FatalRuntimeError(str(error)) from error
         return self._report(trial, evaluation)
@@ -109,11 +112,11 @@ class CellTuner(keras_tuner.Tuner):
             self._search_as_worker()
             return
         self.oracle.restore()
-        if chief.is_chief():
-            chief.serve(self.oracle, self.after_trial)
-            return
         self.evaluator.resume(self.oracle.folder, self.oracle.records)
-        if self.evaluator.workers == 1:
+        if chief.is_chief():
+            self.evaluator.check_alone("A worker of KerasTuner's chief")
+            chief.serve(self.oracle, self.after_trial)
+        elif self.evaluator.workers == 1:
             super().search(*args, **kwargs)
         else:
             self._search_in_parallel()
@@ -121,28 +124,42 @@ class CellTuner(keras_tuner.Tuner):
     def _search_as_worker(self):
         self.evaluator.check_alone("A worker of KerasTuner's chief")
         self.evaluator.resume(None, [])
+        log = WorkerLog(self.project_dir, self.tuner_id)
         self.on_search_begin()
-        chief.work(self.oracle, self.tuner_id, self._evaluate)
+        chief.work(
+            self.oracle,
+            self.tuner_id,
+            self.identity,
+            functools.partial(self._evaluate, log),
+        )
         self.on_search_end()
 
-    def _evaluate(self, trial):
+    def _evaluate(self, log, trial):
         """Returns what a trial found, for the chief."""
-        values = trial.hyperparameters.values
-        settings = self.space.to_settings(values)
+        name, began = f"trial {int(trial.trial_id)}", time.monotonic()
+        log.write("begun", name)
+        result = {"metrics": {}, "curve": [], "message": None, "fatal": None}
         try:
-            found = self.evaluator(self._genotype(trial), **settings)
-        except EvaluatorError:
-            raise
+            found = self._evaluation(trial)
+            measured = {"reward": found.reward, **found.measurements}
+            result["metrics"] = {k: float(v) for k, v in measured.items()}
+            result["curve"] = list(map(float, found.curve))
+            trial.status = Status.COMPLETED
+        except EvaluatorError as error:
+            result["fatal"] = str(error)
         except Exception:
             trial.status = Status.INVALID
-            message = traceback.format_exc()
-            return {"metrics": {}, "curve": [], "message": message}
-        trial.status = Status.COMPLETED
-        return {
-            "metrics": {"reward": found.reward, **found.measurements},
-            "curve": found.curve,
-            "message": None,
-        }
+            result["message"] = f"{traceback.format_exc()}\n{log}"
+        problem = result["fatal"] or result["message"]
+        seconds = round(time.monotonic() - began, 3)
+        event = "failed" if problem else "ended"
+        log.write(event, name, seconds=seconds, message=problem)
+        return result
+
+    def _evaluation(self, trial):
+        values = trial.hyperparameters.values
+        settings = self.space.to_settings(values)
+        return self.evaluator(self._genotype(trial), **settings)
 
     def _search_in_parallel(self):
         self.on_search_begin()
@@ -184,7 +201,13 @@ class CellTuner(keras_tuner.Tuner):
             self.after_trial(self.oracle.get_trial(trial.trial_id))
 
     def best_genotypes(self, number: int = 1) -> list[Genotype]:
-        """Returns the genotypes of the best completed trials, best first."""
+        """Returns the genotypes of the best completed trials, best first.
+
+        Raises:
+            RuntimeError: In a worker of KerasTuner's: its chief knows them.
+        """
+        if chief.is_worker():
+            raise RuntimeError("The chief has the results, not its workers.")
         trials = [
             trial
             for trial in self.oracle.get_best_trials(number)

@@ -46,11 +46,13 @@ class Judge(NamedTuple):
         children: Integer, the number of genotypes.
         evaluator: `Evaluator`, of another fidelity or seed than the trials'.
         name: String, for the reader.
+        length: Float, how much longer a child takes than one of the trials.
     """
 
     children: int
     evaluator: "Evaluator"
     name: str
+    length: float = 1.0
 
 
 class Evaluator:
@@ -258,7 +260,10 @@ class Evaluator:
         return []
 
     def close(self) -> None:
-        """Called at the end of a search: releases resources."""
+        """Called when the trials have ended, and at the end of a search.
+
+        Releases resources. It may be used again.
+        """
 
     def describe(self) -> dict[str, Any]:
         """Returns what the rewards depend on, as JSON can hold it."""

@@ -134,7 +134,8 @@ class TrainFromScratch(Evaluator):
             reward=self.reward,
             reward_images=self.reward_images,
         )
-        return Judge(stage.children, evaluator, f"{stage}, seed {seed}")
+        name, length = f"{stage}, seed {seed}", stage.length(self.recipe)
+        return Judge(stage.children, evaluator, name, length)
 
     @functools.cached_property
     def _parts(self):

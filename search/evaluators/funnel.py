@@ -48,6 +48,14 @@ class Stage:
             return {"steps": self.steps}
         return {"steps": None, "epochs": self.epochs}
 
+    def length(self, recipe: ChildRecipe) -> float:
+        """Returns how much longer the training is than a recipe's."""
+        if self.steps is not None and recipe.steps is not None:
+            return self.steps / recipe.steps
+        if self.epochs is not None and recipe.steps is None:
+            return self.epochs / recipe.epochs
+        return 1.0
+
     def __str__(self) -> str:
         unit = "steps" if self.steps is not None else "epochs"
         return f"{getattr(self, unit)} {unit}"

@@ -257,18 +257,26 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
             return trial
 
     def take_back(self):
-        """Takes back the trials of tuners that were silent for too long."""
+        """Takes back the trials of tuners that were silent for too long.
+
+        Raises:
+            RuntimeError: If too many trials in a row have failed so.
+        """
         with self._lock:
-            for tuner_id in self.leases.take_expired():
+            lost = self.leases.take_expired()
+            for tuner_id in lost:
+                self.tuner_ids.discard(tuner_id)
                 trial = self.ongoing_trials.pop(tuner_id, None)
-                self.forget(tuner_id)
                 if trial is not None:
                     self._lose(trial, tuner_id)
+            if lost:
+                self._stop_after_failures()
 
     def forget(self, tuner_id):
         """Expects nothing more of a tuner."""
-        self.tuner_ids.discard(tuner_id)
-        self.leases.end(tuner_id)
+        with self._lock:
+            self.tuner_ids.discard(tuner_id)
+            self.leases.end(tuner_id)
 
     def _lose(self, trial, tuner_id):
         """Gives a trial to another tuner, or records that it fails."""
@@ -315,9 +323,6 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
         """Takes a trial's metrics; returns the trial."""
         with self._lock:
             trial = self.trials[trial_id]
-            self._renew(trial_id)
-            if not metrics:  # A sign of life.
-                return trial
             if set(metrics) != {trials.CURVE}:  # Reported before the objective.
                 self._check_objective_found(metrics)
             for name, value in metrics.items():
@@ -333,7 +338,6 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
             if self.trials.has_ended(trial.trial_id):
                 return
             ours = self.trials[trial.trial_id]
-            self._renew(trial.trial_id)
             ours.hyperparameters = trial.hyperparameters
             ours.status, ours.message = trial.status, trial.message
             if trial.trial_id in self._retries:  # Its worker was not lost.
@@ -366,11 +370,6 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
         trial.metrics = type(trial.metrics)()
         self._retries.append(trial.trial_id)
 
-    def _renew(self, trial_id):
-        for tuner_id, ongoing in self.ongoing_trials.items():
-            if ongoing.trial_id == trial_id:
-                self.leases.renew(tuner_id)
-
     def _remove_ongoing(self, trial_id):
         for tuner_id, ongoing in list(self.ongoing_trials.items()):
             if ongoing.trial_id == trial_id:
@@ -389,12 +388,14 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
         now = time.monotonic()
         seconds = now - self._started.get(trial.trial_id, now)
         notes = self._notes.get(trial.trial_id, {})
-        retries = max(0, self._attempts[trial.trial_id] - 1)
+        starts = self._attempts[trial.trial_id] + self._losses[trial.trial_id]
+        retries = max(0, starts - 1)
         record = trials.to_record(trial, notes, seconds, retries)
         self._ledger.append(record)
         self._started.pop(trial.trial_id, None)
         self._notes.pop(trial.trial_id, None)
         self._attempts.pop(trial.trial_id, None)
+        self._losses.pop(trial.trial_id, None)
         self._observe(record)
 
     def _stop_after_failures(self):
@@ -416,6 +417,8 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
         """
         with self._lock:
             self._restore_once()
+            if num_trials == 1 and self._best is not None:
+                return [self._to_trial(self._best)]  # After each trial.
             scored = [r for r in self.records if r["score"] is not None]
             scored.sort(key=self.reward, reverse=True)
             best = map(self._to_trial, scored)

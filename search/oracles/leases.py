@@ -25,7 +25,10 @@ class Leases:
         self._heard: dict[str, float] = {}
 
     def renew(self, tuner: str) -> None:
-        """Notes that a tuner was heard of."""
+        """Notes that a tuner was heard of.
+
+        It takes no lock: a sign of life must not wait for an oracle at work.
+        """
         self._heard[tuner] = self.clock()
 
     def end(self, tuner: str) -> None:

@@ -30,6 +30,7 @@ class Restoring:
 
     _ledger: Any = None  # Set once all of it is read.
     _restored = 0  # Trials that ended in an earlier process.
+    _best: Record | None = None  # The first record with the best score.
 
     def restore(self) -> None:
         """Resumes the search in the project's folder, or begins it.
@@ -119,6 +120,11 @@ class Restoring:
         self.trials.end(record)
         self.end_order.append(trials.trial_id(record["trial"]))
         self.core.observe(record)
+        reward = self.algorithm.reward(record)
+        if reward is not None and (
+            self._best is None or reward > self.algorithm.reward(self._best)
+        ):
+            self._best = record
 
     def close(self) -> None:
         """Frees the folder for other processes."""

@@ -37,29 +37,25 @@ class Trials(MutableMapping[str, Any]):
 
     def __init__(self, make: Callable[[dict[str, Any]], Any]):
         self._make = make
-        self._entries: dict[str, Any] = {}
-        self._ended: set[str] = set()
+        self._entries: dict[str, Any] = {}  # Trials, and records of ended ones.
 
     def end(self, record: dict[str, Any]) -> None:
         """Keeps a trial that has ended."""
-        name = trial_id(record["trial"])
-        self._entries[name] = record
-        self._ended.add(name)
+        self._entries[trial_id(record["trial"])] = record
 
     def has_ended(self, name: str) -> bool:
         """Returns whether the trial with an identifier has ended."""
-        return name in self._ended
+        return isinstance(self._entries.get(name), dict)
 
     def __getitem__(self, name: str) -> Any:
         entry = self._entries[name]
-        return self._make(entry) if name in self._ended else entry
+        return self._make(entry) if isinstance(entry, dict) else entry
 
     def __setitem__(self, name: str, trial: Any) -> None:
         self._entries[name] = trial
 
     def __delitem__(self, name: str) -> None:
         del self._entries[name]
-        self._ended.discard(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)

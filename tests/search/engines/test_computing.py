@@ -102,7 +102,8 @@ def three_gpus(monkeypatch):
 
 def test_gpus_are_shared_out(three_gpus):
     shares = make_shares(6)
-    assert [share.gpu.number for share in shares] == [*"012012"]
+    names = [f"GPU-{letters}" for letters in ("aaa", "bbb", "ccc")]
+    assert [share.gpu.uuid for share in shares] == names * 2
     assert {share.gpu_part for share in shares} == {0.45}
     assert [share.gpu_part for share in make_shares(3)] == [0.9] * 3
 
@@ -110,7 +111,7 @@ def test_gpus_are_shared_out(three_gpus):
 @pytest.mark.parametrize("visible", ["0,2", "GPU-aaa,GPU-ccc", "2, 0"])
 def test_gpus_that_are_hidden_are_not_used(three_gpus, monkeypatch, visible):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert usable_gpus() == [Gpu("0", 81559), Gpu("2", 81559)]
+    assert usable_gpus() == [Gpu("GPU-aaa", 81559), Gpu("GPU-ccc", 81559)]
 
 
 def test_without_the_tool_there_is_no_gpu(monkeypatch):

@@ -49,6 +49,8 @@ class Fake(Evaluator):
         load: Bytes that are sent with it, as a data set is.
     """
 
+    remembers = "curves"
+
     def __init__(self, folder, die=0, load=b""):
         super().__init__()
         self.folder = folder
