@@ -301,8 +301,8 @@ def main():
         try:
             some = min(args.at_once, args.rounds - done)
             one |= run_rounds(args.engine, some, done, report)
-        except RuntimeError as error:
-            one["problem"] = str(error)
+        except Exception as error:
+            one["problem"] = f"{type(error).__name__}: {error}"
         own.append(one)
         save(args.output, found)
         if one["problem"]:

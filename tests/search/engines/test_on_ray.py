@@ -1,6 +1,7 @@
 """Children on a Ray cluster of two actors: killed, failed, hanging."""
 
 import contextlib
+import importlib
 import importlib.util
 import json
 import os
@@ -8,13 +9,15 @@ import signal
 import subprocess
 import sys
 import time
+from unittest.mock import Mock
 
 import psutil
 import pytest
 
 from nasnet_keras import NASNET_A
 from nasnet_keras.search import Evaluator, NASNetSpace, OnRay, search
-from nasnet_keras.search.engines.on_ray import connect
+from nasnet_keras.search.engines import on_ray
+from nasnet_keras.search.engines.on_ray import connect, room_for
 from nasnet_keras.search.evaluators.evaluator import EvaluatorError, Judge
 
 SPACE = NASNetSpace(1, operations=("identity", "max_pool_3x3", "conv_3x3"))
@@ -46,6 +49,13 @@ class Children(Evaluator):
 
     def later_stages(self, trials):
         return [Judge(4, Children(self.folder), "last")] if self.later else []
+
+
+class Missing:
+    """Is made by a function that only this process has."""
+
+    def __reduce__(self):
+        return importlib.import_module, ("no_such_module",)
 
 
 class Hopeless(Children):
@@ -83,8 +93,9 @@ def processes(folder):
 
 
 def test_a_search_on_two_actors(cluster, children, tmp_path):
-    """With a later stage; each child once; actors are replaced."""
-    engine = OnRay(Children(children, later=True), children_per_process=3)
+    """With a later stage, whose actors need the room of those of the trials;
+    each child once; actors are replaced."""
+    engine = OnRay(Children(children, later=True), children_per_process=4)
     assert engine.workers == 2
     results = search(None, tmp_path / "run", 10, SPACE, "ppo", engine)
     assert sorted(r["trial"] for r in results.records) == list(range(10))
@@ -95,6 +106,18 @@ def test_a_search_on_two_actors(cluster, children, tmp_path):
     assert logs == ["0.jsonl", "1.jsonl"]
 
 
+@pytest.mark.long
+def test_actors_without_a_child_make_room(cluster, children, monkeypatch):
+    """Three places and two cores: a place that waits gets one of them."""
+    monkeypatch.setattr(on_ray, "LOOK_SECONDS", 0.5)
+    engine = OnRay(Children(children), workers=3)
+    futures = [engine.submit(NASNET_A) for _ in range(3)]
+    assert all(future.result().reward >= 0 for future in futures)
+    engine.close()
+    assert len(processes(children)) >= 2
+
+
+@pytest.mark.long
 def test_dead_failed_and_hanging_children(cluster, children):
     engine = OnRay(Children(children), workers=1, timeout=5)
     with pytest.raises(RuntimeError, match=r"ended 2 times(.|\n)*died"):
@@ -172,10 +195,43 @@ def test_what_stops_a_search(cluster, children):
     engine.close()
 
 
+@pytest.mark.long
+def test_an_evaluator_that_cannot_be_rebuilt(cluster, children):
+    evaluator = Children(children)
+    evaluator.part = Missing()
+    engine = OnRay(evaluator, workers=1)
+    with pytest.raises(EvaluatorError, match=r"(?s)All nodes.*no_such_module"):
+        engine(NASNET_A)
+    engine.close()
+
+
+def test_a_running_cluster_is_not_joined_unasked(monkeypatch):
+    """Ray's own default takes the one of `RAY_ADDRESS`."""
+    init = Mock()
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.init", init)
+    connect(None, num_cpus=1)
+    assert init.call_args.args == ("local",)
+    connect("auto")
+    assert init.call_args.args == ("auto",)
+
+
+def test_room_is_that_of_single_nodes(monkeypatch):
+    """Four nodes of six cores have no room for a child of 4 between them."""
+    node = {"Alive": True, "Resources": {"CPU": 6.0, "GPU": 1.0}}
+    dead = {**node, "Alive": False}
+    monkeypatch.setattr("ray.nodes", lambda: [node] * 4 + [dead])
+    assert room_for(4, 0) == 4
+    assert room_for(1, 0.5) == 8
+    assert room_for(3, 0.5) == 8
+    with pytest.raises(ValueError, match="6 CPUs and 1 GPUs"):
+        room_for(7, 0)
+
+
 def test_a_cluster_without_room_is_refused(cluster, children):
-    with pytest.raises(ValueError, match=r"gpus=0.5; it has 2 CPUs and 0 GPUs"):
+    with pytest.raises(ValueError, match=r"gpus=0.5; the nodes have 2 CPUs"):
         OnRay(Children(children), gpus=0.5)
-    with pytest.raises(ValueError, match=r"cpus=3, gpus=0; it has"):
+    with pytest.raises(ValueError, match=r"cpus=3, gpus=0; the nodes"):
         OnRay(Children(children), cpus=3)
 
 
