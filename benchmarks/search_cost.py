@@ -82,13 +82,17 @@ class Clock:
 
 
 def at_places(times):
-    """Returns trials -> the median milliseconds of those just before."""
+    """Returns the median milliseconds before each place, and the mean of all.
+
+    The median hides the updates of a policy, the mean has them.
+    """
     each = [1000 * (b - a) for a, b in itertools.pairwise(times)]
-    return {
+    medians = {
         str(place): round(statistics.median(each[place - WINDOW : place]), 3)
         for place in PLACES
         if place <= len(each)
     }
+    return {"ms": medians, "mean": round(statistics.mean(each), 3)}
 
 
 def run_search(folder, oracle, trials):
@@ -105,7 +109,7 @@ def run_search(folder, oracle, trials):
         *(None, folder, trials, space, oracle, make_evaluator()),
         progress=progress,
     )
-    return {"ms": at_places(clocks[0].times)}
+    return at_places(clocks[0].times)
 
 
 def reopen(folder, oracle, trials):
@@ -158,7 +162,7 @@ def run_rival(folder, trials):
     tuner = Tuner(oracle, directory=folder, project_name="rival")
     times.append(time.perf_counter())
     tuner.search(verbose=0)
-    return {"ms": at_places(times)}
+    return at_places(times)
 
 
 def run_workers(folder, oracle, trials, workers):
@@ -193,7 +197,7 @@ def run_workers(folder, oracle, trials, workers):
     instance.close()
     if len(ended) != trials or len(set(ended)) != trials:
         raise RuntimeError(f"{len(set(ended))} of {trials} trials ended once")
-    return {"ms": at_places(times)}
+    return at_places(times)
 
 
 def run_predictor(places):
@@ -238,12 +242,13 @@ def print_table(found):
     print(
         "| | ms a trial at "
         + " | ".join(f"{place:,}" for place in PLACES)
-        + " | opened again, s | MB |"
+        + " | mean | opened again, s | MB |"
     )
-    print("|---" * (len(PLACES) + 3) + "|")
+    print("|---" * (len(PLACES) + 4) + "|")
     for name, row in found.items():
         cells = [f"{row['ms'].get(str(place), '-')}" for place in PLACES]
-        cells += [f"{row.get(key, '-')}" for key in ("seconds", "megabytes")]
+        last = ("mean", "seconds", "megabytes")
+        cells += [f"{row.get(key, '-')}" for key in last]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 

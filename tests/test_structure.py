@@ -298,3 +298,18 @@ def test_the_wheel_holds_the_weights_that_we_ship(wheel):
         assert wheel[f"nasnet_keras/pretrained/{path.name}"] == (
             path.read_bytes()
         )
+
+
+def test_nothing_that_is_found_is_unpickled():
+    """A pickle runs code: only workers get some, from the search itself."""
+    engines = {f"search/engines/{n}.py" for n in ("pool", "process", "on_ray")}
+    using = {
+        path
+        for folder in ("nasnet_keras", "search")
+        for path, source in modules_of(folder).items()
+        if reaches(imported(source), "pickle")
+    }
+    assert using == engines
+    for folder in ("nasnet_keras", "search"):
+        for path, source in modules_of(folder).items():
+            assert "allow_pickle=True" not in source, path
