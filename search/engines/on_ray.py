@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import socket
 import threading
 import traceback
 from typing import Any
@@ -56,9 +57,10 @@ class OnRay(Pool):
 
     Raises:
         ValueError: If a number is out of range, the evaluator cannot be
-            pickled, or the cluster has no room for one child.
+            pickled, the address does not answer, or the cluster has no room
+            for one child.
         ImportError: If Ray is not installed.
-        ConnectionError: If there is no cluster at the address.
+        ConnectionError: If Ray finds no cluster.
     """
 
     def __init__(
@@ -131,18 +133,40 @@ def connect(address: str | None, **options: Any) -> None:
     Args:
         address: String, see `OnRay`; `None` starts one.
         options: Further arguments of `ray.init`.
+
+    Raises:
+        ValueError: If the address does not answer.
+        ConnectionError: If Ray finds no cluster.
     """
     import ray
 
     if ray.is_initialized():
         return
     if address is not None:
+        _check_reachable(address)
         ray.init(address, log_to_driver=False, **options)
         return
     with _on_loopback():
         own = {"include_dashboard": False, "log_to_driver": False}
         # Without "local" Ray takes one that is running here.
         ray.init("local", **{**own, **options})
+
+
+def _check_reachable(address):
+    """Refuses an address that does not answer: Ray would try it for minutes.
+
+    An address without a port is one that Ray looks up.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), LOOK_SECONDS).close()
+    except OSError as error:
+        raise ValueError(
+            f"`address` must be that of a running Ray cluster. Received: "
+            f"address={address!r}, which does not answer: {error}"
+        ) from error
 
 
 def room_for(cpus: float, gpus: float) -> int:

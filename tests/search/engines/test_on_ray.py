@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -214,6 +215,12 @@ def test_a_running_cluster_is_not_joined_unasked(monkeypatch):
     assert init.call_args.args == ("local",)
     connect("auto")
     assert init.call_args.args == ("auto",)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"ray://127.0.0.1:{closed.getsockname()[1]}"
+        with pytest.raises(ValueError, match="`address` must be.*refused"):
+            connect(address)
+    assert init.call_count == 2
 
 
 def test_room_is_that_of_single_nodes(monkeypatch):
