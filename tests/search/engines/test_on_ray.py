@@ -218,7 +218,7 @@ def test_a_running_cluster_is_not_joined_unasked(monkeypatch):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"ray://127.0.0.1:{closed.getsockname()[1]}"
-        with pytest.raises(ValueError, match="`address` must be.*refused"):
+        with pytest.raises(ValueError, match=r"`address` must be.*refused"):
             connect(address)
     assert init.call_count == 2
 
