@@ -147,7 +147,10 @@ class _Servicer(oracle_chief.OracleServicer):
     def UpdateTrial(self, request, context):
         for name in request.metrics:
             if name.startswith(ALIVE):
-                self.oracle.leases.renew(name.removeprefix(ALIVE))
+                tuner = name.removeprefix(ALIVE)
+                self.oracle.leases.renew(tuner)
+                # Also of one that was lost: the chief waits for it.
+                self.oracle.tuner_ids.add(tuner)
                 return get_service().UpdateTrialResponse()
         return super().UpdateTrial(request, context)
 

@@ -77,7 +77,7 @@ class Worker(Protocol):
 class Pool(Evaluator):
     """Runs another evaluator in workers, replaced regularly.
 
-    Subclasses implement `start(place)` and `copy(evaluator)`.
+    Subclasses implement `start(place)` and `copy(evaluator, length)`.
 
     Args:
         evaluator: `Evaluator` whose results depend on nothing that changes

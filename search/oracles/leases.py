@@ -40,7 +40,8 @@ class Leases:
         if self.seconds is None:
             return []
         oldest = self.clock() - self.seconds
-        lost = [name for name, at in self._heard.items() if at < oldest]
+        heard = list(self._heard.items())  # `renew` may come in between.
+        lost = [name for name, at in heard if at < oldest]
         for name in lost:
             self.end(name)
         return lost
