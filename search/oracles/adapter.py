@@ -36,16 +36,13 @@ from nasnet_keras.search.oracles.algorithm import (
     Record,
 )
 from nasnet_keras.search.oracles.core import Core
-from nasnet_keras.search.oracles.leases import Leases
+from nasnet_keras.search.oracles.leases import Leases, Leasing
 from nasnet_keras.search.oracles.restoring import Restoring
 from nasnet_keras.search.oracles.trials import Status
 from nasnet_keras.search.spaces.space import SearchSpace
 
-# A trial whose worker is lost so often fails: it may be what kills them.
-LOSSES = 2
 
-
-class SpaceOracle(Restoring, keras_tuner.Oracle):
+class SpaceOracle(Restoring, Leasing, keras_tuner.Oracle):
     """Proposes points of a `SearchSpace`, and resumes after a kill.
 
     A subclass implements `candidates(number)` and may implement
@@ -255,41 +252,6 @@ class SpaceOracle(Restoring, keras_tuner.Oracle):
             self._started[trial.trial_id] = time.monotonic()
             self._display.on_trial_begin(trial)
             return trial
-
-    def take_back(self):
-        """Takes back the trials of tuners that were silent for too long.
-
-        Raises:
-            RuntimeError: If too many trials in a row have failed so.
-        """
-        with self._lock:
-            lost = self.leases.take_expired()
-            for tuner_id in lost:
-                self.tuner_ids.discard(tuner_id)
-                trial = self.ongoing_trials.pop(tuner_id, None)
-                if trial is not None:
-                    self._lose(trial, tuner_id)
-            if lost:
-                self._stop_after_failures()
-
-    def forget(self, tuner_id):
-        """Expects nothing more of a tuner."""
-        with self._lock:
-            self.tuner_ids.discard(tuner_id)
-            self.leases.end(tuner_id)
-
-    def _lose(self, trial, tuner_id):
-        """Gives a trial to another tuner, or records that it fails."""
-        self._losses[trial.trial_id] += 1
-        if self._losses[trial.trial_id] < LOSSES:
-            self._repeat(trial)
-            return
-        trial.status = Status.FAILED
-        trial.message = (
-            f"Its worker was lost {LOSSES} times. The last one, {tuner_id}, "
-            f"was not heard of for {self.leases.seconds:g} s."
-        )
-        self._record(trial)
 
     @property
     def finished(self) -> bool:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import collections
 import time
 from collections.abc import Callable
+from typing import Any
+
+from nasnet_keras.search.oracles.trials import Status
+
+# A trial whose tuner is lost so often fails: it may be what kills them.
+LOSSES = 2
 
 
 class Leases:
@@ -45,3 +52,52 @@ class Leases:
         for name in lost:
             self.end(name)
         return lost
+
+
+class Leasing:
+    """The part of `SpaceOracle` that expects signs of life of its tuners."""
+
+    # Of the oracle.
+    leases: Leases
+    tuner_ids: set[str]
+    ongoing_trials: dict[str, Any]
+    _lock: Any
+    _losses: collections.Counter[str]
+    _repeat: Callable[[Any], None]
+    _record: Callable[[Any], None]
+    _stop_after_failures: Callable[[], None]
+
+    def take_back(self):
+        """Takes back the trials of tuners that were silent for too long.
+
+        Raises:
+            RuntimeError: If too many trials in a row have failed so.
+        """
+        with self._lock:
+            lost = self.leases.take_expired()
+            for tuner_id in lost:
+                self.tuner_ids.discard(tuner_id)
+                trial = self.ongoing_trials.pop(tuner_id, None)
+                if trial is not None:
+                    self._lose(trial, tuner_id)
+            if lost:
+                self._stop_after_failures()
+
+    def forget(self, tuner_id):
+        """Expects nothing more of a tuner."""
+        with self._lock:
+            self.tuner_ids.discard(tuner_id)
+            self.leases.end(tuner_id)
+
+    def _lose(self, trial, tuner_id):
+        """Gives a trial to another tuner, or records that it has failed."""
+        self._losses[trial.trial_id] += 1
+        if self._losses[trial.trial_id] < LOSSES:
+            self._repeat(trial)
+            return
+        trial.status = Status.FAILED
+        trial.message = (
+            f"Its worker was lost {LOSSES} times. The last one, {tuner_id}, "
+            f"was not heard of for {self.leases.seconds:g} s."
+        )
+        self._record(trial)
