@@ -111,13 +111,6 @@ def test_a_process_serves_some_children(tmp_path):
     assert curves == [0, 1, 2, 3]
 
 
-def test_a_child_that_was_killed_is_tried_again(tmp_path):
-    isolated = Isolated(Fake(tmp_path, die=1))
-    assert isolated(NASNET_A).reward == 0.5
-    isolated.close()
-    assert len(os.listdir(tmp_path)) == 2
-
-
 def test_killed_twice_it_fails_and_the_next_one_runs(tmp_path):
     isolated = Isolated(Fake(tmp_path, die=2))
     with pytest.raises(RuntimeError, match="ended 2 times"):
@@ -144,7 +137,7 @@ def test_of_a_crash_it_reports_signal_or_status_and_errors(tmp_path, capfd):
 
 def test_a_child_that_hangs_is_ended(tmp_path):
     """It is tried again, then its trial fails; the next one is not late."""
-    isolated = Isolated(Fake(tmp_path), timeout=2)
+    isolated = Isolated(Fake(tmp_path), timeout=5)
     with pytest.raises(RuntimeError, match=r"ended 2 times. It took more than"):
         isolated(NASNET_A, hang=600)
     assert isolated(NASNET_A, hang=0.1).reward == 0.5
@@ -152,6 +145,7 @@ def test_a_child_that_hangs_is_ended(tmp_path):
     assert len(os.listdir(tmp_path)) == 3
 
 
+@pytest.mark.long
 def test_a_process_over_its_memory_is_ended(tmp_path):
     isolated = Isolated(Fake(tmp_path), memory=2)
     with pytest.raises(RuntimeError, match=r"used 2\.\d GB .* limit is 2 GB"):
@@ -170,12 +164,13 @@ def test_a_memory_error_is_the_childs_own(tmp_path):
 
 
 def test_each_worker_has_a_log(tmp_path):
-    """Of a failed child it says where to look."""
+    """A child that was killed is tried again; of a failed one the message
+    says where to look."""
     children = tmp_path / "children"
     children.mkdir()
     isolated = Isolated(Fake(children, die=1))
     isolated.resume(tmp_path, [])
-    isolated.submit(NASNET_A, {}, "trial 7").result()
+    assert isolated.submit(NASNET_A, {}, "trial 7").result().reward == 0.5
     with pytest.raises(RuntimeError, match=r"worker 0: see workers/0\.jsonl"):
         isolated.submit(NASNET_A, {"fail": True}, "trial 8").result()
     isolated.close()
@@ -340,6 +335,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.long
 def test_an_evaluator_of_a_script_without_a_file():
     result = run("-c", OF_A_SCRIPT)
     assert "EvaluatorError: The evaluator cannot be rebuilt" in result.stderr

@@ -90,8 +90,9 @@ def test_two_children_wait_for_each_other(tmp_path):
     isolated = Isolated(Children(tmp_path, together=2), workers=2)
     assert isolated.running() == []
     futures = [isolated.submit(NASNET_A) for _ in range(2)]
-    while len(isolated.running()) < 2:
-        time.sleep(0.01)
+    # The first one waits for the second.
+    while not isolated.running() and not futures[0].done():
+        time.sleep(0.001)
     assert len({f.result(60).measurements["process"] for f in futures}) == 2
     isolated.close()
 
