@@ -29,7 +29,7 @@ from nasnet_keras.search.names import (
     SIZES,
 )
 
-PACKAGES = ("matplotlib", "PIL", "sklearn", "tqdm")
+PACKAGES = ("matplotlib", "PIL", "psutil", "sklearn", "tqdm")
 MINIMUMS = {
     "image_size": 1,
     "images": 1,

@@ -47,7 +47,7 @@ def as_they_end(
             task = next_task()
             if task is None:
                 break
-            future = evaluator.submit(*task[1:])
+            future = evaluator.submit(task.genotype, task.settings, task.name)
             running[future] = task.key
         if not running:
             return

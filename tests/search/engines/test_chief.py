@@ -102,8 +102,7 @@ class Cluster:
         found = {}
         for name, process in self.processes.items():
             status = process.wait(120)
-            lines = (self.folder / f"{name}.log").read_text().splitlines()
-            found[name] = status, lines[-1]
+            found[name] = status, self.log(name).splitlines()[-1]
         return found
 
     def children(self, name=""):
@@ -116,6 +115,9 @@ class Cluster:
             for process in self.processes.values():
                 assert process.poll() in (None, 0)
             time.sleep(0.05)
+
+    def log(self, name):
+        return (self.folder / f"{name}.log").read_text()
 
     def records(self):
         lines = (self.folder / "run" / "trials.jsonl").read_text().splitlines()
@@ -175,10 +177,10 @@ def test_failures_in_a_row_stop_chief_and_workers(cluster):
     cluster.start("chief", "one")
     found = cluster.wait()
     assert found["chief"][0] == found["one"][0] == 1
-    log = (cluster.folder / "chief.log").read_text()
+    log = cluster.log("chief")
     assert "3 trials in a row failed" in log
     assert "this child has no sense" in log
-    one = (cluster.folder / "one.log").read_text()
+    one = cluster.log("one")
     assert "The search has stopped: 3 trials in a row failed" in one
     assert [r["status"] for r in cluster.records()] == ["FAILED"] * 3
     lines = (cluster.folder / "run" / "workers" / "one.jsonl").read_text()
@@ -196,8 +198,7 @@ def test_what_stops_a_search_stops_all(cluster):
     found = cluster.wait()
     assert found["chief"][0] == found["one"][0] == 1
     for name in ("chief", "one"):
-        log = (cluster.folder / f"{name}.log").read_text()
-        assert "the data are gone" in log.splitlines()[-1]
+        assert "the data are gone" in cluster.log(name).splitlines()[-1]
     assert cluster.records() == []
 
 
@@ -209,9 +210,9 @@ def test_a_worker_of_another_search_is_refused(cluster):
     cluster.start("stranger", "chief2")
     for name in ("stranger", "chief2"):
         assert cluster.processes.pop(name).wait(120) == 1
-    log = (cluster.folder / "stranger.log").read_text()
+    log = cluster.log("stranger")
     assert "The chief does another search" in log
-    assert "Another process" in (cluster.folder / "chief2.log").read_text()
+    assert "Another process" in cluster.log("chief2")
 
 
 @pytest.mark.long
