@@ -10,9 +10,11 @@ begin with `"trial"`.
 
 from __future__ import annotations
 
+import io
 import os
 import pathlib
 import re
+import sys
 import zlib
 from typing import Any
 
@@ -64,14 +66,14 @@ class Journal:
         """Cuts off an unfinished last line and returns the finished ones."""
         self._file.seek(0)
         content = self._file.read()
-        finished = finished_lines(content)
+        finished = content.rfind(b"\n") + 1
         records = parse_lines(content, self.path)
-        if len(finished) < len(content):
+        if finished < len(content):
             notice(
                 f"{self.path}: its last line was not finished when a process "
                 "was killed, and is removed. Its trial is evaluated again."
             )
-            self._file.truncate(len(finished))
+            self._file.truncate(finished)
         return records
 
     def append(self, record: dict[str, Any]) -> None:
@@ -128,14 +130,29 @@ def parse_lines(
     Raises:
         DamagedFileError: If a line is not what was written.
     """
-    *lines, rest = content.split(b"\n")
-    # A line that was written whole, and another byte in place of its newline.
-    if rest and _has_valid_checksum(rest[:-1]):
-        lines.append(rest)
-    return [
-        _parse_line(line, f"{path}, line {number}")
-        for number, line in enumerate(lines, 1)
-    ]
+    records = []
+    # Line by line: a long journal is not held twice.
+    for number, line in enumerate(io.BytesIO(content), 1):
+        # A line that was written whole may have another byte in place of its
+        # newline: it is damaged, not unfinished.
+        if line.endswith(b"\n"):
+            line = line[:-1]
+        elif not _has_valid_checksum(line[:-1]):
+            break
+        records.append(_shared(_parse_line(line, f"{path}, line {number}")))
+    return records
+
+
+def _shared(value):
+    """Returns the value with one copy of each string for all records.
+
+    Names and options are most of a record, and the same in each.
+    """
+    if isinstance(value, str):
+        return sys.intern(value)
+    if isinstance(value, dict):
+        return {sys.intern(key): _shared(part) for key, part in value.items()}
+    return value
 
 
 def _has_valid_checksum(line):
