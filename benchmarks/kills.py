@@ -81,6 +81,7 @@ class Search:
 
     def __init__(self, engine, folder):
         self.engine = engine
+        self.first = "chief" if engine == "chief" else "driver"
         self.folder = folder
         self.names = 0
         self.processes = {}
@@ -90,10 +91,9 @@ class Search:
 
     def start(self, trials=MANY):
         """Starts what is not running."""
-        first = "chief" if self.engine == "chief" else "driver"
-        if first not in self.processes:
-            self.processes[first] = self._run(first, trials)
-        if first == "driver":
+        if self.first not in self.processes:
+            self.processes[self.first] = self._run(self.first, trials)
+        if self.engine != "chief":
             return
         while len(self.processes) < 3:
             self.names += 1
@@ -122,7 +122,9 @@ class Search:
         """Kills a process; returns what it was."""
         import psutil
 
-        name = rng.choice(list(self.processes))
+        # The first one, driver or chief, as often as all workers together.
+        others = [name for name in self.processes if name != self.first]
+        name = rng.choice([self.first, rng.choice(others or [self.first])])
         workers = self._workers()
         if self.engine != "chief" and workers and rng.random() < 0.5:
             try:

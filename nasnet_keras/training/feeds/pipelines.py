@@ -53,4 +53,11 @@ def tf_batches(dataset, function, dtypes, shapes, workers):
             array.set_shape(shape)
         return tuple(arrays)
 
-    return dataset.map(apply, num_parallel_calls=workers, deterministic=True)
+    batches = dataset.map(
+        apply, num_parallel_calls=workers, deterministic=True
+    )
+    # Nothing is left to be tuned. On one core the thread that tunes kept a
+    # dataset waiting for three seconds when it was deleted.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
