@@ -11,10 +11,16 @@ INIT = (HERE / "nasnet_keras" / "__init__.py").read_text()
 PLOTS = ["matplotlib>=3.8"]
 SEARCH = [*PLOTS, "psutil>=5.9", "scikit-learn>=1.4", "tqdm>=4.66"]
 HUB = ["keras-hub>=0.32"]
-# ONNX and OpenVINO; with TensorFlow come its own format and LiteRT.
-EXPORT = ["tf2onnx>=1.17", "onnx>=1.19", "openvino>=2025.4"]
-# What runs an exported model, each format by its own runtime.
-RUNTIMES = ["onnxruntime>=1.23", "ai-edge-litert>=2.1"]
+# What writes an exported model, and what runs it to compare. With TensorFlow
+# come its own format and the writer of LiteRT.
+EXPORT = [
+    "tf2onnx>=1.17",
+    "onnx>=1.19",
+    "onnxruntime>=1.23",
+    "openvino>=2025.4",
+    "nncf>=2.19",
+    "ai-edge-litert>=2.1",
+]
 RAY = ["ray>=2.59"]
 BACKENDS = {"jax": ["jax>=0.4.38"], "torch": ["torch>=2.6"]}
 
@@ -31,6 +37,8 @@ setup(
         "nasnet_keras.cells",
         "nasnet_keras.cli",
         "nasnet_keras.deploy",
+        "nasnet_keras.deploy.exporting",
+        "nasnet_keras.deploy.fusing",
         "nasnet_keras.genotypes",
         "nasnet_keras.images",
         "nasnet_keras.model_files",
@@ -91,7 +99,6 @@ setup(
             *HUB,
             *RAY,
             *EXPORT,
-            *RUNTIMES,
             *BACKENDS["jax"],
             *BACKENDS["torch"],
             "pytest>=8",

@@ -26,6 +26,7 @@ from nasnet_keras.cells.operations import (
     FactorizedReduction,
 )
 from nasnet_keras.cells.plan import Part, make_chain
+from nasnet_keras.deploy import fuse
 from nasnet_keras.genotypes import Block, Cell
 from nasnet_keras.layers.names import POOLING_SEMANTICS
 from tests.support.genotypes import TWO_BLOCKS
@@ -116,7 +117,11 @@ def forward(inputs):
             outputs = run(operations, x)
             for name, value in outputs.items():
                 yield f"operations/{place}/{name}", value
-            yield f"any size/{place}", any_size.predict(x, verbose=0)
+            plain = any_size.predict(x, verbose=0)
+            yield f"any size/{place}", plain
+            fused = run(fuse(any_size), x)
+            assert np.abs(fused - plain).max() < 1e-4 * np.abs(plain).max()
+            yield f"fused/{place}", fused
     fixed = set_weights(network("keras", inputs["17x15"].shape[1:]))
     yield "fixed size/keras/17x15", run(fixed, inputs["17x15"])
 

@@ -53,6 +53,11 @@ def a_model_with_drop_path():
     return {**training_names(), "model": model}
 
 
+def assert_close(fast, model):
+    x = images()
+    np.testing.assert_allclose(fast(x), model(x), rtol=1e-4, atol=1e-5)
+
+
 def two_states():
     import keras
 
@@ -185,6 +190,13 @@ EXAMPLES = [
             "filters=32": "filters=4",
         },
         check=two_heads,
+    ),
+    Example(
+        "docs/networks.md",
+        "fast = fuse(model)",
+        replace={'nasnet_keras.NASNetCIFAR(weights="cifar10")': "small"},
+        names=lambda: {"small": small_mobile()},
+        check=lambda names: assert_close(names["fast"], names["model"]),
     ),
     Example(
         "docs/networks.md",

@@ -22,6 +22,10 @@ from nasnet_keras.layers.walk import all_layers
 NEVER_DROPPED = ("identity", "factorized_identity")
 
 
+def _apply(operation, *args):
+    return operation(*args)
+
+
 class _CellLayer(keras.Layer):
     """Interprets a `Cell`; the subclasses set the stride of its inputs.
 
@@ -204,37 +208,53 @@ class _CellLayer(keras.Layer):
         return path
 
     def call(self, inputs):
+        return self.connect(inputs, _apply)
+
+    def connect(self, inputs, apply):
+        """Connects the layers of the cell.
+
+        `deploy.fuse` reads with it how a cell computes.
+
+        Args:
+            inputs: Call argument of the layer, or what stands for it.
+            apply: Function of a layer or operation of `keras.ops` and of its
+                arguments, which returns what it gives.
+
+        Returns:
+            What the last operation gives.
+        """
         inputs = inputs if isinstance(inputs, (list, tuple)) else [inputs]
-        states = [fit(state) for fit, state in zip(self.fits, inputs)]
+        states = [apply(fit, state) for fit, state in zip(self.fits, inputs)]
         states += [inputs[0]] * (self.cell.inputs - len(inputs))
         axis = self.conventions.channel_axis
         for block, paths, merge in zip(
             self.cell.blocks, self.paths, self.merges
         ):
             left, right = (
-                self._apply_path(path, states[state], name)
+                self._apply_path(apply, path, states[state], name)
                 for path, state, name in zip(
                     paths, block.inputs, block.operations
                 )
             )
             if block.combination == "concat":
-                state = ops.concatenate([left, right], axis)
+                state = apply(ops.concatenate, [left, right], axis)
             else:
-                state = ops.add(left, right)
-            states.append(state if merge is None else merge(state))
-        return ops.concatenate(
+                state = apply(ops.add, left, right)
+            states.append(state if merge is None else apply(merge, state))
+        return apply(
+            ops.concatenate,
             [
-                out(states[state])
+                apply(out, states[state])
                 for out, state in zip(self.outs, self.cell.concat)
             ],
             axis,
         )
 
-    def _apply_path(self, path, state, name):
-        result = path(state)
+    def _apply_path(self, apply, path, state, name):
+        result = apply(path, state)
         if self.drop_path is None or not path.layers or name in NEVER_DROPPED:
             return result
-        return self.drop_path(result)
+        return apply(self.drop_path, result)
 
     def compute_output_shape(self, input_shape):
         return divided(

@@ -9,6 +9,8 @@ import keras
 # 3.15. Nothing is imported from `keras.src`.
 # - `Layer._flatten_layers(recursive, include_self)`, here. If recursive,
 #   parents come before children, and the children in reverse order.
+# - `Function._run_through_graph(inputs, call_fn)`, in `deploy/fusing/read.py`:
+#   walks through a functional model; the inputs may be of any kind.
 # - `Optimizer._iterations`, in `averages.py` and
 #   `training/inner_optimizers.py`: the training steps; the public `iterations`
 #   counts updates of the weights.

@@ -110,7 +110,7 @@ def find_contract(
         units=units,
         side=side,
         channels=channels,
-        **_stored(about, source),
+        **stored(about, source),
     )
     names = contract.class_names
     if names is not None and len(names) != contract.classes:
@@ -135,7 +135,7 @@ def preset_contract(model: keras.Model, source: str) -> Contract:
     """
     side, channels = square_images(model, source)
     units = _units(model, source)
-    nothing = _stored({}, source)
+    nothing = stored({}, source)
     return Contract(PIXELS, "probabilities", units, side, channels, **nothing)
 
 
@@ -290,7 +290,7 @@ def _units(model, source):
     return shape[1]
 
 
-def _stored(about, source):
+def stored(about, source):
     """The fields of the contract that only `about` can say, checked."""
     size, names = about.get("image_size"), about.get("class_names")
     texts = isinstance(names, list) and all(isinstance(n, str) for n in names)

@@ -9,81 +9,151 @@ from typing import Any
 import keras
 
 from nasnet_keras.checks import choice
-from nasnet_keras.deploy.formats import FORMATS, MODULES, SUFFIXES
-from nasnet_keras.deploy.openvino import keep_outputs
+from nasnet_keras.deploy.exporting.calibration import calibration_images
+from nasnet_keras.deploy.exporting.compare import compare
+from nasnet_keras.deploy.exporting.formats import FORMATS, Format
+from nasnet_keras.deploy.exporting.runtimes import can_run
+from nasnet_keras.deploy.exporting.write import write_file
+from nasnet_keras.deploy.fusing.fuse import fuse
 from nasnet_keras.model_files import load_model, read_about
-from nasnet_keras.model_files.precision import in_single_precision
+from nasnet_keras.model_files.precision import (
+    in_precision,
+    in_single_precision,
+)
 from nasnet_keras.runs.files import replacing, write_json
 from nasnet_keras.runs.optional import require
+from nasnet_keras.runs.provenance import provenance
 
-# Side of the images that a network for any size is called with, once.
-SIDE = 64
+COMPARED = 64  # Images, at most.
+CLASSES, REPORT = ".classes.json", ".report.json"
 
 
-def export_model(
-    model_path: str | os.PathLike,
+def export(
+    model: keras.Model | str | os.PathLike,
     path: str | os.PathLike,
     format: str = "tf_saved_model",
-) -> None:
-    """Exports the model of a `.keras` file, by Keras' own export.
+    precision: str = "float32",
+    fused: bool = True,
+    calibration: Any = None,
+) -> dict[str, Any]:
+    """Exports a model, runs the file in its own runtime and compares it.
 
-    The exported model computes in single precision, takes what the model takes
-    and has its outputs in their order. The class names, where the file has
-    them, are written to `path` + `.classes.json`. An export that fails leaves
-    nothing behind.
+    The file takes what the model takes, in single precision, and gives its
+    outputs. Beside it `path` + `.report.json` says how close they are; the
+    class names, where a `.keras` file has them, are in `path` +
+    `.classes.json`. An export that fails leaves nothing behind.
 
     Args:
-        model_path: Path of a `.keras` file.
+        model: `keras.Model`, or path of a `.keras` file.
         path: Path of the file or folder to write, which must not exist.
-        format: `"tf_saved_model"` (a folder), `"onnx"`, `"openvino"`
-            (`.xml`, and `.bin` beside it) or `"litert"` (`.tflite`).
+        format: `"tf_saved_model"` (a folder), `"onnx"` (`.onnx`),
+            `"openvino"` (`.xml`, and `.bin` beside it), `"litert"`
+            (`.tflite`) or `"coreml"` (`.mlpackage`).
+        precision: `"float32"`; `"float16"` of all but the first; `"bfloat16"`
+            of the first; `"int8"` of ONNX, OpenVINO and LiteRT, whose files
+            are a third as large, and seldom faster.
+        fused: Boolean, whether `fuse` makes it faster before.
+        calibration: Some hundred images that the network will meet, which
+            int8 needs: array `(number, height, width, channels)` as the model
+            takes them, or path of a folder of image files. In other
+            precisions they are compared, too.
+
+    Returns:
+        Dictionary, the report: `largest_difference` from the model's outputs,
+        relative to the largest; `same_predictions`, the part of the images
+        with the same largest output; `bytes`; what produced it.
 
     Raises:
-        ValueError: If `path` exists or has another ending, or `model_path` is
-            no model.
-        ImportError: If a package that writes the format is not installed.
+        ValueError: If an argument does not fit, or `path` exists.
+        ExportError: If the file does not compute what the model computes.
+        ImportError: If a package that writes or runs the format is missing.
     """
     path = pathlib.Path(path)
-    choice("format", format, FORMATS)
-    suffix = SUFFIXES.get(format, "")
-    if not path.name.endswith(suffix):
+    form = _checked(path, format, precision, calibration)
+    classes = path.with_name(path.name + CLASSES)
+    report = path.with_name(path.name + REPORT)
+    beside = [path.with_suffix(form.beside)] if form.beside else []
+    _check_new(path, classes, report, *beside)
+    network, about = _load(model)
+    images = calibration_images(network, calibration, about)
+    plain = in_single_precision(network)
+    written = fuse(plain, form.multiple) if fused else plain
+    if precision == "bfloat16":
+        written = in_precision(written, "mixed_bfloat16")
+    with _nothing_left(classes, report, *beside), replacing(path) as temporary:
+        write_file(written, temporary, format, precision, images)
+        found = {
+            "format": format,
+            "precision": precision,
+            "fused": fused,
+            "bytes": _size(temporary, form),
+            **compare(plain, temporary, format, precision, images[:COMPARED]),
+            "produced_by": provenance(*_packages(form)),
+        }
+        for target in beside:
+            os.replace(temporary.with_name(target.name), target)
+        if about.get("class_names"):
+            write_json(classes, about["class_names"])
+        write_json(report, found)
+    return found
+
+
+def _checked(
+    path: pathlib.Path, format: str, precision: str, calibration: Any
+) -> Format:
+    """Checks arguments and packages before anything is loaded."""
+    form = FORMATS[choice("format", format, tuple(FORMATS))]
+    if precision not in form.precisions:
         raise ValueError(
-            f"`path` must end in {suffix} for the format {format!r}. "
+            f"`precision` must be one of {', '.join(form.precisions)} for the "
+            f"format {format!r}. Received: precision={precision!r}"
+        )
+    if precision == "int8" and calibration is None:
+        raise ValueError(
+            "`calibration` is missing: int8 needs some hundred images that the "
+            "network will meet (--calibrate FOLDER). Received: "
+            "calibration=None"
+        )
+    if not path.name.endswith(form.suffix):
+        raise ValueError(
+            f"`path` must end in {form.suffix} for the format {format!r}. "
             f"Received: path={str(path)!r}"
         )
-    names = path.with_name(path.name + ".classes.json")
-    beside = [path.with_suffix(".bin")] if format == "openvino" else []
-    for target in (path, names, *beside):
+    modules = [*(form.int8 if precision == "int8" else ())]
+    if keras.backend.backend() == "tensorflow":
+        modules = [*form.writers, *modules]
+    if can_run(format):
+        modules.append(form.runtime)
+    require(f"The format {format!r}", modules, "export")
+    return form
+
+
+def _check_new(*targets: pathlib.Path) -> None:
+    for target in targets:
         if target.exists():
             raise ValueError(
                 f"`path` must be new: {target} exists. Nothing was changed."
             )
-    if keras.backend.backend() == "tensorflow":
-        require(f"The format {format!r}", MODULES.get(format, ()), "export")
-    model = in_single_precision(load_model(model_path))
-    classes = read_about(model_path).get("class_names")
-    _call_once(model)
-    with _nothing_left(names, *beside), replacing(path) as temporary:
-        # Two of the formats take strings only.
-        model.export(str(temporary), format=format, verbose=False)
-        if format == "openvino":
-            keep_outputs(temporary)
-        for target in beside:
-            os.replace(temporary.with_name(target.name), target)
-        if classes:
-            write_json(names, classes)
 
 
-def _call_once(model: keras.Model) -> None:
-    """Keras exports no model that has not been called since it was loaded."""
+def _load(model: Any) -> tuple[keras.Model, dict[str, Any]]:
+    """The model, and what is stored with it."""
+    if isinstance(model, keras.Model):
+        return model, {}
+    return load_model(model), read_about(model)
 
-    def zeros(tensor: Any) -> Any:
-        shape = [1, *(side or SIDE for side in tensor.shape[1:])]
-        return keras.ops.zeros(shape, tensor.dtype)
 
-    # A `Sequential` around a network has no input until it is called.
-    first = model.layers[0] if isinstance(model, keras.Sequential) else model
-    model(keras.tree.map_structure(zeros, first.input), training=False)
+def _size(path: pathlib.Path, form: Format) -> int:
+    """Bytes of a file, of what belongs to it, or of a folder."""
+    if path.is_dir():
+        return sum(x.stat().st_size for x in path.rglob("*") if x.is_file())
+    files = [path, *([path.with_suffix(form.beside)] if form.beside else [])]
+    return sum(file.stat().st_size for file in files)
+
+
+def _packages(form: Format) -> list[str]:
+    modules = {*form.writers, form.runtime, *form.int8}
+    return sorted(module.replace("_", "-") for module in modules)
 
 
 @contextlib.contextmanager

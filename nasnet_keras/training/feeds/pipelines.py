@@ -53,9 +53,7 @@ def tf_batches(dataset, function, dtypes, shapes, workers):
             array.set_shape(shape)
         return tuple(arrays)
 
-    batches = dataset.map(
-        apply, num_parallel_calls=workers, deterministic=True
-    )
+    batches = dataset.map(apply, num_parallel_calls=workers, deterministic=True)
     # Nothing is left to be tuned. On one core the thread that tunes kept a
     # dataset waiting for three seconds when it was deleted.
     options = tf.data.Options()

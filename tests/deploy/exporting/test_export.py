@@ -1,4 +1,4 @@
-"""`export_model`: each format runs in its own runtime, with Keras' outputs."""
+"""`export`: each format runs in its own runtime, with Keras' outputs."""
 
 import json
 
@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 import nasnet_keras
-from nasnet_keras.deploy.export import export_model
-from nasnet_keras.deploy.formats import FORMATS
+from nasnet_keras.deploy import export
+from nasnet_keras.deploy.exporting.compare import ExportError
+from nasnet_keras.deploy.exporting.formats import FORMATS as ALL_FORMATS
+from nasnet_keras.deploy.exporting.runtimes import open_file
 from nasnet_keras.genotypes import Block, Cell, Genotype
 from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.model_files import save_model
@@ -17,13 +19,14 @@ from tests.support.sources import perturb_batch_norm, relative_error
 
 # The converters warn of their own old code.
 pytestmark = pytest.mark.filterwarnings("ignore")
-EXTRA = "pip install 'nasnet-keras[test]' (packages of the extra `export`)"
+# Core ML runs on a Mac alone.
+FORMATS = [format for format in ALL_FORMATS if format != "coreml"]
 FILES = dict(zip(FORMATS, ("folder", "m.onnx", "m.xml", "m.tflite")))
 CELL = Cell([Block((0, 1), ("sep_conv_3x3", "avg_pool_3x3"))], (2,), 2)
 REDUCTION = Cell([Block((0, 1), ("conv_1x1", "skip_connect"))], (2, 0), 2)
 
 
-def network(**arguments):
+def network(genotype=None, **arguments):
     defaults = {
         "cells_per_stack": 1,
         "filters": 2,
@@ -34,7 +37,7 @@ def network(**arguments):
         # Probabilities of random networks hardly differ.
         "classifier_activation": None,
     }
-    genotype = Genotype(CELL, REDUCTION)
+    genotype = genotype or Genotype(CELL, REDUCTION)
     keras.utils.set_random_seed(0)
     model = nasnet_keras.NASNet(genotype, **{**defaults, **arguments})
     perturb_batch_norm(model)
@@ -57,44 +60,6 @@ def nested():
     return keras.Model(inputs, outputs)
 
 
-def by_tensorflow(path, images):
-    tf = pytest.importorskip("tensorflow")
-    loaded = tf.saved_model.load(str(path))
-    return loaded.serve(images)
-
-
-def by_onnxruntime(path, images):
-    onnxruntime = pytest.importorskip("onnxruntime", reason=EXTRA)
-    session = onnxruntime.InferenceSession(str(path))
-    return session.run(None, {session.get_inputs()[0].name: images})
-
-
-def by_openvino(path, images):
-    openvino = pytest.importorskip("openvino", reason=EXTRA)
-    # Its plugin for CPUs computes in half precision where these can.
-    single = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.compile_model(str(path), "CPU", single)
-    results = compiled(images)
-    return [results[output] for output in compiled.outputs]
-
-
-def by_litert(path, images):
-    litert = pytest.importorskip("ai_edge_litert.interpreter", reason=EXTRA)
-    interpreter = litert.Interpreter(str(path))
-    (entry,) = interpreter.get_input_details()
-    interpreter.resize_tensor_input(entry["index"], images.shape)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(entry["index"], images)
-    interpreter.invoke()
-    details = interpreter.get_output_details()
-    return [interpreter.get_tensor(each["index"]) for each in details]
-
-
-RUNTIMES = dict(
-    zip(FORMATS, (by_tensorflow, by_onnxruntime, by_openvino, by_litert))
-)
-
-
 def arrays(outputs):
     """Outputs in an order that does not depend on the runtime."""
     outputs = keras.tree.flatten(outputs)
@@ -105,19 +70,22 @@ def arrays(outputs):
 def export_and_compare(model, format, folder, side=24):
     save_model(model, folder / "m.keras", {"class_names": ["a", "b", "c"]})
     target = folder / "new" / FILES[format]
-    export_model(folder / "m.keras", target, format)
+    export(folder / "m.keras", target, format)
     names = target.with_name(target.name + ".classes.json")
     assert json.loads(names.read_text()) == ["a", "b", "c"]
-    expected = {target.name, names.name, *(["m.bin"] * (format == "openvino"))}
+    report = target.with_name(target.name + ".report.json")
+    expected = {target.name, names.name, report.name}
+    expected |= {"m.bin"} if format == "openvino" else set()
     assert {x.name for x in target.parent.iterdir()} == expected
     rng = np.random.default_rng(0)
     # Squares of one colour, so that the two images differ after pooling, too.
     squares = rng.uniform(0, 255, (2, 4, 4, 3)).astype("float32")
     images = squares.repeat(side // 4, axis=1).repeat(side // 4, axis=2)
-    found = arrays(RUNTIMES[format](target, images))
+    found = arrays(open_file(target, format)(images))
     single = arrays(in_single_precision(model)(images))
     for ours, theirs in zip(single, found, strict=True):
         np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-4)
+    assert 0 < json.loads(report.read_text())["largest_difference"] < 1e-4
     assert any(np.ptp(x, axis=0).max() > 0.01 for x in found)
     return images, found
 
@@ -170,32 +138,128 @@ def test_single_precision(policy):
     assert in_single_precision(single) is single
 
 
+def colours(number, side=24):
+    """Images of random squares, as `network` takes them."""
+    rng = np.random.default_rng(1)
+    squares = rng.uniform(0, 255, (number, 4, 4, 3)).astype("float32")
+    return squares.repeat(side // 4, axis=1).repeat(side // 4, axis=2)
+
+
+LOWER = [
+    (format, precision)
+    for format in FORMATS
+    for precision in ALL_FORMATS[format].precisions[1:]
+]
+
+
+@pytest.mark.parametrize("format, precision", LOWER)
+def test_lower_precision(format, precision, tmp_path):
+    """The outputs are those of the model, but for rounding."""
+    model = network(filters=8)
+    images = colours(40)
+    target = tmp_path / FILES[format]
+    report = export(model, target, format, precision, calibration=images)
+    assert report == json.loads(
+        (tmp_path / f"{target.name}.report.json").read_text()
+    )
+    (found,) = open_file(target, format)(images)
+    expected = keras.ops.convert_to_numpy(model(images))
+    error = relative_error(found, expected)
+    most = {"float16": 0.02, "bfloat16": 0.1, "int8": 0.3}
+    assert 1e-5 < error < most[precision]
+    assert abs(report["largest_difference"] - error) < 1e-2
+
+
+def test_a_folder_of_images_calibrates(tmp_path, shared_data):
+    flowers = shared_data("flowers")
+    save_model(
+        network(classes=2), tmp_path / "m.keras", {"class_names": ["a", "b"]}
+    )
+    report = export(
+        *(tmp_path / "m.keras", tmp_path / "m.onnx", "onnx", "int8"),
+        calibration=flowers,
+    )
+    assert report["images"] == 64
+
+
+def test_the_images_are_in_the_range_of_the_network(tmp_path, shared_data):
+    from nasnet_keras.deploy.exporting.calibration import calibration_images
+
+    flowers = shared_data("flowers")
+    about = {"input_range": "-1..1"}
+    model = network(classes=2, include_preprocessing=False)
+    images = calibration_images(model, flowers, about)
+    assert images.shape == (200, 24, 24, 3)
+    assert -1 <= images.min() < -0.5 < 0.5 < images.max() <= 1
+
+
+def test_a_file_that_computes_something_else(tmp_path, monkeypatch):
+    """It is refused, and nothing is left of it."""
+    model = network()
+    monkeypatch.setattr(
+        "nasnet_keras.deploy.exporting.export.fuse",
+        lambda model, multiple: network(filters=3),
+    )
+    with pytest.raises(ExportError, match=r"differ by .* Nothing was written"):
+        export(model, tmp_path / "new" / "m.onnx", "onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_not_fused(tmp_path):
+    report = export(network(), tmp_path / "m.onnx", "onnx", fused=False)
+    assert report["largest_difference"] < 1e-4 and not report["fused"]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"precision": "int8"}, "`precision` must be one of float32, bfloat16"),
+        (
+            {"format": "onnx", "precision": "int8"},
+            "`calibration` is missing: int8 needs",
+        ),
+        ({"format": "torch"}, "`format` must be one of"),
+    ],
+)
+def test_arguments_that_do_not_fit(arguments, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        export("none.keras", tmp_path / "m.onnx", **arguments)
+
+
+def test_images_of_another_shape(tmp_path):
+    with pytest.raises(ValueError, match=r"Received: calibration of shape \(4"):
+        export(network(), tmp_path / "m", calibration=colours(4, 20))
+
+
 @pytest.mark.parametrize("name", ["exported", "exported.classes.json"])
 def test_nothing_is_overwritten(name, tmp_path):
     (tmp_path / name).write_text("precious")
     with pytest.raises(ValueError, match=rf"{name} exists\. Nothing"):
-        export_model("none.keras", tmp_path / "exported")
+        export("none.keras", tmp_path / "exported")
     assert (tmp_path / name).read_text() == "precious"
 
 
 def test_openvinos_second_file_is_not_overwritten(tmp_path):
     (tmp_path / "m.bin").write_text("precious")
     with pytest.raises(ValueError, match=r"m\.bin exists\. Nothing"):
-        export_model("none.keras", tmp_path / "m.xml", "openvino")
+        export("none.keras", tmp_path / "m.xml", "openvino")
     assert (tmp_path / "m.bin").read_text() == "precious"
 
 
 @pytest.mark.parametrize("format", ["openvino", "litert"])
 def test_the_ending_that_a_format_needs(format, tmp_path):
     with pytest.raises(ValueError, match=r"must end in \.\w+ for the format"):
-        export_model("none.keras", tmp_path / "m.onnx", format)
+        export("none.keras", tmp_path / "m.onnx", format)
 
 
 def test_a_missing_package_is_named_with_the_extra(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    message = r"also needs tf2onnx, onnx: pip install 'nasnet-keras\[export\]'"
+    message = (
+        r"also needs tf2onnx, onnx, onnxruntime: "
+        r"pip install 'nasnet-keras\[export\]'"
+    )
     with pytest.raises(ImportError, match=message):
-        export_model("none.keras", tmp_path / "m.onnx", "onnx")
+        export("none.keras", tmp_path / "m.onnx", "onnx")
 
 
 def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
@@ -208,5 +272,5 @@ def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
     for format in ("tf_saved_model", "litert"):
         target = tmp_path / "a" / "b" / FILES[format]
         with pytest.raises(OSError, match="No space"):
-            export_model(tmp_path / "m.keras", target, format)
+            export(tmp_path / "m.keras", target, format)
         assert [x.name for x in tmp_path.iterdir()] == ["m.keras"]

@@ -1,0 +1,70 @@
+"""Folds norms and activations into the convolutions before them."""
+
+import numpy as np
+
+from nasnet_keras.deploy.fusing.graph import Graph, rewrite
+
+CONVOLUTIONS = ("conv", "depthwise")
+
+
+def fold_norms(graph: Graph) -> Graph:
+    """A scale and a shift for each channel become kernel and bias."""
+
+    def rule(node, uses):
+        if node.kind != "affine":
+            return node
+        (before,) = node.inputs
+        if uses[before] > 1:
+            return node
+        if before.kind in CONVOLUTIONS:
+            return _folded(before, node.arrays["scale"], node.arrays["shift"])
+        if before.kind == "concat":
+            return _folded_into_parts(before, node, uses)
+        return node
+
+    return rewrite(graph, rule)
+
+
+def _folded_into_parts(concat, affine, uses):
+    parts = concat.inputs
+    if any(x.kind not in CONVOLUTIONS or uses[x] > 1 for x in parts):
+        return affine
+    ends = np.cumsum([_filters(x) for x in parts])[:-1]
+    pieces = (
+        np.split(affine.arrays[name], ends) for name in ("scale", "shift")
+    )
+    folded = tuple(_folded(*each) for each in zip(parts, *pieces))
+    uses.update(folded)
+    return concat.with_inputs(folded)
+
+
+def _filters(conv):
+    kernel = conv.arrays["kernel"]
+    if conv.kind == "depthwise":
+        return kernel.shape[2] * kernel.shape[3]
+    return kernel.shape[3]
+
+
+def _folded(conv, scale, shift):
+    kernel = conv.arrays["kernel"]
+    # A depthwise kernel has channels and multipliers, a kernel filters last.
+    last = kernel.shape[2:] if conv.kind == "depthwise" else (-1,)
+    bias = conv.arrays.get("bias", 0.0) * scale + shift
+    return conv.changed({"kernel": kernel * scale.reshape(last), "bias": bias})
+
+
+def fold_activations(graph: Graph) -> Graph:
+    """A ReLU becomes a part of the convolution before it."""
+
+    def rule(node, uses):
+        if node.kind != "relu":
+            return node
+        (before,) = node.inputs
+        if before.kind == "relu":
+            return before
+        active = before.settings.get("activation")
+        if before.kind not in CONVOLUTIONS or (uses[before] > 1 and not active):
+            return node
+        return before.changed(activation="relu") if not active else before
+
+    return rewrite(graph, rule)
