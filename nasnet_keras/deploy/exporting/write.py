@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from nasnet_keras.deploy.exporting.calibration import SIDE
+from nasnet_keras.deploy.exporting.names import shorten_litert, shorten_onnx
 from nasnet_keras.deploy.exporting.openvino import keep_outputs
 
 
@@ -65,6 +66,7 @@ def _onnx(model, path, precision, images):
         onnx.save(halved, path)
     if precision == "int8":
         _quantize_onnx(path, images)
+    shorten_onnx(path)
 
 
 def _quantize_onnx(path, images):
@@ -88,7 +90,6 @@ def _quantize_onnx(path, images):
             Reader(),
             quant_format=quantization.QuantFormat.QDQ,
             per_channel=True,
-            # Its own tool to prepare a graph fails on these.
         )
         os.replace(target, path)
 
@@ -129,6 +130,7 @@ def _litert(model, path, precision, images):
             [batch] for batch in _batches(images)
         )
     model.export(str(path), format="litert", verbose=False, **settings)
+    shorten_litert(path)
 
 
 def _coreml(model, path, precision, images):

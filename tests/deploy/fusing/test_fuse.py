@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import nasnet_keras
-from nasnet_keras import from_preset, list_presets
+from nasnet_keras import from_preset, get_preset, list_presets
 from nasnet_keras.cells.conventions import Slot
 from nasnet_keras.cells.operations import OPERATIONS
 from nasnet_keras.cells.plan import Part, make_chain
@@ -283,15 +283,16 @@ def test_mixed_precision():
 
 def test_the_shipped_weights(shared_data):
     """Of real images: the same classes, the same probabilities."""
+    from nasnet_keras.inference.predict import load_network
     from nasnet_keras.training.data import load_dataset
 
     folder = shared_data("tensorflow_datasets")
     dataset = load_dataset("cifar10", data_dir=folder, images=200)
     x = np.asarray(dataset.test[0][:50], "float32")
-    model = from_preset("nasnet_cifar")
+    model = load_network(get_preset("nasnet_cifar"), "cifar10")
     (ours,), (theirs,) = outputs_of(fuse(model), x), outputs_of(model, x)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
-    np.testing.assert_array_equal(ours.argmax(1), theirs.argmax(1))
+    assert (ours.argmax(1) == dataset.test[1][:50]).mean() > 0.8
 
 
 def test_channels_first():
