@@ -21,7 +21,7 @@ search := tests/search
 PARTS := networks backends weights training search
 PART ?= $(PARTS)
 
-.PHONY: help search test test-all test-without-tensorflow lint clean
+.PHONY: help search test test-all test-without-tensorflow bench lint clean
 
 help:
 	@echo "make search    install, then search cells on real images (ARGS=...)"
@@ -29,6 +29,7 @@ help:
 	@echo "make test-all  the same with the long tests, part by part"
 	@echo "make test-all PART=search  one part of: $(PARTS)"
 	@echo "make test-without-tensorflow  on JAX and torch, in its own environment"
+	@echo "make bench     speed beside the rivals (ARGS=...)"
 	@echo "make lint      check style and types"
 
 search: $(VENV)/.search
@@ -45,6 +46,9 @@ $(PARTS:%=test-all-%): test-all-%: $(VENV)/.test
 # Everything that runs on JAX and torch, in an environment without TensorFlow.
 test-without-tensorflow: $(VENV)-without-tensorflow/.test
 	KERAS_BACKEND=torch $(<D)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/speed/run.py $(ARGS)
 
 # The same commands as in .pre-commit-config.yaml.
 lint: $(VENV)/.test
