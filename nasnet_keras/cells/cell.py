@@ -1,6 +1,7 @@
 """The cell layers: they interpret a genotype's cells, of every family."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from nasnet_keras.genotypes import Cell
 from nasnet_keras.layers.drop_path import DropPath
 from nasnet_keras.layers.image_axes import divided, join_shape, split_shape
 from nasnet_keras.layers.precision import policy_of
+from nasnet_keras.layers.remat import recomputed
 from nasnet_keras.layers.walk import all_layers
 
 # Drop path is never applied to identities, not even strided ones.
@@ -23,6 +25,13 @@ NEVER_DROPPED = ("identity", "factorized_identity")
 
 
 def _apply(operation, *args):
+    return operation(*args)
+
+
+def _apply_trained(operation, *args):
+    # In the backward pass no layer outside says that this is training.
+    if isinstance(operation, keras.Layer):
+        return operation(*args, training=True)
     return operation(*args)
 
 
@@ -85,6 +94,7 @@ class _CellLayer(keras.Layer):
         self.filters = checks.integer("filters", filters, least)
         self.drop_path_rate = checks.rate("drop_path_rate", drop_path_rate)
         self.conventions = as_conventions(conventions)
+        self.remat = False  # See `nasnet_keras.training.remat`.
         self.drop_path = None
         with policy_of(self):  # Refuses policies that quantize.
             if self.drop_path_rate:
@@ -207,7 +217,10 @@ class _CellLayer(keras.Layer):
             )
         return path
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
+        if self.remat and training:
+            connected = functools.partial(self.connect, apply=_apply_trained)
+            return recomputed(self, connected, inputs)
         return self.connect(inputs, _apply)
 
     def connect(self, inputs, apply):

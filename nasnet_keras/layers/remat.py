@@ -1,0 +1,39 @@
+"""Activations that are computed again in the backward pass, to save memory."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+
+def recomputed(
+    layer: keras.Layer, function: Callable[[Any], Any], inputs: Any
+) -> Any:
+    """Returns what a function of a layer gives; keeps no activations of it.
+
+    They are computed again when the gradient is. `keras.remat` alone would
+    then update the averages of batch norms twice, and draw other paths to
+    drop: here the second run sees the state that the first one saw, and the
+    state changes once.
+
+    Args:
+        layer: Built layer, which owns all variables that are used.
+        function: Function of `inputs`, which calls layers inside it.
+        inputs: Tensor, or a list of tensors.
+    """
+    trainable = layer.trainable_variables
+    state = layer.non_trainable_variables
+    # Copies: the variables have other values when the gradient is computed.
+    before = [keras.ops.copy(variable.value) for variable in state]
+
+    def pure(inputs, weights):
+        mapping = [*zip(trainable, weights), *zip(state, before)]
+        with keras.StatelessScope(mapping) as scope:
+            outputs = function(inputs)
+        return outputs, [scope.get_current_value(x) for x in state]
+
+    weights = [keras.ops.convert_to_tensor(x.value) for x in trainable]
+    outputs, after = keras.remat(pure)(inputs, weights)
+    for variable, value in zip(state, after):
+        variable.assign(value)
+    return outputs

@@ -1,0 +1,106 @@
+"""`rematerialize`: the same training step, with the same state after it."""
+
+import keras
+import numpy as np
+import pytest
+
+import nasnet_keras
+from nasnet_keras.layers.drop_path import DropPath
+from nasnet_keras.layers.walk import all_layers
+from nasnet_keras.training.remat import rematerialize
+from tests.support.genotypes import TWO_BLOCKS
+from tests.support.sources import perturb_batch_norm
+
+CELLS = 5  # Three normal ones, two reductions.
+
+
+def network(genotype=TWO_BLOCKS, **arguments):
+    keras.utils.set_random_seed(0)
+    model = nasnet_keras.NASNet(
+        genotype,
+        cells_per_stack=1,
+        filters=4,
+        stem="cifar",
+        classes=3,
+        input_shape=(16, 16, 3),
+        batch_norm_momentum=0.5,
+        **arguments,
+    )
+    perturb_batch_norm(model)
+    # Drawn paths must not depend on how many layers were made before.
+    for number, layer in enumerate(all_layers(model)):
+        if isinstance(layer, DropPath):
+            layer.seed_generator.state.assign([number, 0])
+    return model
+
+
+def trained(model, steps=3):
+    """Weights and losses after some steps."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(6, 16, 16, 3)).astype("float32")
+    y = np.arange(6) % 3
+    model.compile(keras.optimizers.SGD(0.05), "sparse_categorical_crossentropy")
+    losses = [float(model.train_on_batch(x, y)) for _ in range(steps)]
+    return losses, [np.asarray(w, "float64") for w in model.get_weights()]
+
+
+@pytest.mark.parametrize("drop_path_rate", [0.0, 0.5])
+def test_the_same_training(drop_path_rate):
+    """Also the averages of batch norms, and the paths that are dropped."""
+    losses, weights = trained(network(drop_path_rate=drop_path_rate))
+    again = network(drop_path_rate=drop_path_rate)
+    assert rematerialize(again) == CELLS
+    their_losses, their_weights = trained(again)
+    np.testing.assert_allclose(their_losses, losses, rtol=1e-4)
+    for ours, theirs in zip(weights, their_weights, strict=True):
+        np.testing.assert_allclose(theirs, ours, rtol=1e-3, atol=1e-5)
+    before = network(drop_path_rate=drop_path_rate).get_weights()
+    changed = [np.abs(a - b).max() > 1e-6 for a, b in zip(before, weights)]
+    assert np.mean(changed) > 0.9
+
+
+def test_mixed_precision():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        plain, again = network(), network()
+    finally:
+        keras.config.set_dtype_policy(before)
+    rematerialize(again)
+    (losses, weights), (others, again) = trained(plain), trained(again)
+    np.testing.assert_allclose(others, losses, rtol=0.05)
+    for ours, theirs in zip(weights, again, strict=True):
+        np.testing.assert_allclose(theirs, ours, rtol=0.05, atol=0.05)
+
+
+def test_outside_training_nothing_changes():
+    model = network()
+    x = np.random.default_rng(0).normal(size=(2, 16, 16, 3))
+    before = keras.ops.convert_to_numpy(model(x, training=False))
+    rematerialize(model)
+    after = keras.ops.convert_to_numpy(model(x, training=False))
+    np.testing.assert_array_equal(after, before)
+
+
+def test_undone():
+    model = network()
+    rematerialize(model)
+    assert rematerialize(model, cells=False) == CELLS
+    assert not any(getattr(x, "remat", False) for x in all_layers(model))
+
+
+def test_frozen_cells():
+    model = network()
+    nasnet_keras.freeze_to(model, "cell_1")
+    rematerialize(model)
+    frozen = [w.copy() for w in model.get_layer("cell_0").get_weights()]
+    trained(model)
+    for before, after in zip(frozen, model.get_layer("cell_0").get_weights()):
+        np.testing.assert_array_equal(after, before)
+
+
+def test_a_model_without_cells_is_refused():
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+    with pytest.raises(ValueError, match="must have NormalCell"):
+        rematerialize(model)
