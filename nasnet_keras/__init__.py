@@ -44,6 +44,7 @@ _HOMES = {
     "freeze_to": "training.fine_tuning",
     "replace_head": "training.fine_tuning",
     "unfreeze_from": "training.fine_tuning",
+    "rematerialize": "training.remat",
     "decode_predictions": "images.imagenet",
     "preprocess_input": "images.imagenet",
 }

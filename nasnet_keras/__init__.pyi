@@ -38,6 +38,7 @@ from nasnet_keras.training.fine_tuning import (
 from nasnet_keras.training.fine_tuning import freeze_to as freeze_to
 from nasnet_keras.training.fine_tuning import replace_head as replace_head
 from nasnet_keras.training.fine_tuning import unfreeze_from as unfreeze_from
+from nasnet_keras.training.remat import rematerialize as rematerialize
 from nasnet_keras.weights import (
     load_keras_applications as load_keras_applications,
 )

@@ -15,8 +15,8 @@ NAMES = {
         ReductionCell ScheduledDropPath decode_predictions
         discriminative_optimizer freeze_batch_norm freeze_to from_preset
         get_preset list_presets load_genotype load_keras_applications load_model
-        load_tf_slim preprocess_input register_operation replace_head
-        save_preset unfreeze_from
+        load_tf_slim preprocess_input register_operation rematerialize
+        replace_head save_preset unfreeze_from
     """,
     "nasnet_keras.search": """
         CellTuner ChildRecipe Controller DARTSSpace Decision Evaluation

@@ -98,6 +98,12 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="share each batch among all devices (JAX)",
     )
+    group.add_argument(
+        "--remat",
+        action="store_true",
+        help="compute activations inside cells again in the backward pass: "
+        "the same results in less memory and more time",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -145,6 +151,7 @@ def _train(args: argparse.Namespace) -> None:
         seed=args.seed,
         precision=args.precision,
         distribute=args.distribute,
+        remat=args.remat,
         command=shlex.join(["nasnet", *sys.argv[1:]]),
     )
     run_training(job, verbose=1 if sys.stdout.isatty() else 2)

@@ -41,6 +41,7 @@ from nasnet_keras.training.network import (
     check_images,
 )
 from nasnet_keras.training.recipes import Recipe
+from nasnet_keras.training.remat import rematerialize
 from nasnet_keras.training.run_file import RUN_FILE, write_run_file
 
 PRESET = "nasnet_cifar"
@@ -81,6 +82,8 @@ class TrainingJob:
         seed: Integer, of all randomness.
         precision: Keras' dtype policy.
         distribute: Whether to share each batch among all devices (JAX).
+        remat: Whether cells keep no activations, see `rematerialize`. It
+            changes no result, so that a training may be resumed without it.
         command: String, the command of the training, for `run.json`.
     """
 
@@ -106,6 +109,7 @@ class TrainingJob:
     seed: int = 0
     precision: str = "float32"
     distribute: bool = False
+    remat: bool = False
     command: str = ""
 
     def network_options(self) -> dict[str, Any]:
@@ -153,6 +157,8 @@ def run_training(
     model, recipe = _network(job, preset, origin, recipe, dataset)
     if job.freeze_to is not None:
         freeze_to(model, job.freeze_to)
+    if job.remat:
+        rematerialize(model)
     teacher = _teacher(job, recipe, dataset)
     configuration = _configuration(job, preset, recipe, dataset)
     name = str(job.model) if preset is None else preset.name

@@ -92,3 +92,25 @@ def test_inception_does_not_depend_on_the_memory(odd_folders, monkeypatch):
     assert isinstance(small.test[0], np.ndarray)
     for index, image in enumerate(small.test[0]):
         np.testing.assert_array_equal(image, large.test[0][index])
+
+
+def test_less_memory_is_no_other_training(odd_folders, tmp_path, monkeypatch):
+    """`--remat` changes no result: a run may go on with it or without."""
+    models = []
+
+    def keep(model, *args, **kwargs):
+        models.append(model)
+        return []
+
+    monkeypatch.setattr("nasnet_keras.training.session.fit", keep)
+    checkpoints = tmp_path / "run" / "checkpoints"
+    for options in ((), ("--remat",)):
+        data = odd_folders / "plain"
+        assert train(tmp_path / "run", data, *options) == 0
+        # From now on there is something that must not be mixed.
+        checkpoints.mkdir(exist_ok=True)
+        (checkpoints / "epoch_0001.keras").touch()
+    plain, less = models
+    assert not any(getattr(x, "remat", False) for x in plain.layers)
+    cells = [x for x in less.layers if x.name.startswith("cell")]
+    assert cells and all(x.remat for x in cells)
