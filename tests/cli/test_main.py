@@ -214,6 +214,7 @@ print(np.abs(logits - expected).max() / np.abs(expected).max())
 """
 
 
+@pytest.mark.long
 def test_convert_for_a_backend_without_tensorflow(checkpoint, tmp_path, capfd):
     """The authors' checkpoint, converted here, gives their logits there."""
     pytest.importorskip("torch")

@@ -18,6 +18,7 @@ def part(number):
     return np.zeros((number, 8, 8, 3), "uint8"), np.arange(number) % 2
 
 
+@pytest.mark.long
 def test_a_cell_is_trained_with_the_settings_found_with_it(tmp_path):
     dataset = Dataset("zeros", ("a", "b"), part(8), part(4), part(4))
     cells = {"searched": SPACE.to_genotype((0,) * 10)}

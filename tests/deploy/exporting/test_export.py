@@ -146,7 +146,10 @@ def colours(number, side=24):
 
 
 LOWER = [
-    (format, precision)
+    pytest.param(
+        *(format, precision),
+        marks=pytest.mark.long if precision == "float16" else (),
+    )
     for format in FORMATS
     for precision in ALL_FORMATS[format].precisions[1:]
 ]

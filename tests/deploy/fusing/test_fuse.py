@@ -97,7 +97,10 @@ def test_every_family(preset):
 
 
 @pytest.mark.parametrize("semantics", POOLING_SEMANTICS)
-@pytest.mark.parametrize("sides", [(32, 32), (31, 33), (36, 34)])
+@pytest.mark.parametrize(
+    "sides",
+    [(31, 34), pytest.param((32, 33), marks=pytest.mark.long)],
+)
 def test_odd_and_even_sides(semantics, sides):
     model = network(
         nasnet_keras.NASNET_A, pooling_semantics=semantics, filters=2

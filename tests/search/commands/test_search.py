@@ -370,6 +370,7 @@ def finals(folder):
     return [json.loads(line) for line in lines]
 
 
+@pytest.mark.long
 def test_killed_in_a_later_stage(tmp_path):
     """What it had judged is kept, and judged no second time."""
     folder, whole = tmp_path / "run", tmp_path / "whole"

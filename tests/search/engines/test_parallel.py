@@ -219,7 +219,7 @@ from tests.search.engines.test_parallel import SPACE, Children
 if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1])
     evaluator = Isolated(Children(folder / "children"), 2, workers=2)
-    search(None, folder / "run", 30, SPACE, "ppo", evaluator, batch_size=4)
+    search(None, folder / "run", 12, SPACE, "ppo", evaluator, batch_size=4)
 """
 
 
@@ -237,7 +237,7 @@ def test_killed_it_goes_on(tmp_path):
         lines = journal.read_bytes().split(b"\n")[:-1]
         return [json.loads(line)["trial"] for line in lines if line]
 
-    for enough in (5, 17):
+    for enough in (3, 8):
         process = subprocess.Popen(command, env=environment)
         while len(trials()) < enough:
             assert process.poll() is None
@@ -247,7 +247,7 @@ def test_killed_it_goes_on(tmp_path):
         kept = trials()
     subprocess.run(command, env=environment, check=True, timeout=120)
     assert trials()[: len(kept)] == kept
-    assert sorted(trials()) == list(range(30))
+    assert sorted(trials()) == list(range(12))
 
 
 class InOrder(Evaluator):

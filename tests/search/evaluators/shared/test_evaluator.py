@@ -151,6 +151,7 @@ def test_weights_of_children_that_were_not_taken_stay(digits):
     assert "predictions/kernel" in moved
 
 
+@pytest.mark.long
 def test_all_are_judged_with_the_final_weights(digits, tmp_path):
     """Then some from scratch; the last stage decides."""
     evaluator = make(digits)
