@@ -66,7 +66,7 @@ def import_library(subject: Subject) -> Callable[[], Any]:
             "large": applications.NASNetLarge,
         }
         return lambda: classes[subject.network](weights=None)
-    import nasnet_keras
+    from nasnet_keras import from_preset
 
     presets = {
         "mobile": "nasnet_mobile",
@@ -74,7 +74,7 @@ def import_library(subject: Subject) -> Callable[[], Any]:
         "pnasnet_large": "pnasnet_large",
     }
     shape = (subject.side, subject.side, 3)
-    return lambda: nasnet_keras.from_preset(
+    return lambda: from_preset(
         presets[subject.network], weights=None, input_shape=shape
     )
 
@@ -86,7 +86,11 @@ def build(subject: Subject) -> Any:
 
         keras.config.set_dtype_policy("mixed_bfloat16")
     model = import_library(subject)()
-    if subject.fused:
+    if subject.remat:
+        from nasnet_keras import rematerialize
+
+        rematerialize(model)
+    if subject.fused and subject.engine not in RUNTIMES:
         from nasnet_keras.deploy import fuse
 
         model = fuse(model)
@@ -120,10 +124,10 @@ def predictor(subject: Subject, folder: pathlib.Path) -> Callable[[Any], Any]:
 
 
 def export(model: Any, subject: Subject, folder: pathlib.Path) -> pathlib.Path:
-    """Writes an exported file of the network as it is, not fused here."""
+    """Writes an exported file of the network."""
     from nasnet_keras.deploy import export
-    from nasnet_keras.deploy.exporting.formats import SUFFIXES
+    from nasnet_keras.deploy.exporting.formats import FORMATS
 
-    path = folder / f"model{SUFFIXES[subject.engine]}"
-    export(model, path, subject.engine, fused=False)
+    path = folder / f"model{FORMATS[subject.engine].suffix}"
+    export(model, path, subject.engine, fused=subject.fused)
     return path

@@ -1,5 +1,6 @@
 """Provenance of a result: versions, time, machine."""
 
+import contextlib
 import importlib
 import importlib.metadata
 import os
@@ -16,13 +17,15 @@ def provenance(*packages: str) -> dict[str, Any]:
     """Returns versions, backend, time and machine, for a JSON file.
 
     Args:
-        packages: Names of further installed distributions.
+        packages: Names of further distributions; those that are not
+            installed under this name are left out.
     """
     backend = keras.backend.backend()
-    versions = {
-        name.replace("-", "_"): importlib.metadata.version(name)
-        for name in packages
-    }
+    versions = {}
+    for name in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            version = importlib.metadata.version(name)
+            versions[name.replace("-", "_")] = version
     return {
         "nasnet_keras": nasnet_keras.__version__,
         "python": platform.python_version(),
