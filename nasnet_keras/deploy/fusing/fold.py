@@ -3,6 +3,7 @@
 import numpy as np
 
 from nasnet_keras.deploy.fusing.graph import Graph, rewrite
+from nasnet_keras.layers.image_axes import channel_axis
 
 CONVOLUTIONS = ("conv", "depthwise")
 
@@ -14,9 +15,9 @@ def fold_norms(graph: Graph) -> Graph:
         if node.kind != "affine":
             return node
         (before,) = node.inputs
-        if uses[before] > 1:
+        if uses[before] > 1 or not _same_policy(before, node):
             return node
-        if before.kind in CONVOLUTIONS:
+        if _is_convolution(before, node.settings["axis"]):
             return _folded(before, node.arrays["scale"], node.arrays["shift"])
         if before.kind == "concat":
             return _folded_into_parts(before, node, uses)
@@ -26,8 +27,10 @@ def fold_norms(graph: Graph) -> Graph:
 
 
 def _folded_into_parts(concat, affine, uses):
-    parts = concat.inputs
-    if any(x.kind not in CONVOLUTIONS or uses[x] > 1 for x in parts):
+    parts, axis = concat.inputs, affine.settings["axis"]
+    if concat.settings["axis"] % 4 != axis % 4 or any(
+        not _is_convolution(x, axis) or uses[x] > 1 for x in parts
+    ):
         return affine
     ends = np.cumsum([_filters(x) for x in parts])[:-1]
     pieces = (
@@ -36,6 +39,17 @@ def _folded_into_parts(concat, affine, uses):
     folded = tuple(_folded(*each) for each in zip(parts, *pieces))
     uses.update(folded)
     return concat.with_inputs(folded)
+
+
+def _is_convolution(node, axis):
+    """Whether it is one whose filters are along an axis."""
+    if node.kind not in CONVOLUTIONS:
+        return False
+    return axis % 4 == channel_axis(node.settings["data_format"]) % 4
+
+
+def _same_policy(first, second):
+    return first.policy is None or first.policy.name == second.policy.name
 
 
 def _filters(conv):
@@ -63,7 +77,8 @@ def fold_activations(graph: Graph) -> Graph:
         if before.kind == "relu":
             return before
         active = before.settings.get("activation")
-        if before.kind not in CONVOLUTIONS or (uses[before] > 1 and not active):
+        foldable = before.kind in CONVOLUTIONS and _same_policy(before, node)
+        if not foldable or (uses[before] > 1 and not active):
             return node
         return before.changed(activation="relu") if not active else before
 

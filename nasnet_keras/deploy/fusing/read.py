@@ -66,10 +66,12 @@ class _Reader:
 
     Args:
         name: String, the name of what is read.
+        policy: Dtype policy of functions, which have none of their own.
     """
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, policy: Any = None):
         self.name = name
+        self.policy = policy
 
     def read(self, operation: Any, *args: Any, **kwargs: Any) -> Any:
         """Returns nodes for what an operation gives.
@@ -88,6 +90,8 @@ class _Reader:
         known = _READERS.get(type(operation)) or _FUNCTIONS.get(operation)
         if is_functional(operation):
             known = _Reader.model
+        if getattr(operation, "quantization_mode", None):
+            known = None
         if known and not kwargs:
             found = known(self, operation, *args)
             if found is not None:
@@ -96,7 +100,7 @@ class _Reader:
 
     def inside(self, name: str) -> "_Reader":
         """Returns the reader of a layer inside this one."""
-        return _Reader(f"{self.name}_{name}")
+        return _Reader(f"{self.name}_{name}", self.policy)
 
     def keep(self, operation, args, kwargs):
         nodes: list[Node] = []
@@ -109,16 +113,15 @@ class _Reader:
 
         arguments = keras.tree.map_structure(place, (args, kwargs))
         kept = self.node(
-            *("kept", tuple(nodes), getattr(operation, "dtype_policy", None)),
-            operation=operation,
-            arguments=arguments,
+            "kept", tuple(nodes), operation=operation, arguments=arguments
         )
         outputs = _number_of_outputs(operation)
         if outputs == 1:
             return kept
         return [self.node("item", (kept,), number=n) for n in range(outputs)]
 
-    def node(self, kind, inputs, policy=None, arrays=None, **settings):
+    def node(self, kind, inputs, layer=None, arrays=None, **settings):
+        policy = self.policy if layer is None else layer.dtype_policy
         return Node(kind, inputs, self.name, settings, arrays or {}, policy)
 
     # What is taken apart.
@@ -142,6 +145,7 @@ class _Reader:
             name = operation.name if is_layer else operation.__name__
             return self.inside(name).read(operation, *args)
 
+        self.policy = cell.dtype_policy
         return cell.connect(inputs, apply)
 
     def factorized_reduction(self, layer, x):
@@ -158,6 +162,7 @@ class _Reader:
             pool = layer.conventions.pool("max", 1, 2)  # Every second pixel.
             state = reader.inside("pool").keep(pool, (state,), {})
             paths.append(reader.conv(getattr(layer, name), state))
+        self.policy = layer.dtype_policy
         joined = self.concatenate(None, paths, channel_axis(data_format))
         return self.inside("norm").batch_norm(layer.norm, joined)
 
@@ -174,10 +179,10 @@ class _Reader:
         return self._activated(layer, x, "depthwise", settings, arrays)
 
     def separable(self, layer, x):
+        kernel = {"kernel": _array(layer.depthwise_kernel)}
+        settings = _conv_settings(layer)
         x = self.inside("depthwise").node(
-            *("depthwise", (x,), layer.dtype_policy),
-            {"kernel": _array(layer.depthwise_kernel)},
-            **_conv_settings(layer),
+            "depthwise", (x,), layer, kernel, **settings
         )
         settings = {
             "strides": (1, 1),
@@ -195,18 +200,15 @@ class _Reader:
             keras.activations.relu,
         ):
             return None
-        policy = layer.dtype_policy
-        found = self.node(kind, (x,), policy, arrays, **settings)
+        found = self.node(kind, (x,), layer, arrays, **settings)
         if layer.activation is keras.activations.relu:
-            found = self.node("relu", (found,), policy)
+            found = self.node("relu", (found,), layer)
         return found
 
     def dense(self, layer, x):
-        return self.node(
-            *("dense", (x,), layer.dtype_policy),
-            {"kernel": _array(layer.kernel), **_bias(layer)},
-            activation=layer.activation,
-        )
+        arrays = {"kernel": _array(layer.kernel), **_bias(layer)}
+        activation = layer.activation
+        return self.node("dense", (x,), layer, arrays, activation=activation)
 
     def batch_norm(self, layer, x):
         scale = 1 / np.sqrt(_array(layer.moving_variance) + layer.epsilon)
@@ -215,34 +217,31 @@ class _Reader:
         shift = -_array(layer.moving_mean) * scale
         if layer.center:
             shift = shift + _array(layer.beta)
-        return self.node(
-            *("affine", (x,), layer.dtype_policy),
-            {"scale": scale, "shift": shift},
-            axis=layer.axis,
-        )
+        arrays = {"scale": scale, "shift": shift}
+        return self.node("affine", (x,), layer, arrays, axis=layer.axis)
 
     def relu(self, layer, x):
         plain = layer.max_value is None
         if not plain or layer.negative_slope or layer.threshold:
             return None
-        return self.node("relu", (x,), layer.dtype_policy)
+        return self.node("relu", (x,), layer)
 
     def activation(self, layer, x):
         if layer.activation is not keras.activations.relu:
             return None
-        return self.node("relu", (x,), layer.dtype_policy)
+        return self.node("relu", (x,), layer)
 
     def add(self, _, left, right):
         return self.node("add", (left, right))
 
     def add_layer(self, layer, inputs):
-        return self.node("add", tuple(inputs), layer.dtype_policy)
+        return self.node("add", tuple(inputs), layer)
 
     def concatenate(self, _, inputs, axis):
         return self.node("concat", tuple(inputs), axis=axis)
 
     def concatenate_layer(self, layer, inputs):
-        return self.concatenate(None, inputs, layer.axis)
+        return self.node("concat", tuple(inputs), layer, axis=layer.axis)
 
 
 _READERS = {

@@ -27,7 +27,7 @@ def _key(node):
     inputs = tuple(map(id, node.inputs))
     if node.kind in ("relu", "add", "concat", "item"):
         settings = tuple(sorted(node.settings.items()))
-        return node.kind, inputs, settings
+        return node.kind, inputs, settings, getattr(node.policy, "name", None)
     if node.kind == "kept" and _is_stateless_layer(node):
         layer = node.settings["operation"]
         config = {k: v for k, v in layer.get_config().items() if k != "name"}

@@ -241,6 +241,24 @@ def test_layers_that_are_not_known_are_kept():
     assert count(fused, BATCH_NORMS) == 1  # After an activation.
 
 
+def test_a_norm_of_rows():
+    """It is not along the filters: it cannot become part of them."""
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(8, 3, padding="same")(inputs)
+    x = keras.layers.BatchNormalization(axis=1)(x)
+    fused = assert_fused(keras.Model(inputs, x))
+    assert count(fused, BATCH_NORMS) == 1
+
+
+def test_what_is_asked_to_train():
+    """Keras' models ignore it as well when they predict."""
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3)(inputs)
+    x = keras.layers.Dropout(0.5)(x, training=True)
+    x = keras.layers.BatchNormalization()(x, training=True)
+    assert_fused(keras.Model(inputs, x))
+
+
 def test_a_convolution_that_two_read():
     """Its norm cannot become part of it."""
     inputs = keras.Input((8, 8, 3))
