@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 
-# Seconds of this process before the first line are those of Python itself.
 BATCHES = {"latency": 1, "batch 8": 8, "batch 32": 32}
 REPEATS = 15
 TRAINING_BATCH = 16

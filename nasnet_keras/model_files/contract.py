@@ -290,7 +290,7 @@ def _units(model, source):
     return shape[1]
 
 
-def stored(about, source):
+def stored(about: dict[str, Any], source: Any) -> dict[str, Any]:
     """The fields of the contract that only `about` can say, checked."""
     size, names = about.get("image_size"), about.get("class_names")
     texts = isinstance(names, list) and all(isinstance(n, str) for n in names)

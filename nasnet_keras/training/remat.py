@@ -6,7 +6,7 @@ from nasnet_keras.cells import NormalCell, ReductionCell
 from nasnet_keras.layers.walk import all_layers
 
 
-def rematerialize(model: keras.Model, cells: bool = True) -> int:
+def rematerialize(model: keras.Model, enabled: bool = True) -> int:
     """Makes the cells of a model keep no activations in training.
 
     Between forward and backward pass the outputs of cells alone are kept; what
@@ -16,7 +16,7 @@ def rematerialize(model: keras.Model, cells: bool = True) -> int:
 
     Args:
         model: `keras.Model`.
-        cells: Boolean; `False` undoes it.
+        enabled: Boolean; `False` undoes it.
 
     Returns:
         Integer, the number of cells.
@@ -35,5 +35,5 @@ def rematerialize(model: keras.Model, cells: bool = True) -> int:
             f"model={model!r}, which has none."
         )
     for layer in found:
-        layer.remat = cells
+        layer.remat = enabled
     return len(found)

@@ -66,7 +66,7 @@ class Journal:
         """Cuts off an unfinished last line and returns the finished ones."""
         self._file.seek(0)
         content = self._file.read()
-        finished = content.rfind(b"\n") + 1
+        finished = finished_size(content)
         records = parse_lines(content, self.path)
         if finished < len(content):
             notice(
@@ -113,9 +113,14 @@ def to_line(record: dict[str, Any]) -> bytes:
     return head.encode() + rest + b"\n"
 
 
+def finished_size(content: bytes) -> int:
+    """Returns the bytes of a journal without an unfinished last line."""
+    return content.rfind(b"\n") + 1
+
+
 def finished_lines(content: bytes) -> bytes:
     """Returns the content of a journal without an unfinished last line."""
-    return content[: content.rfind(b"\n") + 1]
+    return content[: finished_size(content)]
 
 
 def parse_lines(

@@ -9,15 +9,16 @@ from nasnet_keras.layers.drop_path import DropPath
 from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.training.remat import rematerialize
 from tests.support.genotypes import TWO_BLOCKS
+from tests.support.policies import with_policy
 from tests.support.sources import perturb_batch_norm
 
 CELLS = 5  # Three normal ones, two reductions.
 
 
-def network(genotype=TWO_BLOCKS, **arguments):
+def network(**arguments):
     keras.utils.set_random_seed(0)
     model = nasnet_keras.NASNet(
-        genotype,
+        TWO_BLOCKS,
         cells_per_stack=1,
         filters=4,
         stem="cifar",
@@ -60,12 +61,7 @@ def test_the_same_training(drop_path_rate):
 
 
 def test_mixed_precision():
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        plain, again = network(), network()
-    finally:
-        keras.config.set_dtype_policy(before)
+    plain, again = (with_policy("mixed_bfloat16", network) for _ in range(2))
     rematerialize(again)
     (losses, weights), (others, again) = trained(plain), trained(again)
     np.testing.assert_allclose(others, losses, rtol=0.05)
@@ -85,7 +81,7 @@ def test_outside_training_nothing_changes():
 def test_undone():
     model = network()
     rematerialize(model)
-    assert rematerialize(model, cells=False) == CELLS
+    assert rematerialize(model, enabled=False) == CELLS
     assert not any(getattr(x, "remat", False) for x in all_layers(model))
 
 

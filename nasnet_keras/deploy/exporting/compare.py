@@ -63,9 +63,10 @@ def compare(
         (np.concatenate(a).astype("float64"), np.concatenate(b))
         for a, b in zip(zip(*ours), zip(*theirs))
     ]
-    difference = max(float(abs(a - b).max() / abs(a).max()) for a, b in pairs)
-    finite = all(np.isfinite(b).all() for _, b in pairs)
-    if not finite or (precision == "float32" and difference > CLOSE):
+    # NumPy's maximum, unlike Python's, is NaN if one of them is.
+    difference = float(np.max([_difference(a, b) for a, b in pairs]))
+    wrong = precision == "float32" and difference > CLOSE
+    if wrong or not np.isfinite(difference):
         raise ExportError(
             f"{pathlib.Path(path).name} does not compute what the model "
             f"computes: its outputs differ by {difference:.2g} of the largest "
@@ -78,6 +79,11 @@ def compare(
         "largest_difference": difference,
         "same_predictions": float(min(same)),
     }
+
+
+def _difference(ours, theirs):
+    """The largest difference, relative to the largest output but zero."""
+    return float(abs(ours - theirs).max() / (abs(ours).max() or 1.0))
 
 
 def _matched(expected, found, path):

@@ -15,6 +15,7 @@ from nasnet_keras.genotypes import Block, Cell, Genotype
 from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.model_files import save_model
 from nasnet_keras.model_files.precision import in_single_precision
+from tests.support.policies import with_policy
 from tests.support.sources import perturb_batch_norm, relative_error
 
 # The converters warn of their own old code.
@@ -42,15 +43,6 @@ def network(genotype=None, **arguments):
     model = nasnet_keras.NASNet(genotype, **{**defaults, **arguments})
     perturb_batch_norm(model)
     return model
-
-
-def with_policy(policy, make):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        return make()
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def nested():
@@ -205,6 +197,19 @@ def test_a_file_that_computes_something_else(tmp_path, monkeypatch):
     )
     with pytest.raises(ExportError, match=r"differ by .* Nothing was written"):
         export(model, tmp_path / "new" / "m.onnx", "onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("given", [0.0, float("nan")])
+def test_a_model_without_outputs_to_compare(given, tmp_path, monkeypatch):
+    """Of zeros any other output differs; NaN is never close to anything."""
+    run = "nasnet_keras.deploy.exporting.compare.open_file"
+    monkeypatch.setattr(run, lambda *_: lambda x: [np.ones((len(x), 3))])
+    inputs = keras.Input((8, 8, 3))
+    zeros = keras.layers.GlobalAveragePooling2D()(inputs) * given
+    model = keras.Model(inputs, zeros)
+    with pytest.raises(ExportError, match="does not compute"):
+        export(model, tmp_path / "m", fused=False)
     assert list(tmp_path.iterdir()) == []
 
 

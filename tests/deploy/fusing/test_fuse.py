@@ -15,6 +15,7 @@ from nasnet_keras.layers.names import POOLING_SEMANTICS
 from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.model_files.graph import input_shape
 from tests.support.genotypes import random_genotype
+from tests.support.policies import with_policy
 from tests.support.sources import perturb_batch_norm, relative_error
 
 # Of the largest output. Both compute in single precision.
@@ -289,12 +290,9 @@ def test_saved_and_loaded(tmp_path):
 
 def test_mixed_precision():
     """Norms are folded in double precision; layers keep their policies."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        model = network(nasnet_keras.NASNET_A)
-    finally:
-        keras.config.set_dtype_policy(before)
+    model = with_policy(
+        "mixed_bfloat16", lambda: network(nasnet_keras.NASNET_A)
+    )
     # Half precision has 8 bits.
     fused = assert_fused(model, close=0.05)
     names = {x.dtype_policy.name for x in fused.layers if x.weights}
