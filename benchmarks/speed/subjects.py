@@ -13,7 +13,7 @@ SIDES = {"mobile": 224, "large": 331, "pnasnet_large": 331}
 OURS = "nasnet-keras"
 APPLICATIONS = "keras.applications"
 TIMM = "timm"
-RUNTIMES = ("openvino", "onnx", "litert")
+RUNTIMES = ("tf_saved_model", "openvino", "onnx", "litert")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,10 +124,17 @@ def predictor(subject: Subject, folder: pathlib.Path) -> Callable[[Any], Any]:
 
 
 def export(model: Any, subject: Subject, folder: pathlib.Path) -> pathlib.Path:
-    """Writes an exported file of the network."""
+    """Writes an exported file: ours by `deploy.export`, a rival's by Keras."""
     from nasnet_keras.deploy import export
     from nasnet_keras.deploy.exporting.formats import FORMATS
 
     path = folder / f"model{FORMATS[subject.engine].suffix}"
-    export(model, path, subject.engine, fused=subject.fused)
+    if subject.library == OURS:
+        export(model, path, subject.engine, fused=subject.fused)
+    else:
+        import numpy as np
+
+        # Keras exports no model to ONNX that was never called.
+        model(np.zeros((1, subject.side, subject.side, 3), "float32"))
+        model.export(str(path), format=subject.engine, verbose=False)
     return path

@@ -25,10 +25,15 @@ SWITCHES = ("interactive_logging", "traceback_filtering", "flash_attention")
 def read_keras_state() -> dict[str, Any]:
     """Returns the configuration of Keras as plain data."""
     config = keras.config
-    policy = keras.dtype_policies.serialize(config.dtype_policy())
+    policy = config.dtype_policy()
+    if type(policy) is keras.DTypePolicy:
+        # To serialize it, Keras would import TensorFlow on every backend.
+        plain = policy.name
+    else:
+        plain = keras.dtype_policies.serialize(policy)
     return {
         "backend": config.backend(),
-        "dtype_policy": policy,
+        "dtype_policy": plain,
         **{
             name: getattr(config, name)()
             for name in SETTINGS
@@ -51,5 +56,5 @@ def set_keras_state(state: dict[str, Any]) -> None:
     for name in SWITCHES:
         verb = "disable" if state[name] is False else "enable"
         getattr(config, f"{verb}_{name}")()
-    policy = keras.dtype_policies.deserialize(state["dtype_policy"])
+    policy = keras.dtype_policies.get(state["dtype_policy"])
     config.set_dtype_policy(policy)

@@ -11,6 +11,7 @@ import numpy as np
 from nasnet_keras.deploy.exporting.calibration import SIDE
 from nasnet_keras.deploy.exporting.names import shorten_litert, shorten_onnx
 from nasnet_keras.deploy.exporting.openvino import keep_outputs
+from nasnet_keras.deploy.exporting.saved_model import freeze
 
 
 def write_file(
@@ -54,6 +55,7 @@ def _batches(images):
 
 def _saved_model(model, path, precision, images):
     model.export(str(path), format="tf_saved_model", verbose=False)
+    freeze(path)
 
 
 def _onnx(model, path, precision, images):

@@ -260,6 +260,34 @@ def test_the_ending_that_a_format_needs(format, tmp_path):
         export("none.keras", tmp_path / "m.onnx", format)
 
 
+def test_a_saved_model_has_constants(tmp_path):
+    """Not variables, with the names and the layout that Keras gives it."""
+    tf = pytest.importorskip("tensorflow")
+    model = network()
+    model.export(str(tmp_path / "plain"), verbose=False)
+    export(model, tmp_path / "frozen")
+    plain, frozen = (
+        tf.saved_model.load(tmp_path / name) for name in ("plain", "frozen")
+    )
+    assert plain.serve.concrete_functions[0].variables
+    assert not frozen.serve.concrete_functions[0].variables
+    for name in ("serve", "serving_default"):
+        ours, theirs = frozen.signatures[name], plain.signatures[name]
+        assert [*ours.structured_outputs] == [*theirs.structured_outputs]
+        specs = [
+            [spec.shape for spec in x.structured_input_signature[1].values()]
+            for x in (ours, theirs)
+        ]
+        assert specs[0] == specs[1]
+    layer = keras.layers.TFSMLayer(
+        tmp_path / "frozen", call_endpoint="serving_default"
+    )
+    images = np.random.default_rng(0).uniform(0, 255, (2, 24, 24, 3))
+    images = images.astype("float32")
+    (found,) = layer(images).values()
+    assert relative_error(found, model(images)) < 1e-4
+
+
 def test_a_missing_package_is_named_with_the_extra(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     message = (

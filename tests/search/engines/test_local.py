@@ -450,9 +450,28 @@ def test_the_process_has_the_configuration_of_keras(
     there = isolated.submit(NASNET_A).result().measurements["keras"]
     isolated.close()
     assert there == {**unusual_keras, "backend": "jax"}
-    assert there["dtype_policy"]["config"] == {"name": "mixed_bfloat16"}
+    assert there["dtype_policy"] == "mixed_bfloat16"
 
 
 def test_released_memory_leaves_the_configuration(unusual_keras):
     free_memory()
     assert read_keras_state() == unusual_keras
+    policies = keras.dtype_policies.DTypePolicyMap("mixed_float16")
+    policies["a/b"] = keras.DTypePolicy("float32")
+    keras.config.set_dtype_policy(policies)
+    state = read_keras_state()
+    free_memory()
+    set_keras_state(state)
+    assert keras.config.dtype_policy()["a/b"].name == "float32"
+    assert keras.config.dtype_policy()["a/c"].name == "mixed_float16"
+
+
+def test_released_memory_takes_no_other_backend():
+    """TensorFlow takes seconds and hundreds of megabytes to import."""
+    pytest.importorskip("jax")
+    script = (
+        "import sys; from nasnet_keras.search.evaluators.memory import *; "
+        "free_memory(); sys.exit('tensorflow' in sys.modules)"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
