@@ -1,25 +1,25 @@
 """Ours and the rivals in turn: start, inference, training, memory.
 
-    make bench                      # on TensorFlow, Mobile and Large
-    make bench ARGS="--sections start predictions --rounds 5"
+    make bench                           # on TensorFlow, Mobile and Large
+    make bench ARGS="--sections start training --rounds 5"
+    make bench ARGS="--backend torch"    # beside timm, if it is installed
 
 Each measure of each subject runs in a process of its own, one after the other,
 in as many rounds as `--rounds`. Prints medians and, for each rival, the median
 over the rounds of theirs / ours, so that what slows the machine for a while
-slows both. Writes `benchmarks/results/speed.json` and `speed.md`; what is
-known there is not measured again by `--resume`.
+slows both. Writes `benchmarks/results/speed.json` and `speed.md`, on another
+backend `speed_jax` or `speed_torch`; what is known there is not measured again
+by `--resume`.
 """
 
 import argparse
 import dataclasses
 import json
-import os
 import pathlib
 import statistics
-import subprocess
-import sys
 
 from machine import limits
+from processes import measured
 from subjects import APPLICATIONS, OURS, RUNTIMES, TIMM, Subject
 
 HERE = pathlib.Path(__file__).parent
@@ -47,40 +47,28 @@ def sections(backend):
         "training": ("training", mobile),
         "memory": ("memory", [remat, *mobile]),
     }
-    for engine in RUNTIMES:
-        pair = [
-            Subject(OURS, "mobile", engine, fused=True),
-            Subject(APPLICATIONS, "mobile", engine),
-        ]
-        found[f"inference, {engine}"] = ("predictions", pair)
-    found["inference, torch"] = (
-        "predictions",
-        [
-            Subject(OURS, "large", "torch", fused=True),
-            Subject(TIMM, "large", "torch"),
-        ],
-    )
+    if backend == "tensorflow":
+        for engine in RUNTIMES:
+            pair = [
+                Subject(OURS, "mobile", engine, fused=True),
+                Subject(APPLICATIONS, "mobile", engine),
+            ]
+            found[f"inference, {engine}"] = ("predictions", pair)
+    if backend == "torch":
+        for network in ("large", "pnasnet_large"):
+            pair = [
+                Subject(OURS, network, backend, fused=True),
+                Subject(OURS, network, backend),
+                Subject(TIMM, network, backend),
+            ]
+            found[f"inference, {network}, timm"] = ("predictions", pair)
     return found
 
 
 def measure(name, subject):
     """Returns what a new process measured; a string if it failed."""
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": subject.backend,
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-    }
     words = [HERE / "measure.py", name, json.dumps(dataclasses.asdict(subject))]
-    process = subprocess.run(
-        [sys.executable, *map(str, words)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=SLOWEST,
-    )
-    if process.returncode:
-        return process.stderr.strip().splitlines()[-1][:200]
-    return json.loads(process.stdout.splitlines()[-1])
+    return measured(words, subject.backend, SLOWEST)
 
 
 def ratios(ours, theirs):
@@ -145,10 +133,12 @@ def main():
     parser.add_argument("--backend", default="tensorflow")
     parser.add_argument("--sections", nargs="*")
     parser.add_argument("--resume", action="store_true")
-    parser.add_argument(
-        "--output", type=pathlib.Path, default=RESULTS / "speed.json"
-    )
+    parser.add_argument("--output", type=pathlib.Path)
     args = parser.parse_args()
+    if args.output is None:
+        other = args.backend != "tensorflow"
+        name = f"speed_{args.backend}" if other else "speed"
+        args.output = RESULTS / f"{name}.json"
     every = sections(args.backend)
     chosen = args.sections or list(every)
     known = read(args.output) if args.resume else {}

@@ -18,6 +18,10 @@ from nasnet_keras.layers.drop_path import DropPath
 from nasnet_keras.layers.image_axes import divided, join_shape, split_shape
 from nasnet_keras.layers.precision import policy_of
 from nasnet_keras.layers.remat import recomputed
+from nasnet_keras.layers.variables import (
+    add_to_checkpoints,
+    shared_names,
+)
 from nasnet_keras.layers.walk import all_layers
 
 # Drop path is never applied to identities, not even strided ones.
@@ -146,7 +150,7 @@ class _CellLayer(keras.Layer):
             self.input_strides,
             self.conventions,
         )
-        with policy_of(self):
+        with policy_of(self), shared_names():
             self._build_layers(plan)
         if not self.trainable:  # Frozen before it had layers.
             for layer in all_layers(self, include_self=False):
@@ -196,6 +200,7 @@ class _CellLayer(keras.Layer):
     def _make(self, parts, channels, name):
         chain = make_chain(parts, name=name)
         chain.build(self._shape(channels))
+        add_to_checkpoints(self, chain, name)
         return chain
 
     def _make_path(self, part, name):

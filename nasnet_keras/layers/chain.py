@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from nasnet_keras.layers.variables import add_to_checkpoints
+
 
 class Chain(keras.Layer):
     """Layers applied one after the other; an empty chain is the identity.
@@ -20,6 +22,8 @@ class Chain(keras.Layer):
         super().__init__(**kwargs)
         # The attribute's name is a key in saved weights files.
         self.layers = list(layers)
+        for number, layer in enumerate(self.layers):
+            add_to_checkpoints(self, layer, f"layer_{number}")
 
     def build(self, input_shape):
         for layer in self.layers:

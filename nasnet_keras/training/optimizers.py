@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import keras
 
 from nasnet_keras.averages import AveragingRMSprop, AveragingSGD
+from nasnet_keras.layers.variables import shared_names
 from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.momentum import MomentumSGD
 from nasnet_keras.schedules import OfUpdates, WarmUp
@@ -179,7 +180,8 @@ def compile_model(
     )
     # TensorFlow traces twice if the first step creates variables: those of
     # the optimizer and of the metrics.
-    model.optimizer.build(model.trainable_variables)
+    with shared_names():
+        model.optimizer.build(model.trainable_variables)
     _build_metrics(model)
 
 

@@ -11,6 +11,7 @@ from nasnet_keras.deploy.fusing.read import is_functional, read_graph
 from nasnet_keras.deploy.fusing.share import share
 from nasnet_keras.deploy.fusing.widen import widen
 from nasnet_keras.deploy.fusing.write import write_model
+from nasnet_keras.layers.variables import shared_names
 from nasnet_keras.model_files.functional import functional
 
 PASSES = (share, fold_norms, fold_activations)
@@ -54,4 +55,7 @@ def fuse(model: keras.Model, multiple: int = 1) -> keras.Model:
     graph = read_graph(model)
     for each in PASSES:
         graph = each(graph)
-    return write_model(widen(graph, multiple) if multiple > 1 else graph)
+    if multiple > 1:
+        graph = widen(graph, multiple)
+    with shared_names():
+        return write_model(graph)
