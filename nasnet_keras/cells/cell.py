@@ -19,7 +19,7 @@ from nasnet_keras.layers.image_axes import divided, join_shape, split_shape
 from nasnet_keras.layers.precision import policy_of
 from nasnet_keras.layers.remat import recomputed
 from nasnet_keras.layers.variables import (
-    add_to_checkpoints,
+    InCheckpoints,
     shared_names,
 )
 from nasnet_keras.layers.walk import all_layers
@@ -39,7 +39,7 @@ def _apply_trained(operation, *args):
     return operation(*args)
 
 
-class _CellLayer(keras.Layer):
+class _CellLayer(InCheckpoints, keras.Layer):
     """Interprets a `Cell`; the subclasses set the stride of its inputs.
 
     Args:
@@ -190,6 +190,15 @@ class _CellLayer(keras.Layer):
                 else None
             )
 
+    def layers_in_lists(self):
+        """Returns the chains of a built cell by name."""
+        if not self.built:
+            return {}
+        paths = [path for block in self.paths for path in block]
+        merges = [merge for merge in self.merges if merge is not None]
+        chains = [*self.fits, *paths, *merges, *self.outs]
+        return {chain.name: chain for chain in chains}
+
     def _channels(self, shape):
         return shape[self.conventions.channel_axis]
 
@@ -200,7 +209,6 @@ class _CellLayer(keras.Layer):
     def _make(self, parts, channels, name):
         chain = make_chain(parts, name=name)
         chain.build(self._shape(channels))
-        add_to_checkpoints(self, chain, name)
         return chain
 
     def _make_path(self, part, name):

@@ -5,10 +5,10 @@ from typing import Any
 
 import keras
 
-from nasnet_keras.layers.variables import add_to_checkpoints
+from nasnet_keras.layers.variables import InCheckpoints
 
 
-class Chain(keras.Layer):
+class Chain(InCheckpoints, keras.Layer):
     """Layers applied one after the other; an empty chain is the identity.
 
     Like `keras.Sequential`, but a plain layer: a network has hundreds, and
@@ -22,8 +22,10 @@ class Chain(keras.Layer):
         super().__init__(**kwargs)
         # The attribute's name is a key in saved weights files.
         self.layers = list(layers)
-        for number, layer in enumerate(self.layers):
-            add_to_checkpoints(self, layer, f"layer_{number}")
+
+    def layers_in_lists(self):
+        """Returns the layers, by their position."""
+        return {f"layer_{i}": layer for i, layer in enumerate(self.layers)}
 
     def build(self, input_shape):
         for layer in self.layers:

@@ -31,17 +31,20 @@ def shared_names() -> Iterator[None]:
         yield
 
 
-def add_to_checkpoints(
-    owner: keras.Layer, layer: keras.Layer, name: str
-) -> None:
-    """Lets `tf.train.Checkpoint` find a layer that another has in a list.
+class InCheckpoints:
+    """Lets `tf.train.Checkpoint` find the layers that a layer has in lists.
 
     TensorFlow does not see what is in Keras' lists, and says nothing of it.
-
-    Args:
-        owner: The layer that has it.
-        layer: The layer in the list.
-        name: String, its name in checkpoints, the same in each run.
     """
-    if keras.backend.backend() == "tensorflow":
-        owner._track_trackable(layer, name)
+
+    def layers_in_lists(self) -> dict[str, keras.Layer]:
+        """Returns them by name, the same in each run."""
+        raise NotImplementedError
+
+    def _trackable_children(
+        self, save_type: str = "checkpoint", **kwargs: Any
+    ) -> dict[str, Any]:
+        children = super()._trackable_children(save_type, **kwargs)  # type: ignore[misc]
+        if save_type == "checkpoint":
+            children |= self.layers_in_lists()
+        return children
