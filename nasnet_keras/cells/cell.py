@@ -14,14 +14,12 @@ from nasnet_keras.cells.frozen import freeze, frozen_names
 from nasnet_keras.cells.operations import check_operations
 from nasnet_keras.cells.plan import CellPlan, make_chain
 from nasnet_keras.genotypes import Cell
+from nasnet_keras.layers.checkpoints import InCheckpoints
 from nasnet_keras.layers.drop_path import DropPath
 from nasnet_keras.layers.image_axes import divided, join_shape, split_shape
 from nasnet_keras.layers.precision import policy_of
 from nasnet_keras.layers.remat import recomputed
-from nasnet_keras.layers.variables import (
-    InCheckpoints,
-    shared_names,
-)
+from nasnet_keras.layers.variables import shared_names
 from nasnet_keras.layers.walk import all_layers
 
 # Drop path is never applied to identities, not even strided ones.

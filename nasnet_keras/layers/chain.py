@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from nasnet_keras.layers.variables import InCheckpoints
+from nasnet_keras.layers.checkpoints import InCheckpoints
 
 
 class Chain(InCheckpoints, keras.Layer):

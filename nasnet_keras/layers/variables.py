@@ -1,4 +1,4 @@
-"""What only TensorFlow wants to know of variables."""
+"""Variables that TensorFlow makes in less time."""
 
 import contextlib
 from collections.abc import Iterator
@@ -29,22 +29,3 @@ def shared_names() -> Iterator[None]:
 
     with tf.variable_creator_scope(create):
         yield
-
-
-class InCheckpoints:
-    """Lets `tf.train.Checkpoint` find the layers that a layer has in lists.
-
-    TensorFlow does not see what is in Keras' lists, and says nothing of it.
-    """
-
-    def layers_in_lists(self) -> dict[str, keras.Layer]:
-        """Returns them by name, the same in each run."""
-        raise NotImplementedError
-
-    def _trackable_children(
-        self, save_type: str = "checkpoint", **kwargs: Any
-    ) -> dict[str, Any]:
-        children = super()._trackable_children(save_type, **kwargs)  # type: ignore[misc]
-        if save_type == "checkpoint":
-            children |= self.layers_in_lists()
-        return children

@@ -11,6 +11,8 @@ import keras
 #   parents come before children, and the children in reverse order.
 # - `Function._run_through_graph(inputs, call_fn)`, in `deploy/fusing/read.py`:
 #   walks through a functional model; the inputs may be of any kind.
+# - `Layer._trackable_children(save_type)`, in `checkpoints.py`: what
+#   TensorFlow's checkpoints find in a layer; Keras has it from TensorFlow.
 # - `Optimizer._iterations`, in `averages.py` and
 #   `training/inner_optimizers.py`: the training steps; the public `iterations`
 #   counts updates of the weights.

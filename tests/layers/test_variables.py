@@ -4,9 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from nasnet_keras import NASNET_A, NASNet, NormalCell
+from nasnet_keras import NASNET_A, NormalCell
 from nasnet_keras.layers.variables import shared_names
-from tests.support.sources import perturb_batch_norm
 
 
 @pytest.fixture(autouse=True)
@@ -29,31 +28,6 @@ def test_variables_of_a_cell():
     cell.weights[0].assign(cell.weights[0] + 1)
     for before, variable in list(zip(expected, cell.weights))[1:]:
         np.testing.assert_array_equal(before, variable)
-
-
-def test_a_checkpoint_of_tensorflow_has_all_weights(tf, tmp_path):
-    """It goes by the structure of objects, and does not see Keras' lists."""
-    models = []
-    for seed in range(2):
-        keras.utils.set_random_seed(seed)
-        model = NASNet(
-            NASNET_A,
-            cells_per_stack=1,
-            filters=2,
-            stem="cifar",
-            classes=3,
-            input_shape=(16, 16, 3),
-            include_preprocessing="whiten",
-        )
-        perturb_batch_norm(model, seed)
-        models.append(model)
-    first, second = models
-    path = tf.train.Checkpoint(first).write(tmp_path / "checkpoint")
-    saved = tf.train.list_variables(path)
-    assert len(saved) == len(first.weights) + 1  # The graph of objects.
-    tf.train.Checkpoint(second).read(path).assert_consumed()
-    for ours, theirs in zip(first.weights, second.weights, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_variables_in_a_graph_stay_apart(tf):
