@@ -6,8 +6,10 @@ BIN := $(VENV)/bin
 # The torch that the tests run on; `make test TORCH=...` takes another build.
 TORCH ?= torch==2.13.0
 ARGS ?=
-# Two processes; a file's tests stay together because they share networks.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+# Two processes; a file's tests stay together because they share networks. One
+# that crashes is not replaced: pytest-xdist may wait for the new one for ever.
+XDIST := -n 2 --dist loadfile --max-worker-restart 0
+PYTEST := $(BIN)/python -m pytest $(XDIST)
 
 # The parts of `make test-all`, each under 25 minutes on two cores. The first one
 # also holds the test files of tests/ itself but test_backends.py.
@@ -45,7 +47,7 @@ $(PARTS:%=test-all-%): test-all-%: $(VENV)/.test
 
 # Everything that runs on JAX and torch, in an environment without TensorFlow.
 test-without-tensorflow: $(VENV)-without-tensorflow/.test
-	KERAS_BACKEND=torch $(<D)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+	KERAS_BACKEND=torch $(<D)/bin/python -m pytest $(XDIST) $(ARGS)
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/speed/run.py $(ARGS)
@@ -75,6 +77,6 @@ $(VENV)-without-tensorflow/.test: setup.py requirements
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install --quiet $(TORCH)
 	$(@D)/bin/pip install --quiet -r requirements/jax.txt \
-		-r requirements/torch.txt pytest pytest-xdist
+		-r requirements/torch.txt pytest pytest-timeout pytest-xdist
 	$(@D)/bin/pip install --quiet --no-deps --editable .
 	touch $@

@@ -102,6 +102,7 @@ setup(
             *BACKENDS["jax"],
             *BACKENDS["torch"],
             "pytest>=8",
+            "pytest-timeout>=2.3",
             "pytest-xdist>=3.6",
             "ruff>=0.8",
             "mypy>=1.13",

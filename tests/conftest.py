@@ -1,5 +1,6 @@
 """What all tests share: options, the data folder, networks built once."""
 
+import faulthandler
 import os
 import pathlib
 import runpy
@@ -12,12 +13,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # A core for each worker: threads that wait for each other are slow.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    # One alone can wait for itself: a dataset waits in it for its own work.
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
 
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 
 # A background job ignores Ctrl-C, and so would processes that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Seconds after which a test marked `long` fails; others: see pyproject.toml.
+LONG_TIMEOUT = 2400
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -46,12 +52,20 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
+    mark = pytest.mark.skip(reason="long: only `make test-all` (--all) runs it")
     if config.getoption("--all"):
-        return
-    skip = pytest.mark.skip(reason="long: only `make test-all` (--all) runs it")
+        mark = pytest.mark.timeout(LONG_TIMEOUT)
     for item in items:
         if "long" in item.keywords:
-            item.add_marker(skip)
+            item.add_marker(mark)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_setup(item):
+    """A crash prints its stack where it can be read: tests redirect it."""
+    file = item.config.stash.get(fault_handler_stderr_fd_key, None)
+    if file is not None:
+        faulthandler.enable(file=file)
 
 
 def data_folder():

@@ -177,7 +177,9 @@ def _prepare_tensorflow(share):
     tf.config.optimizer.set_experimental_options(options)
     if share.threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(share.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(share.threads)
+        # One alone can wait for itself: a dataset waits in it for its own work.
+        between = max(2, share.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(between)
     if share.gpu is not None:
         limit = int(share.gpu_part * share.gpu.megabytes)
         for device in tf.config.list_physical_devices("GPU"):

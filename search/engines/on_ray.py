@@ -53,6 +53,9 @@ class OnRay(Pool):
             memory.
         timeout: Float, the seconds that a child of the trials may take, and
             longer ones in proportion; `None` does not limit them.
+        start_timeout: Float, the seconds that an actor may wait for room on
+            the cluster and start, while no child of this engine runs; then
+            `EvaluatorError` ends the search. `None` does not limit them.
         options: Further arguments of `ray.init`.
 
     Raises:
@@ -72,14 +75,19 @@ class OnRay(Pool):
         cpus: float = 1.0,
         gpus: float = 0.0,
         timeout: float | None = None,
+        start_timeout: float | None = 1800.0,
         **options: Any,
     ):
         require("OnRay", ["ray"], "ray")
         self.cpus = checks.number("cpus", cpus, above=0)
         self.gpus = checks.number("gpus", gpus, 0)
-        if timeout is not None:
-            timeout = checks.number("timeout", timeout, above=0)
-        self.timeout = timeout
+        self.timeout, self.start_timeout = (
+            value if value is None else checks.number(name, value, above=0)
+            for name, value in [
+                ("timeout", timeout),
+                ("start_timeout", start_timeout),
+            ]
+        )
         self.address = address
         if workers is not None:
             checks.integer("workers", workers, 1)
@@ -117,6 +125,7 @@ class OnRay(Pool):
             self.cpus,
             self.gpus,
             self.timeout and length * self.timeout,
+            self.start_timeout,
         )
 
     def close(self):
@@ -247,20 +256,31 @@ class _Actor:
         self.name = f"actor {self._actor._actor_id.hex()}"
 
     def wait_until_ready(self):
-        """Waits also for room on the cluster, without a limit of time."""
+        """Waits also for room on the cluster."""
         import ray
 
-        found, waited = self._actor.error.remote(), 0.0
+        engine, found = self._engine, self._actor.error.remote()
+        waited, told = 0.0, False
         while not ray.wait([found], timeout=LOOK_SECONDS)[0]:
             # Actors without a child may have the room that this one needs.
-            self._engine.end_idle()
-            waited += LOOK_SECONDS
-            if waited == PATIENCE:
-                notice(
-                    f"An {self.name} has waited for {PATIENCE:g} s for "
-                    f"{self._engine.cpus:g} CPUs and {self._engine.gpus:g} "
-                    "GPUs on the Ray cluster. It goes on waiting."
+            engine.end_idle()
+            # A child that runs makes room when it ends.
+            waited = 0.0 if engine.running() else waited + LOOK_SECONDS
+            said = (
+                f"An {self.name} has waited for {waited:g} s for "
+                f"{engine.cpus:g} CPUs and {engine.gpus:g} GPUs on the Ray "
+                "cluster."
+            )
+            if engine.start_timeout and waited >= engine.start_timeout:
+                self.kill()
+                raise EvaluatorError(
+                    f"{said} Ask for less with `cpus` and `gpus`, make room, "
+                    "or let it wait longer with `start_timeout`; started "
+                    "again, the search goes on."
                 )
+            if waited >= PATIENCE and not told:
+                told = True
+                notice(f"{said} It goes on waiting.")
         try:
             error = self._get(found)
         except KilledError as killed:

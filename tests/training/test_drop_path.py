@@ -151,38 +151,21 @@ def test_steps_are_counted_under_a_loss_scale():
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="a strategy of TensorFlow"
 )
-def test_under_a_mirrored_strategy():
-    import tensorflow as tf
-
-    with tf.distribute.MirroredStrategy(["/cpu:0"]).scope():
-        inputs = keras.Input((1,))
-        outputs = keras.layers.Dense(1)(DropPath(0.6, name="drop")(inputs))
-        model = keras.Model(inputs, outputs)
-        model.compile("sgd", "mse")
-    fit(model, steps=4, total_steps=8)
-    fit(model, steps=4, total_steps=8)
-    rate = keras.ops.convert_to_numpy(
-        model.get_layer("drop").current_rate.state
-    )
-    assert float(rate) == pytest.approx(0.6 * 7 / 8)
-
-
-@pytest.mark.long
-@pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="a strategy of TensorFlow"
+@pytest.mark.parametrize(
+    "devices", [1, pytest.param(2, marks=pytest.mark.long)]
 )
-def test_on_two_devices():
-    """A network on two parts of this processor, in a process of its own."""
+def test_under_a_mirrored_strategy(devices):
+    """A network on parts of this processor, in a process of its own."""
     script = pathlib.Path(__file__).with_name("mirrored_probe.py")
     root = script.parents[2]
     done = subprocess.run(
-        [sys.executable, script, "2"],
+        [sys.executable, script, str(devices)],
         **{"capture_output": True, "text": True, "cwd": root},
         env={**os.environ, "PYTHONPATH": str(root)},
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["replicas"] == 2
+    assert found["replicas"] == devices
     # The last of eight steps began after seven.
     assert found["rate"] == pytest.approx(found["final rate"] * 7 / 8)
 

@@ -16,6 +16,7 @@ from nasnet_keras.genotypes import Block, Cell
 from nasnet_keras.layers.batch_norm import BatchStatisticsNormalization
 from nasnet_keras.layers.image_axes import divided, join_shape
 from nasnet_keras.layers.precision import policy_of
+from nasnet_keras.layers.variables import shared_names
 
 
 class BatchStatistics(Conventions):
@@ -74,7 +75,7 @@ class SuperCell(keras.Layer):
         axis = self.conventions.channel_axis
         channels = [shape[axis] for shape in input_shape[:-1]]
         plan = self._projection_plan(channels)
-        with policy_of(self):
+        with policy_of(self), shared_names():
             self._build_layers(plan, channels)
 
     def _build_layers(self, plan, channels):

@@ -119,6 +119,21 @@ def test_actors_without_a_child_make_room(cluster, children, monkeypatch):
 
 
 @pytest.mark.long
+def test_an_actor_does_not_wait_for_ever(cluster, children, monkeypatch):
+    """All cores are taken by another one; afterwards the engine goes on."""
+    monkeypatch.setattr(on_ray, "LOOK_SECONDS", 0.5)
+    monkeypatch.setattr(on_ray, "PATIENCE", 1)
+    engine = OnRay(Children(children), workers=1, cpus=2, start_timeout=3)
+    other = OnRay(Children(children), workers=1, cpus=1)
+    assert 0 <= other(NASNET_A).reward <= 1
+    with pytest.raises(EvaluatorError, match=r"waited for 3 s for 2 CPUs"):
+        engine(NASNET_A)
+    other.close()
+    assert 0 <= engine(NASNET_A).reward <= 1
+    engine.close()
+
+
+@pytest.mark.long
 def test_dead_failed_and_hanging_children(cluster, children):
     engine = OnRay(Children(children), workers=1, timeout=5)
     with pytest.raises(RuntimeError, match=r"ended 2 times(.|\n)*died"):
