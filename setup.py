@@ -92,6 +92,7 @@ setup(
         "hub": HUB,
         "ray": RAY,
         "export": EXPORT,
+        "coreml": [*EXPORT, "coremltools>=9.0"],
         "cuda": ["tensorflow[and-cuda]>=2.21"],
         **BACKENDS,
         "test": [

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from nasnet_keras.model_files.contract import main_output
+from nasnet_keras.model_files.copying import copy_weights
 from nasnet_keras.model_files.graph import input_shape
 
 
@@ -39,7 +40,7 @@ def functional(model: keras.Model) -> keras.Model:
             x = copy(layer)(x)
     for layer, new in copies:
         if getattr(layer, "weights", ()):
-            new.set_weights(layer.get_weights())
+            copy_weights(layer, new)
     return keras.Model(inputs, x, name=model.name)
 
 

@@ -6,6 +6,7 @@ import keras
 
 from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.layers.whitening import Whitening
+from nasnet_keras.model_files.copying import copy_weights
 from nasnet_keras.model_files.graph import last_operations
 
 SINGLE = "float32"
@@ -79,7 +80,7 @@ def _rebuilt(model: keras.Model, before: Any, config: Any) -> keras.Model:
     if config == before:
         return model
     copy = type(model).from_config(config)
-    copy.set_weights(model.get_weights())
+    copy_weights(model, copy)
     return copy
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from nasnet_keras.model_files.contract import PIXELS, Contract, main_output
+from nasnet_keras.model_files.copying import copy_weights
 from nasnet_keras.model_files.functional import functional, with_input
 from nasnet_keras.model_files.graph import RANGES, input_shape
 
@@ -50,7 +51,7 @@ def with_preprocessing(model: keras.Model, taken: str) -> keras.Model:
         return model
     model, inputs = functional(model), _images(model)
     copy = with_input(model, inputs, _rescaling(taken)(inputs))
-    copy.set_weights(model.get_weights())
+    copy_weights(model, copy)
     return copy
 
 

@@ -3,6 +3,7 @@
 import keras
 
 from nasnet_keras.cells import NormalCell, ReductionCell
+from nasnet_keras.checks import flag
 from nasnet_keras.layers.walk import all_layers
 
 
@@ -24,6 +25,7 @@ def rematerialize(model: keras.Model, enabled: bool = True) -> int:
     Raises:
         ValueError: If the model has no cells.
     """
+    enabled = flag("enabled", enabled)
     found = [
         layer
         for layer in all_layers(model)

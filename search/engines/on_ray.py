@@ -7,6 +7,7 @@ What Ray loses, a node or a process, costs one attempt of one child.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import pickle
 import socket
@@ -54,8 +55,9 @@ class OnRay(Pool):
         timeout: Float, the seconds that a child of the trials may take, and
             longer ones in proportion; `None` does not limit them.
         start_timeout: Float, the seconds that an actor may wait for room on
-            the cluster and start, while no child of this engine runs; then
-            `EvaluatorError` ends the search. `None` does not limit them.
+            the cluster and start. Then another one is started in its place,
+            or, if no child of this engine ran meanwhile, `EvaluatorError`
+            ends the search. `None` does not limit them.
         options: Further arguments of `ray.init`.
 
     Raises:
@@ -230,6 +232,18 @@ def _on_loopback():
             os.environ[variable] = before[0]
 
 
+@contextlib.contextmanager
+def _connected():
+    """A connection that is lost concerns all children, not this one alone."""
+    try:
+        yield
+    except ConnectionError as error:
+        raise EvaluatorError(
+            f"The connection to the Ray cluster was lost: {error}. Started "
+            "again, the search goes on."
+        ) from error
+
+
 class _Actor:
     """A worker on the cluster; see `pool.Worker`.
 
@@ -238,10 +252,17 @@ class _Actor:
     """
 
     def __init__(self, engine):
-        import ray
-
         self.children = 0
         self._engine = engine
+        with _connected():
+            self._make()
+
+    def _make(self):
+        import ray
+
+        engine = self._engine
+        if not ray.is_initialized():  # Ray would start a cluster of its own.
+            raise ConnectionError("it was shut down")
         backend = engine.setup.keras["backend"]
         options = {
             "num_cpus": engine.cpus,
@@ -257,30 +278,8 @@ class _Actor:
 
     def wait_until_ready(self):
         """Waits also for room on the cluster."""
-        import ray
-
-        engine, found = self._engine, self._actor.error.remote()
-        waited, told = 0.0, False
-        while not ray.wait([found], timeout=LOOK_SECONDS)[0]:
-            # Actors without a child may have the room that this one needs.
-            engine.end_idle()
-            # A child that runs makes room when it ends.
-            waited = 0.0 if engine.running() else waited + LOOK_SECONDS
-            said = (
-                f"An {self.name} has waited for {waited:g} s for "
-                f"{engine.cpus:g} CPUs and {engine.gpus:g} GPUs on the Ray "
-                "cluster."
-            )
-            if engine.start_timeout and waited >= engine.start_timeout:
-                self.kill()
-                raise EvaluatorError(
-                    f"{said} Ask for less with `cpus` and `gpus`, make room, "
-                    "or let it wait longer with `start_timeout`; started "
-                    "again, the search goes on."
-                )
-            if waited >= PATIENCE and not told:
-                told = True
-                notice(f"{said} It goes on waiting.")
+        with _connected():
+            found = self._started()
         try:
             error = self._get(found)
         except KilledError as killed:
@@ -294,12 +293,51 @@ class _Actor:
                 f"there:\n{error}"
             )
 
+    def _started(self):
+        """Returns the reference to its first answer, when this is there."""
+        import ray
+
+        engine, found = self._engine, self._actor.error.remote()
+        limit = engine.start_timeout or math.inf
+        waited = alone = 0.0
+        while not ray.wait([found], timeout=LOOK_SECONDS)[0]:
+            # Actors without a child may have the room that this one needs.
+            engine.end_idle()
+            waited += LOOK_SECONDS
+            # A child that runs makes room when it ends.
+            alone = 0.0 if engine.running() else alone + LOOK_SECONDS
+            said = (
+                f"An {self.name} has waited for {waited:g} s for "
+                f"{engine.cpus:g} CPUs and {engine.gpus:g} GPUs on the Ray "
+                "cluster."
+            )
+            if alone >= limit:
+                self.kill()
+                raise EvaluatorError(
+                    f"{said} Ask for less with `cpus` and `gpus`, make room, "
+                    "or let it wait longer with `start_timeout`; started "
+                    "again, the search goes on."
+                )
+            if waited >= limit:  # It may hang on its node.
+                notice(f"{said} Another one is started.")
+                self.kill()
+                self._make()
+                found, waited = self._actor.error.remote(), 0.0
+            elif PATIENCE <= waited < PATIENCE + LOOK_SECONDS:
+                notice(f"{said} It goes on waiting.")
+        return found
+
+    def is_alive(self):
+        """Whether it can be given a child, as far as is known."""
+        return True
+
     def compute(self, genotype, settings, curves):
         """Evaluates a genotype, see `pool.Worker`."""
         import ray
 
         self.children += 1
-        found = self._actor.compute.remote(genotype, settings, curves)
+        with _connected():
+            found = self._actor.compute.remote(genotype, settings, curves)
         try:
             return self._get(found, self._engine.timeout).checked()
         except ray.exceptions.RayTaskError as error:
@@ -310,7 +348,8 @@ class _Actor:
         import ray
 
         try:
-            return ray.get(reference, timeout=timeout)
+            with _connected():
+                return ray.get(reference, timeout=timeout)
         except ray.exceptions.GetTimeoutError:
             self.kill()
             raise KilledError(
@@ -326,8 +365,11 @@ class _Actor:
 
     def megabytes(self):
         """Returns its resident memory; `None` if it has ended."""
-        with contextlib.suppress(KilledError):
-            return self._get(self._actor.megabytes.remote())
+        import ray
+
+        with contextlib.suppress(Exception):  # Its child has ended well.
+            found = self._actor.megabytes.remote()
+            return ray.get(found, timeout=LOOK_SECONDS)
         return None
 
     def kill(self):

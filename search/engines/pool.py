@@ -18,10 +18,11 @@ from typing import Any, Protocol
 from nasnet_keras import checks
 from nasnet_keras.search.engines.log import WorkerLog
 from nasnet_keras.search.engines.serving import Setup
-from nasnet_keras.search.evaluators.evaluator import Evaluator
+from nasnet_keras.search.evaluators.evaluator import Evaluator, EvaluatorError
 from nasnet_keras.search.names import SIZES
 
 ATTEMPTS = 2
+CLOSED = "The engine was closed; it takes children again."
 
 
 class KilledError(RuntimeError):
@@ -66,6 +67,9 @@ class Worker(Protocol):
             EvaluatorError: If no genotype can be evaluated.
             KilledError: If the worker was killed.
         """
+
+    def is_alive(self) -> bool:
+        """Whether it can be given a child, as far as is known."""
 
     def megabytes(self) -> float | None:
         """Returns its resident memory; `None` if it is not known."""
@@ -164,7 +168,8 @@ class Pool(Evaluator):
 
     def _call(self, genotype, settings, name):
         """What `Evaluator.__call__` does, in a place that is free."""
-        place = self._free.get()
+        free = self._free  # `close` makes another one.
+        place = free.get()
         try:
             measured = place.compute(
                 genotype,
@@ -174,7 +179,7 @@ class Pool(Evaluator):
                 name,
             )
         finally:
-            self._free.put(place)
+            free.put(place)
         return self.to_evaluation(measured, genotype, settings)
 
     def _size(self, genotype, settings):
@@ -270,8 +275,8 @@ class _Place:
                 )
             except KilledError as killed:
                 self.end()
-                if self._closed:  # By ourselves.
-                    raise
+                if self._closed:  # By ourselves: no trial has failed.
+                    raise EvaluatorError(CLOSED) from None
                 how = str(killed)
                 log.write("killed", name, message=how, **self._seconds())
                 continue
@@ -298,11 +303,15 @@ class _Place:
 
     def _started_worker(self, log):
         worker = self._worker
+        if worker is not None and not worker.is_alive():
+            # Killed while it had no child: that is no attempt of this one.
+            self.end()
+            worker = None
         if worker is None:
             worker = self._worker = self.pool.start(self.number)
             self._told = 0
             if self._closed:  # Meanwhile, from another thread.
-                raise KilledError("The search has ended.")
+                raise EvaluatorError(CLOSED)
             worker.wait_until_ready()
             log.write("started", worker=worker.name)
         return worker

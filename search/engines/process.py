@@ -32,6 +32,7 @@ from nasnet_keras.search.evaluators.evaluator import EvaluatorError
 # alone does not tell: a process of the process' own may keep it open.
 LOOK_SECONDS = 1.0
 START_SECONDS = 600.0  # To import Keras on a busy machine.
+END_SECONDS = 30.0  # For a process that was killed to be gone.
 LAST_LINES = 40
 LINE_LENGTH = 200
 
@@ -99,7 +100,11 @@ class WorkerProcess:
             folder.cleanup()
             raise
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
+        try:
+            self._pipe, theirs = context.Pipe()
+        except OSError as error:
+            folder.cleanup()
+            raise _cannot_start(error) from error
         self._process = context.Process(
             target=_serve,
             args=(theirs, setup, share, evaluator_file),
@@ -112,13 +117,18 @@ class WorkerProcess:
             (self._process, self._pipe, folder),
             exitpriority=10,
         )
-        with (
-            STARTING,
-            _standard_error_to(self._errors),
-            _backend(setup.keras["backend"]),
-        ):
-            self._process.start()
-        theirs.close()
+        try:
+            with (
+                STARTING,
+                _standard_error_to(self._errors),
+                _backend(setup.keras["backend"]),
+            ):
+                self._process.start()
+        except OSError as error:
+            self.kill()
+            raise _cannot_start(error) from error
+        finally:
+            theirs.close()
         self.name = f"process {self._process.pid}"
         self._ready = False
 
@@ -185,6 +195,10 @@ class WorkerProcess:
         self._pass_on_errors()
         return message
 
+    def is_alive(self) -> bool:
+        """Whether it can be given a child."""
+        return self._process.is_alive()
+
     def megabytes(self) -> float | None:
         """Returns its resident memory; `None` if it has ended."""
         try:
@@ -213,7 +227,11 @@ class WorkerProcess:
     def _why_it_ended(self):
         """Returns the error that tells how the process ended."""
         self._process.join(LOOK_SECONDS)
-        code = self._process.exitcode
+        for _ in range(20):  # Another thread may be about to note it.
+            code = self._process.exitcode
+            if code is not None:
+                break
+            time.sleep(0.05)
         self._pass_on_errors()
         last = self._last_errors()
         self.kill()
@@ -228,9 +246,7 @@ class WorkerProcess:
 
     def _pass_on_errors(self):
         """Passes on to our standard error what the process wrote to its own."""
-        with self._errors.open("rb") as file:
-            file.seek(self._shown)
-            new = file.read()
+        new = self._written(self._shown)
         self._shown += len(new)
         with (
             STARTING,
@@ -241,22 +257,40 @@ class WorkerProcess:
 
     def _last_errors(self):
         """What it has written since its child began."""
-        written = self._errors.read_bytes()[self._began :]
-        text = written.decode(errors="replace").strip()
+        text = self._written(self._began).decode(errors="replace").strip()
         if not text:
             return ""
         last = [line[:LINE_LENGTH] for line in text.splitlines()[-LAST_LINES:]]
         return "\nThe last lines of its standard error:\n" + "\n".join(last)
+
+    def _written(self, first):
+        """What the process wrote to its standard error, from a byte on."""
+        with (
+            contextlib.suppress(OSError),  # No result is lost for it.
+            self._errors.open("rb") as file,
+        ):
+            file.seek(first)
+            return file.read()
+        return b""
 
     def kill(self) -> None:
         """Ends the process at once; returns when it is gone."""
         self._end()
 
 
+def _cannot_start(error):
+    return EvaluatorError(
+        f"No process can be started for the children: {error}. Run fewer "
+        "workers, or free memory and processes; started again, the search "
+        "goes on."
+    )
+
+
 def _end(process, pipe, folder):
     if process.pid is not None:
         process.kill()
-        process.join()
+        # One that waits for a device or a network drive ends when it can.
+        process.join(END_SECONDS)
     pipe.close()
     folder.cleanup()
 
@@ -285,9 +319,9 @@ def _standard_error_to(path: pathlib.Path) -> Iterator[None]:
     reaches any line of ours.
     """
     kept = os.dup(2)
-    with path.open("ab") as file:
-        os.dup2(file.fileno(), 2)
     try:
+        with path.open("ab") as file:
+            os.dup2(file.fileno(), 2)
         yield
     finally:
         os.dup2(kept, 2)

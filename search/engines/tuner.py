@@ -163,6 +163,15 @@ class CellTuner(keras_tuner.Tuner):
 
     def _search_in_parallel(self):
         self.on_search_begin()
+        try:
+            self._report_all()
+        except BaseException:
+            # Python would wait for the children that run before it ends.
+            self.evaluator.close()
+            raise
+        self.on_search_end()
+
+    def _report_all(self):
         for trial, future in as_they_end(self.evaluator, self._next_task):
             try:
                 metrics = self._report(trial, future.result())
@@ -174,7 +183,6 @@ class CellTuner(keras_tuner.Tuner):
                 trial.status = Status.INVALID
                 trial.message = traceback.format_exc()
             self.on_trial_end(trial)
-        self.on_search_end()
 
     def _next_task(self):
         """Returns the task of the oracle's next trial, if there is one."""

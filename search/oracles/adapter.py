@@ -242,6 +242,7 @@ class SpaceOracle(Restoring, Leasing, keras_tuner.Oracle):
             if tuner_id in self.ongoing_trials:
                 return self.ongoing_trials[tuner_id]
             trial = self._next_trial()
+            self.leases.renew(tuner_id)  # The proposal may have taken long.
             if trial.status == Status.STOPPED:
                 if self.leases.seconds is not None and self.ongoing_trials:
                     trial.status = Status.IDLE  # Another may be lost yet.

@@ -42,6 +42,10 @@ class Leases:
         """Expects nothing more of a tuner."""
         self._heard.pop(tuner, None)
 
+    def names(self) -> set[str]:
+        """Returns the tuners that have a lease."""
+        return set(self._heard)
+
     def take_expired(self) -> list[str]:
         """Returns the tuners that count as lost, and ends their leases."""
         if self.seconds is None:
@@ -71,15 +75,25 @@ class Leasing:
         """Takes back the trials of tuners that were silent for too long.
 
         Raises:
+            OSError: If the journal cannot be written.
             RuntimeError: If too many trials in a row have failed so.
         """
         with self._lock:
             lost = self.leases.take_expired()
-            for tuner_id in lost:
-                self.tuner_ids.discard(tuner_id)
-                trial = self.ongoing_trials.pop(tuner_id, None)
-                if trial is not None:
-                    self._lose(trial, tuner_id)
+            taken = [(x, self.ongoing_trials.pop(x, None)) for x in lost]
+            if self.leases.seconds is not None:
+                # Of all of them before anything can fail: one that stayed
+                # without a lease would be waited for for ever.
+                self.tuner_ids.intersection_update(self.leases.names())
+            problems = []
+            for tuner_id, trial in taken:
+                try:
+                    if trial is not None:
+                        self._lose(trial, tuner_id)
+                except OSError as error:
+                    problems.append(error)
+            if problems:
+                raise problems[0]
             if lost:
                 self._stop_after_failures()
 
@@ -100,4 +114,8 @@ class Leasing:
             f"Its worker was lost {LOSSES} times. The last one, {tuner_id}, "
             f"was not heard of for {self.leases.seconds:g} s."
         )
-        self._record(trial)
+        try:
+            self._record(trial)
+        except OSError:  # A full disk: the trial has not ended.
+            self._repeat(trial)
+            raise

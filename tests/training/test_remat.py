@@ -6,19 +6,20 @@ import pytest
 
 import nasnet_keras
 from nasnet_keras.layers.drop_path import DropPath
+from nasnet_keras.layers.remat import recomputed
 from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.training.remat import rematerialize
-from tests.support.genotypes import TWO_BLOCKS
+from tests.support.genotypes import TWO_BLOCKS, one_block_genotype
 from tests.support.policies import with_policy
 from tests.support.sources import perturb_batch_norm
 
 CELLS = 5  # Three normal ones, two reductions.
 
 
-def network(**arguments):
+def network(genotype=TWO_BLOCKS, **arguments):
     keras.utils.set_random_seed(0)
     model = nasnet_keras.NASNet(
-        TWO_BLOCKS,
+        genotype,
         cells_per_stack=1,
         filters=4,
         stem="cifar",
@@ -78,6 +79,37 @@ def test_outside_training_nothing_changes():
     np.testing.assert_array_equal(after, before)
 
 
+def test_each_cell_is_computed_again(monkeypatch):
+    """Otherwise all results were the same, too."""
+    again = []
+
+    def counted(layer, *args):
+        again.append(layer.name)
+        return recomputed(layer, *args)
+
+    monkeypatch.setattr("nasnet_keras.cells.cell.recomputed", counted)
+    model = network()
+    rematerialize(model)
+    trained(model, steps=1)
+    assert len(set(again)) == CELLS
+
+
+def test_losses_that_are_added_inside(operations):
+    """Those of activities, which are no weights."""
+
+    @nasnet_keras.register_operation("small_conv")
+    def small_conv(slot):
+        return [slot.conv(3, activity_regularizer="l2"), slot.batch_norm()]
+
+    plain, again = (
+        network(genotype=one_block_genotype("small_conv")) for _ in range(2)
+    )
+    rematerialize(again)
+    (losses, _), (others, _) = trained(plain), trained(again)
+    np.testing.assert_allclose(others, losses, rtol=1e-4)
+    assert losses[0] > 2 * np.log(3)  # More than that of the classes.
+
+
 def test_undone():
     model = network()
     rematerialize(model)
@@ -85,8 +117,10 @@ def test_undone():
     assert not any(getattr(x, "remat", False) for x in all_layers(model))
 
 
-def test_frozen_cells():
-    model = network()
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_frozen_cells(policy):
+    """Bit by bit: no rounded value is written back."""
+    model = with_policy(policy, network)
     nasnet_keras.freeze_to(model, "cell_1")
     rematerialize(model)
     frozen = [w.copy() for w in model.get_layer("cell_0").get_weights()]
@@ -100,3 +134,5 @@ def test_a_model_without_cells_is_refused():
     model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
     with pytest.raises(ValueError, match="must have NormalCell"):
         rematerialize(model)
+    with pytest.raises(ValueError, match="`enabled` must be True or False"):
+        rematerialize(model, "no")

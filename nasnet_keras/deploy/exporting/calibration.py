@@ -14,12 +14,18 @@ from nasnet_keras.model_files.contract import (
     square_images,
     stored,
 )
-from nasnet_keras.model_files.graph import RANGES, input_range, input_shape
+from nasnet_keras.model_files.graph import (
+    RANGES,
+    input_range,
+    input_shape,
+    input_tensors,
+)
 
 # Images of a folder that are read, evenly spread over it.
 NUMBER = 200
 # Drawn where none are given, and their side where the network takes any.
 DRAWN, SIDE = 8, 64
+COMPARED = 64  # Images, at most.
 SQUARE = 8  # Pixels of one colour: the averages of single ones hardly differ.
 
 
@@ -35,7 +41,8 @@ def calibration_images(
         about: Dictionary, what is stored with the model, see `model_files`.
 
     Returns:
-        float32 array `(number, height, width, channels)`.
+        Array `(number, height, width, channels)` of the dtype that the model
+        takes.
 
     Raises:
         ValueError: If they are of another shape than the model takes, or a
@@ -48,9 +55,9 @@ def calibration_images(
             f"takes {shape}"
         )
     if given is None:
-        return _drawn(model, shape)
+        return _typed(model, _drawn(model, shape, about))
     if isinstance(given, (str, os.PathLike)):
-        return _read(model, given, about)
+        return _typed(model, _read(model, given, about))
     images = np.asarray(given, "float32")
     same = all(a in (None, b) for a, b in zip(shape[1:], images.shape[1:]))
     if images.ndim != 4 or not len(images) or not same:
@@ -58,11 +65,29 @@ def calibration_images(
             "`calibration` must be images of the shape that the model takes, "
             f"{shape}. Received: calibration of shape {images.shape}"
         )
-    return images
+    return _typed(model, images)
 
 
-def _drawn(model, shape):
-    least, most = RANGES[input_range(model) or "-1..1"]
+def spread(images: np.ndarray) -> np.ndarray:
+    """Returns at most `COMPARED` images, from all parts of the array.
+
+    Those of a folder are in the order of their classes.
+    """
+    number = min(COMPARED, len(images))
+    return images[np.linspace(0, len(images) - 1, number).astype(int)]
+
+
+def _typed(model, images):
+    """As floating point numbers, or integers where the model takes them."""
+    (tensor,) = keras.tree.flatten(input_tensors(model))
+    if "int" in tensor.dtype:
+        return np.rint(images).astype(tensor.dtype)
+    return images.astype("float32")
+
+
+def _drawn(model, shape, about):
+    said = about.get("input_range") or input_range(model)
+    least, most = RANGES[said or "-1..1"]
     *sides, channels = [side or SIDE for side in shape[1:]]
     squares = [-(-side // SQUARE) for side in sides]
     rng = np.random.default_rng(0)

@@ -72,13 +72,23 @@ def compare(
             f"computes: its outputs differ by {difference:.2g} of the largest "
             f"(at most {CLOSE:g}). Nothing was written."
         )
-    same = [(a.argmax(-1) == b.argmax(-1)).mean() for a, b in pairs]
+    same = [(_decisions(a, a) == _decisions(b, a)).mean() for a, b in pairs]
     return {
         "compared": True,
         "images": len(images),
         "largest_difference": difference,
         "same_predictions": float(min(same)),
     }
+
+
+def _decisions(outputs, ours):
+    """The largest class; of one output, whether it is above its middle.
+
+    That is 1/2 of a probability, 0 of a logit, which `ours` tells apart.
+    """
+    if outputs.shape[-1] > 1:
+        return outputs.argmax(-1)
+    return outputs > (0.5 if ours.min() >= 0 and ours.max() <= 1 else 0)
 
 
 def _difference(ours, theirs):

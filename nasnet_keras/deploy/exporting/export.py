@@ -8,8 +8,11 @@ from typing import Any
 
 import keras
 
-from nasnet_keras.checks import choice
-from nasnet_keras.deploy.exporting.calibration import calibration_images
+from nasnet_keras.checks import choice, flag
+from nasnet_keras.deploy.exporting.calibration import (
+    calibration_images,
+    spread,
+)
 from nasnet_keras.deploy.exporting.compare import compare
 from nasnet_keras.deploy.exporting.formats import FORMATS, Format
 from nasnet_keras.deploy.exporting.runtimes import can_run
@@ -24,7 +27,6 @@ from nasnet_keras.runs.files import replacing, write_json
 from nasnet_keras.runs.optional import require
 from nasnet_keras.runs.provenance import provenance
 
-COMPARED = 64  # Images, at most.
 CLASSES, REPORT = ".classes.json", ".report.json"
 
 
@@ -68,7 +70,7 @@ def export(
         ExportError: If the file does not compute what the model computes.
         ImportError: If a package that writes or runs the format is missing.
     """
-    path = pathlib.Path(path)
+    path, fused = pathlib.Path(path), flag("fused", fused)
     form = _checked(path, format, precision, calibration)
     classes = path.with_name(path.name + CLASSES)
     report = path.with_name(path.name + REPORT)
@@ -87,7 +89,7 @@ def export(
             "precision": precision,
             "fused": fused,
             "bytes": _size(temporary, form),
-            **compare(plain, temporary, format, precision, images[:COMPARED]),
+            **compare(plain, temporary, format, precision, spread(images)),
             "produced_by": provenance(*_packages(form)),
         }
         for target in beside:
@@ -114,17 +116,32 @@ def _checked(
             "network will meet (--calibrate FOLDER). Received: "
             "calibration=None"
         )
-    if not path.name.endswith(form.suffix):
+    others = {each.suffix: name for name, each in FORMATS.items()} | {"": ""}
+    other = others.get(path.suffix)
+    if form.suffix and path.suffix != form.suffix:
         raise ValueError(
             f"`path` must end in {form.suffix} for the format {format!r}. "
             f"Received: path={str(path)!r}"
         )
+    if not form.suffix and other:
+        raise ValueError(
+            f"`path` must be a folder for the format {format!r}; files like "
+            f"this one are of the format {other!r}. Received: "
+            f"path={str(path)!r}"
+        )
+    backend = keras.backend.backend()
+    if backend not in form.backends:
+        raise ValueError(
+            f"`format` {format!r} is written by the backends "
+            f"{', '.join(form.backends)}: start again with KERAS_BACKEND="
+            f"tensorflow. Received: the backend {backend}"
+        )
     modules = [*(form.int8 if precision == "int8" else ())]
-    if keras.backend.backend() == "tensorflow":
+    if backend == "tensorflow":
         modules = [*form.writers, *modules]
     if can_run(format):
         modules.append(form.runtime)
-    require(f"The format {format!r}", modules, "export")
+    require(f"The format {format!r}", modules, form.extra)
     return form
 
 

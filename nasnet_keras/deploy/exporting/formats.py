@@ -17,6 +17,8 @@ class Format:
         int8: Modules that quantize it.
         multiple: Integer, of channels, for which its runtime is fastest; see
             `fuse`.
+        backends: Tuple of strings, the backends of Keras that write it.
+        extra: String, the extra of this package that installs the modules.
     """
 
     title: str
@@ -27,6 +29,8 @@ class Format:
     runtime: str = "tensorflow"
     int8: tuple[str, ...] = ()
     multiple: int = 1
+    backends: tuple[str, ...] = ("tensorflow",)
+    extra: str = "export"
 
 
 ALL = ("float32", "float16", "int8")
@@ -48,6 +52,7 @@ FORMATS = {
         *("Core ML", ".mlpackage", "", ("float32", "float16")),
         writers=("coremltools",),
         runtime="coremltools",
+        extra="coreml",
     ),
 }
 PRECISIONS = ("float32", "float16", "bfloat16", "int8")

@@ -100,8 +100,11 @@ def _coreml(path):
     (name,) = model.get_spec().description.input
 
     def run(images):
-        found = model.predict({name.name: images})
-        return [np.asarray(found[key]) for key in found]
+        # The file is for one image at a time.
+        found = [model.predict({name.name: x[None]}) for x in images]
+        return [
+            np.concatenate([each[key] for each in found]) for key in found[0]
+        ]
 
     return run
 

@@ -12,6 +12,7 @@ from nasnet_keras.deploy.exporting.calibration import SIDE
 from nasnet_keras.deploy.exporting.names import shorten_litert, shorten_onnx
 from nasnet_keras.deploy.exporting.openvino import keep_outputs
 from nasnet_keras.deploy.exporting.saved_model import freeze
+from nasnet_keras.model_files.graph import input_tensors
 
 
 def write_file(
@@ -42,9 +43,10 @@ def _call_once(model: keras.Model) -> None:
         shape = [1, *(side or SIDE for side in tensor.shape[1:])]
         return keras.ops.zeros(shape, tensor.dtype)
 
-    # A `Sequential` around a network has no input until it is called.
-    first = model.layers[0] if isinstance(model, keras.Sequential) else model
-    model(keras.tree.map_structure(zeros, first.input), training=False)
+    inputs = keras.tree.map_structure(zeros, input_tensors(model))
+    if isinstance(model, keras.Sequential):
+        (inputs,) = keras.tree.flatten(inputs)
+    model(inputs, training=False)
 
 
 def _batches(images):
@@ -140,6 +142,11 @@ def _coreml(model, path, precision, images):
     import tensorflow as tf
 
     (tensor,) = model.inputs
+    if None in tensor.shape[1:]:
+        raise ValueError(
+            "`model` must take images of one size to become a Core ML file. "
+            f"Received: a model that takes {tensor.shape}"
+        )
     shape = (1, *tensor.shape[1:])
     function = tf.function(lambda x: model(x, training=False))
     concrete = function.get_concrete_function(

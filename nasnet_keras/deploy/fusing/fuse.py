@@ -12,7 +12,7 @@ from nasnet_keras.deploy.fusing.share import share
 from nasnet_keras.deploy.fusing.widen import widen
 from nasnet_keras.deploy.fusing.write import write_model
 from nasnet_keras.layers.variables import shared_names
-from nasnet_keras.model_files.functional import functional
+from nasnet_keras.model_files.graph import input_shape, input_tensors
 
 PASSES = (share, fold_norms, fold_activations)
 
@@ -41,11 +41,13 @@ def fuse(model: keras.Model, multiple: int = 1) -> keras.Model:
         the largest.
 
     Raises:
-        ValueError: If the model is neither functional nor sequential, or
-            `multiple` is below 1.
+        ValueError: If the model is neither functional nor sequential, a
+            sequential one does not know the shape of its input, or `multiple`
+            is below 1.
     """
     multiple = integer("multiple", multiple, 1)
-    model = functional(model)
+    if isinstance(model, keras.Sequential):
+        model = _functional(model)
     if not is_functional(model):
         raise ValueError(
             "`model` must be a functional or sequential keras.Model: the "
@@ -59,3 +61,18 @@ def fuse(model: keras.Model, multiple: int = 1) -> keras.Model:
         graph = widen(graph, multiple)
     with shared_names():
         return write_model(graph)
+
+
+def _functional(model: keras.Sequential) -> keras.Model:
+    """A functional model around a sequential one, with its layers."""
+    shape = input_shape(model)
+    if shape is None:
+        raise ValueError(
+            "`model` must know the shape of its input: call it once, or begin "
+            f"it with keras.Input. Received: model={model!r}"
+        )
+    (tensor,) = keras.tree.flatten(input_tensors(model))
+    inputs = keras.Input(
+        batch_shape=shape, dtype=tensor.dtype, name=tensor.name
+    )
+    return keras.Model(inputs, model(inputs), name=model.name)

@@ -13,6 +13,7 @@ from nasnet_keras.layers.batch_norm import BatchNormalization
 from nasnet_keras.layers.chain import Chain
 from nasnet_keras.layers.drop_path import DropPath
 from nasnet_keras.layers.image_axes import channel_axis
+from nasnet_keras.layers.precision import policy_of
 
 # They change nothing but in training.
 TRAINING_ONLY = (
@@ -150,16 +151,15 @@ class _Reader:
 
     def factorized_reduction(self, layer, x):
         data_format = layer.conventions.data_format
-        shifted = self.inside("pad").keep(
-            layers.ZeroPadding2D(((0, 1), (0, 1)), data_format), (x,), {}
-        )
-        shifted = self.inside("crop").keep(
-            layers.Cropping2D(((1, 0), (1, 0)), data_format), (shifted,), {}
-        )
+        with policy_of(layer):
+            pad = layers.ZeroPadding2D(((0, 1), (0, 1)), data_format)
+            crop = layers.Cropping2D(((1, 0), (1, 0)), data_format)
+            pool = layer.conventions.pool("max", 1, 2)  # Every second pixel.
+        shifted = self.inside("pad").keep(pad, (x,), {})
+        shifted = self.inside("crop").keep(crop, (shifted,), {})
         paths = []
         for name, state in (("path_1", x), ("path_2", shifted)):
             reader = self.inside(name)
-            pool = layer.conventions.pool("max", 1, 2)  # Every second pixel.
             state = reader.inside("pool").keep(pool, (state,), {})
             paths.append(reader.conv(getattr(layer, name), state))
         self.policy = layer.dtype_policy

@@ -78,6 +78,7 @@ class _Plan:
         self.padded: dict[Node, int] = {}
         self.layouts: dict[Node, Layout | None] = {}
         self.changed = True
+        self._channels = _channel_axes(graph)
 
     def lay_out(self):
         """Follows the channels through the graph."""
@@ -92,15 +93,27 @@ class _Plan:
         if node.kind in ("conv", "dense"):
             return self._of_weights(node)
         if None not in found:
-            if _is_by_channel(node):
+            if self._is_by_channel(node):
                 return found[0]
             if node.kind == "add" and (same := self._of_sum(found)):
                 return same
-            if node.kind == "concat" and node.settings["axis"] in (-1, 1, 3):
+            if node.kind == "concat" and self._is_along_channels(node):
                 return tuple(x for layout in found for x in layout)
         for each in node.inputs:
             self._expose(each)
         return None
+
+    def _is_by_channel(self, node):
+        if node.kind == "kept":
+            return type(node.settings["operation"]) in BY_CHANNEL
+        if node.kind == "depthwise":
+            return node.arrays["kernel"].shape[3] == 1
+        if node.kind == "affine":
+            return self._is_along_channels(node)
+        return node.kind == "relu"
+
+    def _is_along_channels(self, node):
+        return node.settings["axis"] in self._channels
 
     def _of_weights(self, node):
         filters = node.arrays["kernel"].shape[-1]
@@ -183,10 +196,12 @@ def _shape(layout):
     return shape
 
 
-def _is_by_channel(node):
-    if node.kind == "kept":
-        return type(node.settings["operation"]) in BY_CHANNEL
-    return node.kind in ("relu", "depthwise", "affine")
+def _channel_axes(graph):
+    """How layers name the axis of the channels of images."""
+    known = (node.settings.get("data_format") for node in graph.nodes())
+    formats = set(filter(None, known))
+    axes = {"channels_last": (-1, 3), "channels_first": (1, -3)}
+    return axes[formats.pop()] if len(formats) == 1 else ()
 
 
 class _Widener:

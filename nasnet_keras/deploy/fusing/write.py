@@ -7,6 +7,7 @@ import keras
 from keras import layers
 
 from nasnet_keras.deploy.fusing.graph import Graph, Node, Place
+from nasnet_keras.model_files.copying import copy_weights
 
 
 def write_model(graph: Graph) -> keras.Model:
@@ -121,7 +122,7 @@ class _Writer:
         self._copies[id(operation)] = copy
         result = copy(*args, **kwargs)
         if isinstance(operation, keras.Layer) and operation.variables:
-            copy.set_weights(operation.get_weights())
+            copy_weights(operation, copy)
         return result
 
     def _item(self, node, outputs):

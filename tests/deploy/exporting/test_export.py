@@ -8,7 +8,11 @@ import pytest
 
 import nasnet_keras
 from nasnet_keras.deploy import export
-from nasnet_keras.deploy.exporting.compare import ExportError
+from nasnet_keras.deploy.exporting.calibration import (
+    calibration_images,
+    spread,
+)
+from nasnet_keras.deploy.exporting.compare import ExportError, _decisions
 from nasnet_keras.deploy.exporting.formats import FORMATS as ALL_FORMATS
 from nasnet_keras.deploy.exporting.runtimes import open_file
 from nasnet_keras.genotypes import Block, Cell, Genotype
@@ -178,8 +182,6 @@ def test_a_folder_of_images_calibrates(tmp_path, shared_data):
 
 
 def test_the_images_are_in_the_range_of_the_network(tmp_path, shared_data):
-    from nasnet_keras.deploy.exporting.calibration import calibration_images
-
     flowers = shared_data("flowers")
     about = {"input_range": "-1..1"}
     model = network(classes=2, include_preprocessing=False)
@@ -213,6 +215,42 @@ def test_a_model_without_outputs_to_compare(given, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_decisions_of_one_output():
+    """Of a probability at 1/2, of a logit at 0."""
+    ours = np.array([[0.1], [0.6], [0.9], [0.4]])
+    moved = ours - 0.2  # The second is below 1/2 now.
+    for middle in (0, 0.5):  # Probabilities, logits.
+        a, b = ours - middle, moved - middle
+        same = _decisions(a, a) == _decisions(b, a)
+        assert same.ravel().tolist() == [True, False, True, True]
+
+
+def test_images_of_all_classes_are_compared():
+    images = np.arange(200)
+    chosen = spread(images)
+    assert len(chosen) == 64 and chosen[0] == 0 and chosen[-1] == 199
+    assert len(spread(images[:5])) == 5
+
+
+def test_drawn_images_have_the_range_of_the_file():
+    model = network(include_preprocessing=False)
+    drawn = calibration_images(model, None, {"input_range": "0..255"})
+    assert drawn.min() >= 0 and drawn.max() > 200
+    assert abs(calibration_images(model, None, {})).max() <= 1
+
+
+def pixels_as_bytes():
+    inputs = keras.Input((24, 24, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 127.5, -1)(inputs)
+    return keras.Model(inputs, network(include_preprocessing=False)(x))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_model_that_takes_bytes(format, tmp_path):
+    report = export(pixels_as_bytes(), tmp_path / FILES[format], format)
+    assert report["largest_difference"] < 1e-4
+
+
 def test_not_fused(tmp_path):
     report = export(network(), tmp_path / "m.onnx", "onnx", fused=False)
     assert report["largest_difference"] < 1e-4 and not report["fused"]
@@ -227,6 +265,8 @@ def test_not_fused(tmp_path):
             "`calibration` is missing: int8 needs",
         ),
         ({"format": "torch"}, "`format` must be one of"),
+        ({}, "`path` must be a folder .* are of the format 'onnx'"),
+        ({"format": "onnx", "fused": "no"}, "`fused` must be True or False"),
     ],
 )
 def test_arguments_that_do_not_fit(arguments, message, tmp_path):

@@ -217,6 +217,35 @@ def test_a_sequential_model():
     assert_fused(model)
 
 
+@pytest.mark.filterwarnings("ignore:The structure of `inputs`")
+def test_a_sequential_model_of_two_outputs():
+    """It keeps both, and the name and type of its input."""
+    body = network(auxiliary_head=True, input_shape=(24, 24, 3))
+    model = keras.Sequential([keras.Input((24, 24, 3), name="photo"), body])
+    fused = assert_fused(model)
+    assert len(fused.outputs) == 2
+    assert fused.input.name == "photo"
+
+
+def test_a_sequential_model_without_a_shape():
+    model = keras.Sequential([keras.layers.Dense(3)])
+    with pytest.raises(ValueError, match="`model` must know the shape"):
+        fuse(model)
+
+
+def test_another_policy_in_force():
+    """What is fused computes in the precision of the model."""
+    cell = Cell([Block((0, 1), ("identity", "skip_connect"))], (2,), 2)
+    model = network(Genotype(cell, cell))
+    fused = with_policy("mixed_bfloat16", lambda: assert_fused(model))
+    policies = {
+        x.dtype_policy.name
+        for x in fused.layers
+        if not isinstance(x, keras.layers.InputLayer)
+    }
+    assert policies == {"float32"}
+
+
 def test_features():
     """Each feature map of a backbone stays an output."""
     features = nasnet_keras.Backbone.from_preset("nasnet_tiny", weights=None)
@@ -249,6 +278,35 @@ def test_a_norm_of_rows():
     x = keras.layers.BatchNormalization(axis=1)(x)
     fused = assert_fused(keras.Model(inputs, x))
     assert count(fused, BATCH_NORMS) == 1
+
+
+def channels_that_multiply():
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(5, 3)(inputs)
+    x = keras.layers.SeparableConv2D(4, 3, depth_multiplier=2)(x)
+    return keras.Model(inputs, keras.layers.Conv2D(3, 1)(x))
+
+
+def rows_that_are_normalized():
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(8, 3, padding="same")(inputs)
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization(axis=1)(x))
+    return keras.Model(inputs, keras.layers.Conv2D(4, 1)(x))
+
+
+def rows_that_are_joined():
+    inputs = keras.Input((8, 8, 3))
+    parts = [keras.layers.Conv2D(4, 3)(inputs) for _ in range(2)]
+    x = keras.layers.Concatenate(axis=1)(parts)
+    return keras.Model(inputs, keras.layers.Conv2D(4, 1)(x))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [channels_that_multiply, rows_that_are_normalized, rows_that_are_joined],
+)
+def test_zeros_go_no_further_than_channels_do(make):
+    assert_fused(make())
 
 
 def test_what_is_asked_to_train():

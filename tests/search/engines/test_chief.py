@@ -285,3 +285,28 @@ def test_a_trial_that_loses_its_tuners_fails(tmp_path):
     (record,) = oracle.records
     assert record["status"] == "FAILED" and "second" in record["message"]
     oracle.close()
+
+
+def test_two_are_lost_while_the_disk_is_full(tmp_path, monkeypatch):
+    """Nobody waits for them, and both trials are given to others."""
+    clock = [0.0]
+    oracle = make_oracle(tmp_path / "run", clock)
+    names = [oracle.create_trial(name).trial_id for name in ("a", "b")]
+    oracle._losses.update(names)  # Each was lost before.
+    clock[0] += 11
+
+    def full(record):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(oracle._ledger, "append", full)
+        with pytest.raises(OSError, match="No space"):
+            oracle.take_back()
+    assert not oracle.tuner_ids and not oracle.records
+    again = [oracle.create_trial(name) for name in ("c", "d")]
+    assert sorted(trial.trial_id for trial in again) == sorted(names)
+    assert {trial.status for trial in again} == {"RUNNING"}
+    for trial in again:
+        end(oracle, trial)
+    assert [r["status"] for r in oracle.records] == ["COMPLETED"] * 2
+    oracle.close()

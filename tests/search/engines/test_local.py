@@ -13,6 +13,7 @@ import time
 from unittest.mock import Mock
 
 import keras
+import psutil
 import pytest
 
 from nasnet_keras import NASNET_A
@@ -115,6 +116,36 @@ def test_killed_twice_it_fails_and_the_next_one_runs(tmp_path):
     isolated = Isolated(Fake(tmp_path, die=2))
     with pytest.raises(RuntimeError, match="ended 2 times"):
         isolated(NASNET_A)
+    assert isolated(NASNET_A).reward == 0.5
+    isolated.close()
+
+
+def test_a_worker_that_is_killed_between_children_costs_no_attempt(tmp_path):
+    """The next child may be killed once more, and is tried again."""
+    isolated = Isolated(Fake(tmp_path))
+    first = process_of(isolated(NASNET_A))
+    os.kill(first, signal.SIGKILL)
+    while psutil.Process(first).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    isolated.evaluator.die = 2  # Of the children so far and the next one.
+    assert process_of(isolated(NASNET_A)) != first
+    assert len(os.listdir(tmp_path)) == 3
+    isolated.close()
+
+
+def test_a_machine_without_processes_left_stops_the_search(
+    tmp_path, monkeypatch
+):
+    """That is no genotype's fault."""
+
+    def start(process):
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    isolated = Isolated(Fake(tmp_path))
+    with monkeypatch.context() as patched:
+        patched.setattr("multiprocessing.context.SpawnProcess.start", start)
+        with pytest.raises(EvaluatorError, match="No process can be started"):
+            isolated(NASNET_A)
     assert isolated(NASNET_A).reward == 0.5
     isolated.close()
 

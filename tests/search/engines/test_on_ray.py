@@ -43,6 +43,7 @@ class Children(Evaluator):
             os.kill(os.getpid(), signal.SIGKILL)
         if "hang" in settings:
             time.sleep(600)
+        time.sleep(settings.get("slow", 0))
         if "fail" in settings:
             raise MemoryError("of the child itself")
         reward = sum(map(ord, repr(genotype))) % 101 / 101
@@ -129,6 +130,44 @@ def test_an_actor_does_not_wait_for_ever(cluster, children, monkeypatch):
     with pytest.raises(EvaluatorError, match=r"waited for 3 s for 2 CPUs"):
         engine(NASNET_A)
     other.close()
+    assert 0 <= engine(NASNET_A).reward <= 1
+    engine.close()
+
+
+@pytest.mark.long
+def test_an_actor_that_does_not_start_is_replaced(
+    cluster, children, monkeypatch, capfd
+):
+    """While another child runs: its end may make room."""
+    monkeypatch.setattr(on_ray, "LOOK_SECONDS", 0.5)
+    other = OnRay(Children(children), workers=1)
+    assert 0 <= other(NASNET_A).reward <= 1
+    engine = OnRay(Children(children), workers=2, start_timeout=3)
+    long = engine.submit(NASNET_A, {"slow": 15})
+    while not engine.running():
+        time.sleep(0.1)
+    assert 0 <= engine.submit(NASNET_A).result().reward <= 1
+    assert long.done() and 0 <= long.result().reward <= 1
+    assert "Another one is started" in capfd.readouterr().err
+    other.close()
+    engine.close()
+
+
+def test_a_lost_connection_stops_the_search(cluster, children, monkeypatch):
+    """No trial has failed, and Ray starts no cluster of its own."""
+    engine = OnRay(Children(children), workers=1)
+
+    def lost(*args, **kwargs):
+        raise ConnectionError("Client is shutting down.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ray.get", lost)
+        with pytest.raises(EvaluatorError, match="Client is shutting down"):
+            engine(NASNET_A)
+    with monkeypatch.context() as patched:
+        patched.setattr("ray.is_initialized", lambda: False)
+        with pytest.raises(EvaluatorError, match="lost: it was shut down"):
+            engine(NASNET_A)
     assert 0 <= engine(NASNET_A).reward <= 1
     engine.close()
 

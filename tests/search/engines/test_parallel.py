@@ -201,6 +201,8 @@ def test_closing_ends_what_runs(tmp_path):
     isolated.close()
     assert all(future.done() for future in futures)
     assert futures[2].cancelled()
+    for future in futures[:2]:  # No trial has failed.
+        assert isinstance(future.exception(), EvaluatorError)
     for number in processes(tmp_path):
         assert not pathlib.Path("/proc", number).exists()
     # It can be used again.
