@@ -116,33 +116,34 @@ def _checked(
             "network will meet (--calibrate FOLDER). Received: "
             "calibration=None"
         )
-    others = {each.suffix: name for name, each in FORMATS.items()} | {"": ""}
-    other = others.get(path.suffix)
-    if form.suffix and path.suffix != form.suffix:
-        raise ValueError(
-            f"`path` must end in {form.suffix} for the format {format!r}. "
-            f"Received: path={str(path)!r}"
-        )
-    if not form.suffix and other:
-        raise ValueError(
-            f"`path` must be a folder for the format {format!r}; files like "
-            f"this one are of the format {other!r}. Received: "
-            f"path={str(path)!r}"
-        )
+    _check_suffix(path, format, form.suffix)
     backend = keras.backend.backend()
-    if backend not in form.backends:
+    if backend != "tensorflow":
         raise ValueError(
-            f"`format` {format!r} is written by the backends "
-            f"{', '.join(form.backends)}: start again with KERAS_BACKEND="
-            f"tensorflow. Received: the backend {backend}"
+            "The formats are written with TensorFlow as the backend of Keras: "
+            "start again with KERAS_BACKEND=tensorflow, which loads .keras "
+            f"files of all backends. Received: the backend {backend!r}"
         )
-    modules = [*(form.int8 if precision == "int8" else ())]
-    if backend == "tensorflow":
-        modules = [*form.writers, *modules]
+    modules = [*form.writers, *(form.int8 if precision == "int8" else ())]
     if can_run(format):
         modules.append(form.runtime)
     require(f"The format {format!r}", modules, form.extra)
     return form
+
+
+def _check_suffix(path: pathlib.Path, format: str, suffix: str) -> None:
+    formats = {form.suffix: name for name, form in FORMATS.items()}
+    if suffix and path.suffix != suffix:
+        raise ValueError(
+            f"`path` must end in {suffix} for the format {format!r}. "
+            f"Received: path={str(path)!r}"
+        )
+    if not suffix and path.suffix and path.suffix in formats:
+        raise ValueError(
+            f"`path` must be a folder for the format {format!r}; files like "
+            f"this one are of the format {formats[path.suffix]!r}. Received: "
+            f"path={str(path)!r}"
+        )
 
 
 def _check_new(*targets: pathlib.Path) -> None:

@@ -12,12 +12,11 @@ class Format:
         suffix: String, the ending of its path; a folder has none.
         beside: Suffix of a second file that belongs to it, or `""`.
         precisions: Tuple of strings; the first is the default.
-        writers: Modules that write it, with TensorFlow as the backend.
+        writers: Modules that write it.
         runtime: Module that runs it.
         int8: Modules that quantize it.
         multiple: Integer, of channels, for which its runtime is fastest; see
             `fuse`.
-        backends: Tuple of strings, the backends of Keras that write it.
         extra: String, the extra of this package that installs the modules.
     """
 
@@ -29,7 +28,6 @@ class Format:
     runtime: str = "tensorflow"
     int8: tuple[str, ...] = ()
     multiple: int = 1
-    backends: tuple[str, ...] = ("tensorflow",)
     extra: str = "export"
 
 

@@ -13,7 +13,6 @@ import time
 from unittest.mock import Mock
 
 import keras
-import psutil
 import pytest
 
 from nasnet_keras import NASNET_A
@@ -125,8 +124,7 @@ def test_a_worker_that_is_killed_between_children_costs_no_attempt(tmp_path):
     isolated = Isolated(Fake(tmp_path))
     first = process_of(isolated(NASNET_A))
     os.kill(first, signal.SIGKILL)
-    while psutil.Process(first).status() != psutil.STATUS_ZOMBIE:
-        time.sleep(0.01)
+    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
     isolated.evaluator.die = 2  # Of the children so far and the next one.
     assert process_of(isolated(NASNET_A)) != first
     assert len(os.listdir(tmp_path)) == 3

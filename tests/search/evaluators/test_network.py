@@ -10,7 +10,7 @@ SPACE = NASNetSpace(2)
 BASE = {"cells_per_stack": 1, "side": 16, "classes": 10}
 
 
-def some_cells(number=12):
+def some_cells(number=6):
     return [
         SPACE.to_genotype(SPACE.sample(np.random.default_rng(seed)))
         for seed in range(number)
