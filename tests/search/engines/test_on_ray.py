@@ -130,26 +130,42 @@ def test_an_actor_does_not_wait_for_ever(cluster, children, monkeypatch):
     with pytest.raises(EvaluatorError, match=r"waited for 3 s for 2 CPUs"):
         engine(NASNET_A)
     other.close()
+    engine.start_timeout = None
     assert 0 <= engine(NASNET_A).reward <= 1
     engine.close()
 
 
+def hang_the_second_time(folder):
+    number = len(list(folder.glob("made*")))
+    (folder / f"made{number}").touch()
+    time.sleep(600 * (number == 1))
+
+
+class HangsOnce:
+    """The second process that gets it waits, as for a network drive."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return hang_the_second_time, (self.folder,)
+
+
 @pytest.mark.long
 def test_an_actor_that_does_not_start_is_replaced(
-    cluster, children, monkeypatch, capfd
+    cluster, children, tmp_path, capfd
 ):
-    """While another child runs: its end may make room."""
-    monkeypatch.setattr(on_ray, "LOOK_SECONDS", 0.5)
-    other = OnRay(Children(children), workers=1)
-    assert 0 <= other(NASNET_A).reward <= 1
-    engine = OnRay(Children(children), workers=2, start_timeout=3)
-    long = engine.submit(NASNET_A, {"slow": 15})
+    """While another child runs; it is no attempt of the child."""
+    evaluator = Children(children)
+    evaluator.part = HangsOnce(tmp_path)
+    engine = OnRay(evaluator, workers=2, start_timeout=30)
+    long = engine.submit(NASNET_A, {"slow": 90})
     while not engine.running():
         time.sleep(0.1)
     assert 0 <= engine.submit(NASNET_A).result().reward <= 1
-    assert long.done() and 0 <= long.result().reward <= 1
     assert "Another one is started" in capfd.readouterr().err
-    other.close()
+    assert len(list(tmp_path.glob("made*"))) == 3
+    assert not long.done() and 0 <= long.result().reward <= 1
     engine.close()
 
 

@@ -1,0 +1,145 @@
+"""Depthwise convolutions and their gradients, computed in several ways.
+
+    python benchmarks/speed/depthwise.py
+
+TensorFlow's kernels beside the same by other operations, on the states of
+NASNet-A Mobile in a training step of 16 images: milliseconds (medians, in
+turn), and those that the multiply-adds take at the machine's rate for products
+of matrices. All ways give the same to 1e-3. Writes
+`benchmarks/results/depthwise.json`.
+"""
+
+import os
+import pathlib
+import statistics
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import tensorflow as tf
+from machine import limits
+
+from nasnet_keras.runs.files import write_json
+from nasnet_keras.runs.provenance import provenance
+
+OUTPUT = pathlib.Path(__file__).parents[1] / "results" / "depthwise.json"
+IMAGES, REPEATS, STRIDES = 16, 15, [1, 1, 1, 1]
+# Sides and channels of a state, and the kernels that read it.
+STATES = [(28, 44), (14, 88), (7, 176)]
+KERNELS = (3, 5, 7)
+
+
+def forward(x, kernel, _):
+    return tf.nn.depthwise_conv2d(x, kernel, STRIDES, "SAME")
+
+
+def images_gradient(x, kernel, gradient):
+    return tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
+        input_sizes=x.shape,
+        filter=kernel,
+        out_backprop=gradient,
+        strides=STRIDES,
+        padding="SAME",
+    )
+
+
+def images_gradient_forward(x, kernel, gradient):
+    """As the forward pass, with the kernel turned."""
+    turned = tf.reverse(kernel, [0, 1])
+    return tf.nn.depthwise_conv2d(gradient, turned, STRIDES, "SAME")
+
+
+def kernel_gradient(x, kernel, gradient):
+    return tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
+        input=x,
+        filter_sizes=kernel.shape,
+        out_backprop=gradient,
+        strides=STRIDES,
+        padding="SAME",
+    )
+
+
+def padded(x, size):
+    around = [size // 2] * 2
+    return tf.pad(x, [[0, 0], around, around, [0, 0]])
+
+
+def kernel_gradient_sums(x, kernel, gradient):
+    """A sum of products for each place of the kernel."""
+    size, side = kernel.shape[0], x.shape[1]
+    around = padded(x, size)
+    sums = [
+        tf.reduce_sum(
+            around[:, row : row + side, column : column + side] * gradient,
+            [0, 1, 2],
+        )
+        for row in range(size)
+        for column in range(size)
+    ]
+    return tf.reshape(tf.stack(sums), kernel.shape)
+
+
+def kernel_gradient_forward(x, kernel, gradient):
+    """As a forward pass whose kernels are the gradients of the images."""
+    size, side = kernel.shape[0], x.shape[1]
+
+    def side_by_side(images):
+        return tf.transpose(images, [1, 2, 0, 3])
+
+    around = side_by_side(padded(x, size))
+    image = tf.reshape(around, (1, *around.shape[:2], -1))
+    kernels = tf.reshape(side_by_side(gradient), (side, side, -1, 1))
+    found = tf.nn.depthwise_conv2d(image, kernels, STRIDES, "VALID")
+    of_images = tf.reshape(found, (size, size, IMAGES, -1))
+    return tf.reshape(tf.reduce_sum(of_images, 2), kernel.shape)
+
+
+WAYS = [
+    [forward],
+    [images_gradient, images_gradient_forward],
+    [kernel_gradient, kernel_gradient_sums, kernel_gradient_forward],
+]
+
+
+def measure(side, channels, size):
+    """Milliseconds of each way, by its name."""
+    shape = (IMAGES, side, side, channels)
+    operands = (
+        tf.random.stateless_normal(shape, [0, 0]),
+        tf.random.stateless_normal((size, size, channels, 1), [0, 1]),
+        tf.random.stateless_normal(shape, [0, 2]),
+    )
+    milliseconds = {}
+    for same in WAYS:
+        functions = [tf.function(way) for way in same]
+        results = [function(*operands).numpy() for function in functions]
+        for other in results[1:]:
+            largest = abs(results[0]).max()
+            np.testing.assert_allclose(other, results[0], atol=1e-3 * largest)
+        seconds = [[] for _ in functions]
+        for _ in range(REPEATS):
+            for found, function in zip(seconds, functions):
+                began = time.perf_counter()
+                function(*operands).numpy()
+                found.append(time.perf_counter() - began)
+        for way, found in zip(same, seconds):
+            milliseconds[way.__name__] = 1000 * statistics.median(found)
+    products = IMAGES * side**2 * channels * size**2
+    milliseconds["limit"] = products / limits()["GMAC/s"] / 1e6
+    return {name: round(value, 2) for name, value in milliseconds.items()}
+
+
+def main():
+    rows = {}
+    for side, channels in STATES:
+        for size in KERNELS:
+            name = f"{side}x{side}x{channels}, kernel {size}x{size}"
+            rows[name] = measure(side, channels, size)
+            print(name, rows[name], flush=True)
+    content = {"milliseconds": rows, "machine": limits()}
+    write_json(OUTPUT, {**content, "produced_by": provenance("tensorflow")})
+
+
+if __name__ == "__main__":
+    main()
