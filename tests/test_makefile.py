@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -76,7 +77,8 @@ def test_pre_commit_runs_the_commands_of_lint():
 
 def test_continuous_integration_runs_lint_and_the_tests():
     lines = (ROOT / ".ci" / "run").read_text().splitlines()
-    assert lines[-2:] == ["make lint", "make test"]
+    assert lines[-2] == "make lint"
+    assert re.fullmatch(r"timeout --signal=INT .* make test", lines[-1])
     assert "set -euo pipefail" in lines
 
 
