@@ -57,12 +57,12 @@ def input_shape(model: keras.Model) -> tuple | None:
 def input_tensors(model: keras.Model) -> Any:
     """Returns the symbolic inputs of a model, in its own structure.
 
-    A `Sequential` has a list of one; if it was never called and knows no
-    shape, those of its first model.
+    A `Sequential` has one; if it was never called and knows no shape, that of
+    its first model.
     """
     if not isinstance(model, keras.Sequential):
         return model.input
-    return model.inputs if model.built else input_tensors(model.layers[0])
+    return model.inputs[0] if model.built else input_tensors(model.layers[0])
 
 
 def input_range(model: keras.Model) -> str | None:

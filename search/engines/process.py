@@ -70,7 +70,7 @@ class WorkerProcess:
         limits: `ProcessLimits`.
 
     Raises:
-        EvaluatorError: If its files cannot be written.
+        EvaluatorError: If its files cannot be written, or it cannot be started.
 
     Attributes:
         children: Integer, the genotypes that it was given.

@@ -1,4 +1,4 @@
-"""Trains under TensorFlow's MirroredStrategy; prints the last drop-path rate.
+"""Trains under TensorFlow's MirroredStrategy; prints the last drop-path rates.
 
     python tests/training/mirrored_probe.py DEVICES
 
@@ -35,17 +35,23 @@ def main(devices):
         )
         model.compile("sgd", "sparse_categorical_crossentropy")
     images = np.random.default_rng(0).normal(size=(16, 8, 8, 3))
-    model.fit(
-        *(images, np.arange(16) % 3),
-        batch_size=4,
-        epochs=2,
-        callbacks=[ScheduledDropPath()],
-        verbose=0,
-    )
-    layer = drop_path_layers(model)[-1]
-    rate = keras.ops.convert_to_numpy(layer.current_rate.state)
-    found = {"replicas": strategy.num_replicas_in_sync}
-    print(json.dumps({**found, "rate": float(rate), "final rate": layer.rate}))
+    layer, rates = drop_path_layers(model)[-1], []
+    # The second time it goes on where the first one ended.
+    for epochs, schedule in (
+        (2, ScheduledDropPath()),
+        (1, ScheduledDropPath(total_steps=16)),
+    ):
+        model.fit(
+            *(images, np.arange(16) % 3),
+            batch_size=4,
+            epochs=epochs,
+            callbacks=[schedule],
+            verbose=0,
+        )
+        rate = keras.ops.convert_to_numpy(layer.current_rate.state)
+        rates.append(float(rate))
+    found = {"replicas": strategy.num_replicas_in_sync, "rates": rates}
+    print(json.dumps({**found, "final rate": layer.rate}))
 
 
 if __name__ == "__main__":

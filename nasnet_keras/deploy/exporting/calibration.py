@@ -25,7 +25,6 @@ from nasnet_keras.model_files.graph import (
 NUMBER = 200
 # Drawn where none are given, and their side where the network takes any.
 DRAWN, SIDE = 8, 64
-COMPARED = 64  # Images, at most.
 SQUARE = 8  # Pixels of one colour: the averages of single ones hardly differ.
 
 
@@ -55,26 +54,31 @@ def calibration_images(
             f"takes {shape}"
         )
     if given is None:
-        return _typed(model, _drawn(model, shape, about))
-    if isinstance(given, (str, os.PathLike)):
-        return _typed(model, _read(model, given, about))
-    images = np.asarray(given, "float32")
+        images = _drawn(model, shape, about)
+    elif isinstance(given, (str, os.PathLike)):
+        images = _read(model, given, about)
+    else:
+        images = _given(given, shape)
+    return _typed(model, images)
+
+
+def evenly(count: int, most: int) -> np.ndarray:
+    """Returns at most so many indices, evenly spread over `count` images.
+
+    Those of a folder are in the order of their classes.
+    """
+    return np.linspace(0, count - 1, min(most, count)).astype(int)
+
+
+def _given(images, shape):
+    images = np.asarray(images, "float32")
     same = all(a in (None, b) for a, b in zip(shape[1:], images.shape[1:]))
     if images.ndim != 4 or not len(images) or not same:
         raise ValueError(
             "`calibration` must be images of the shape that the model takes, "
             f"{shape}. Received: calibration of shape {images.shape}"
         )
-    return _typed(model, images)
-
-
-def spread(images: np.ndarray) -> np.ndarray:
-    """Returns at most `COMPARED` images, from all parts of the array.
-
-    Those of a folder are in the order of their classes.
-    """
-    number = min(COMPARED, len(images))
-    return images[np.linspace(0, len(images) - 1, number).astype(int)]
+    return images
 
 
 def _typed(model, images):
@@ -114,9 +118,9 @@ def _read(model, folder, about):
             f"`calibration`: the folder {folder} holds no image "
             f"({', '.join(SUFFIXES)})."
         )
-    chosen = np.linspace(0, len(files) - 1, min(NUMBER, len(files)))
+    chosen = evenly(len(files), NUMBER)
     crop = CROP if known["crop"] is None else known["crop"]
     how = side, crop, known["interpolation"] or INTERPOLATION, channels
-    images = [load_image(files[int(number)], *how) for number in chosen]
+    images = [load_image(files[number], *how) for number in chosen]
     least, most = RANGES[pixel_range(model, about, source, NOTHING)]
     return np.stack(images) * ((most - least) / 255) + least

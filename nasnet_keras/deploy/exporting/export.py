@@ -11,7 +11,7 @@ import keras
 from nasnet_keras.checks import choice, flag
 from nasnet_keras.deploy.exporting.calibration import (
     calibration_images,
-    spread,
+    evenly,
 )
 from nasnet_keras.deploy.exporting.compare import compare
 from nasnet_keras.deploy.exporting.formats import FORMATS, Format
@@ -27,6 +27,7 @@ from nasnet_keras.runs.files import replacing, write_json
 from nasnet_keras.runs.optional import require
 from nasnet_keras.runs.provenance import provenance
 
+COMPARED = 64  # Images, at most.
 CLASSES, REPORT = ".classes.json", ".report.json"
 
 
@@ -78,6 +79,7 @@ def export(
     _check_new(path, classes, report, *beside)
     network, about = _load(model)
     images = calibration_images(network, calibration, about)
+    compared = images[evenly(len(images), COMPARED)]
     plain = in_single_precision(network)
     written = fuse(plain, form.multiple) if fused else plain
     if precision == "bfloat16":
@@ -89,7 +91,7 @@ def export(
             "precision": precision,
             "fused": fused,
             "bytes": _size(temporary, form),
-            **compare(plain, temporary, format, precision, spread(images)),
+            **compare(plain, temporary, format, precision, compared),
             "produced_by": provenance(*_packages(form)),
         }
         for target in beside:

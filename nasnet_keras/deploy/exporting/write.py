@@ -44,8 +44,6 @@ def _call_once(model: keras.Model) -> None:
         return keras.ops.zeros(shape, tensor.dtype)
 
     inputs = keras.tree.map_structure(zeros, input_tensors(model))
-    if isinstance(model, keras.Sequential):
-        (inputs,) = keras.tree.flatten(inputs)
     model(inputs, training=False)
 
 

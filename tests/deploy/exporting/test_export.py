@@ -10,7 +10,7 @@ import nasnet_keras
 from nasnet_keras.deploy import export
 from nasnet_keras.deploy.exporting.calibration import (
     calibration_images,
-    spread,
+    evenly,
 )
 from nasnet_keras.deploy.exporting.compare import ExportError, _decisions
 from nasnet_keras.deploy.exporting.formats import FORMATS as ALL_FORMATS
@@ -226,10 +226,9 @@ def test_decisions_of_one_output():
 
 
 def test_images_of_all_classes_are_compared():
-    images = np.arange(200)
-    chosen = spread(images)
+    chosen = evenly(200, 64)
     assert len(chosen) == 64 and chosen[0] == 0 and chosen[-1] == 199
-    assert len(spread(images[:5])) == 5
+    assert len(evenly(5, 64)) == 5
 
 
 def test_drawn_images_have_the_range_of_the_file():
