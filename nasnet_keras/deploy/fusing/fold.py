@@ -67,6 +67,27 @@ def _folded(conv, scale, shift):
     return conv.changed({"kernel": kernel * scale.reshape(last), "bias": bias})
 
 
+def activate_parts(graph: Graph) -> Graph:
+    """A ReLU of joined states becomes a ReLU of each of them.
+
+    There it can become a part of the operation that gives the state: a
+    convolution here, a sum in the runtimes that compute both at once.
+    """
+
+    def rule(node, uses):
+        if node.kind != "relu":
+            return node
+        (joined,) = node.inputs
+        plain = joined.kind == "concat" and _same_policy(joined, node)
+        if not plain or uses[joined] > 1:
+            return node
+        parts = tuple(node.with_inputs((x,)) for x in joined.inputs)
+        uses.update(parts)
+        return joined.with_inputs(parts)
+
+    return rewrite(graph, rule)
+
+
 def fold_activations(graph: Graph) -> Graph:
     """A ReLU becomes a part of the convolution before it."""
 

@@ -4,6 +4,7 @@ import keras
 
 from nasnet_keras.checks import integer
 from nasnet_keras.deploy.fusing.fold import (
+    activate_parts,
     fold_activations,
     fold_norms,
 )
@@ -14,7 +15,7 @@ from nasnet_keras.deploy.fusing.write import write_model
 from nasnet_keras.layers.variables import shared_names
 from nasnet_keras.model_files.graph import input_shape, input_tensors
 
-PASSES = (share, fold_norms, fold_activations)
+PASSES = (share, fold_norms, activate_parts, share, fold_activations)
 
 
 def fuse(model: keras.Model, multiple: int = 1) -> keras.Model:

@@ -12,8 +12,6 @@ from nasnet_keras.deploy.fusing.graph import Graph, Node, Place
 from nasnet_keras.layers.batch_norm import BatchNormalization
 from nasnet_keras.layers.chain import Chain
 from nasnet_keras.layers.drop_path import DropPath
-from nasnet_keras.layers.image_axes import channel_axis
-from nasnet_keras.layers.precision import policy_of
 
 # They change nothing but in training.
 TRAINING_ONLY = (
@@ -150,21 +148,30 @@ class _Reader:
         return cell.connect(inputs, apply)
 
     def factorized_reduction(self, layer, x):
-        data_format = layer.conventions.data_format
-        with policy_of(layer):
-            pad = layers.ZeroPadding2D(((0, 1), (0, 1)), data_format)
-            crop = layers.Cropping2D(((1, 0), (1, 0)), data_format)
-            pool = layer.conventions.pool("max", 1, 2)  # Every second pixel.
-        shifted = self.inside("pad").keep(pad, (x,), {})
-        shifted = self.inside("crop").keep(crop, (shifted,), {})
-        paths = []
-        for name, state in (("path_1", x), ("path_2", shifted)):
-            reader = self.inside(name)
-            state = reader.inside("pool").keep(pool, (state,), {})
-            paths.append(reader.conv(getattr(layer, name), state))
         self.policy = layer.dtype_policy
-        joined = self.concatenate(None, paths, channel_axis(data_format))
+        shifted = self.inside("shifted").shifted_pixels(layer.path_2, x)
+        strided = self.inside("path_1").conv(layer.path_1, x)
+        paths = [
+            strided.changed(strides=(2, 2)),
+            self.inside("path_2").conv(layer.path_2, shifted),
+        ]
+        axis = layer.conventions.channel_axis
+        joined = self.concatenate(None, paths, axis)
         return self.inside("norm").batch_norm(layer.norm, joined)
+
+    def shifted_pixels(self, conv, x):
+        """Every second pixel from the second on; zeros behind an odd side.
+
+        A convolution takes them: OpenVINO and ONNX Runtime change the order of
+        all numbers to pad and crop images, and back.
+        """
+        kernel = np.zeros((2, 2, conv.kernel.shape[2], 1))
+        kernel[1, 1] = 1
+        settings = {**_conv_settings(conv), "strides": (2, 2)}
+        settings["padding"] = "same"
+        return self.node(
+            "depthwise", (x,), conv, {"kernel": kernel}, **settings
+        )
 
     # Single operations.
 
