@@ -8,6 +8,7 @@ import keras
 from nasnet_keras.checks import choice, flag, integer, number, rate
 from nasnet_keras.layers.batch_norm import BatchNormalization
 from nasnet_keras.layers.chain import Chain
+from nasnet_keras.layers.convolutions import Conv2D, SeparableConv2D
 from nasnet_keras.layers.image_axes import channel_axis, check_data_format
 from nasnet_keras.layers.names import ALIGNMENTS, POOLING_SEMANTICS
 from nasnet_keras.layers.pooling import Pooling
@@ -92,7 +93,7 @@ class Conventions:
     ) -> keras.Layer:
         """Returns a new convolution without bias, initialized as TF-slim's."""
         return self._aligned(
-            keras.layers.Conv2D,
+            Conv2D,
             filters,
             kernel_size,
             strides,
@@ -110,7 +111,7 @@ class Conventions:
     ) -> keras.Layer:
         """Returns a new depthwise and pointwise convolution, no bias."""
         return self._aligned(
-            keras.layers.SeparableConv2D,
+            SeparableConv2D,
             filters,
             kernel_size,
             strides,

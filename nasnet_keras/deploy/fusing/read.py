@@ -11,6 +11,7 @@ from nasnet_keras.cells.operations import FactorizedReduction
 from nasnet_keras.deploy.fusing.graph import Graph, Node, Place
 from nasnet_keras.layers.batch_norm import BatchNormalization
 from nasnet_keras.layers.chain import Chain
+from nasnet_keras.layers.convolutions import Conv2D, SeparableConv2D
 from nasnet_keras.layers.drop_path import DropPath
 
 # They change nothing but in training.
@@ -258,8 +259,10 @@ _READERS = {
     ReductionCell: _Reader.cell,
     FactorizedReduction: _Reader.factorized_reduction,
     layers.Conv2D: _Reader.conv,
+    Conv2D: _Reader.conv,
     layers.DepthwiseConv2D: _Reader.depthwise,
     layers.SeparableConv2D: _Reader.separable,
+    SeparableConv2D: _Reader.separable,
     layers.Dense: _Reader.dense,
     layers.BatchNormalization: _Reader.batch_norm,
     BatchNormalization: _Reader.batch_norm,

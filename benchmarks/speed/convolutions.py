@@ -1,12 +1,13 @@
-"""Depthwise convolutions and their gradients, computed in several ways.
+"""Convolutions and their gradients, computed in several ways.
 
-    python benchmarks/speed/depthwise.py
+    python benchmarks/speed/convolutions.py
 
 TensorFlow's kernels beside the same by other operations, on the states of
-NASNet-A Mobile in a training step of 16 images: milliseconds (medians, in
+NASNet-A Mobile in a training step of 16 images: depthwise ones, and pointwise
+ones as convolutions and as products of matrices. Milliseconds (medians, in
 turn), and those that the multiply-adds take at the machine's rate for products
 of matrices. All ways give the same to 1e-3. Writes
-`benchmarks/results/depthwise.json`.
+`benchmarks/results/convolutions.json`.
 """
 
 import os
@@ -20,14 +21,17 @@ import numpy as np
 import tensorflow as tf
 from machine import limits
 
+from nasnet_keras.layers.convolutions import product
 from nasnet_keras.runs.files import write_json
 from nasnet_keras.runs.provenance import provenance
 
-OUTPUT = pathlib.Path(__file__).parents[1] / "results" / "depthwise.json"
+OUTPUT = pathlib.Path(__file__).parents[1] / "results" / "convolutions.json"
 IMAGES, REPEATS, STRIDES = 16, 15, [1, 1, 1, 1]
 # Sides and channels of a state, and the kernels that read it.
 STATES = [(28, 44), (14, 88), (7, 176)]
 KERNELS = (3, 5, 7)
+# Cells read their own states, and six that are joined.
+JOINED = (1, 6)
 
 
 def forward(x, kernel, _):
@@ -95,23 +99,51 @@ def kernel_gradient_forward(x, kernel, gradient):
     return tf.reshape(tf.reduce_sum(of_images, 2), kernel.shape)
 
 
-WAYS = [
+def pointwise(x, kernel, _):
+    return tf.nn.conv2d(x, kernel, STRIDES, "SAME")
+
+
+def pointwise_product(x, kernel, _):
+    return product(x, kernel)
+
+
+def pointwise_gradients(x, kernel, gradient):
+    return gradients(pointwise, x, kernel, gradient)
+
+
+def pointwise_product_gradients(x, kernel, gradient):
+    return gradients(pointwise_product, x, kernel, gradient)
+
+
+def gradients(way, x, kernel, gradient):
+    """Of images and kernel, one behind the other."""
+    with tf.GradientTape() as tape:
+        tape.watch([x, kernel])
+        result = way(x, kernel, None)
+    found = tape.gradient(result, [x, kernel], gradient)
+    return tf.concat([tf.reshape(each, [-1]) for each in found], 0)
+
+
+DEPTHWISE = [
     [forward],
     [images_gradient, images_gradient_forward],
     [kernel_gradient, kernel_gradient_sums, kernel_gradient_forward],
 ]
+POINTWISE = [
+    [pointwise, pointwise_product],
+    [pointwise_gradients, pointwise_product_gradients],
+]
 
 
-def measure(side, channels, size):
-    """Milliseconds of each way, by its name."""
-    shape = (IMAGES, side, side, channels)
-    operands = (
-        tf.random.stateless_normal(shape, [0, 0]),
-        tf.random.stateless_normal((size, size, channels, 1), [0, 1]),
-        tf.random.stateless_normal(shape, [0, 2]),
-    )
+def measure(ways, images, kernel, results, products):
+    """Milliseconds of each way, by its name; of the multiply-adds alone."""
+    shapes = images, kernel, results
+    operands = [
+        tf.random.stateless_normal(shape, [0, number])
+        for number, shape in enumerate(shapes)
+    ]
     milliseconds = {}
-    for same in WAYS:
+    for same in ways:
         functions = [tf.function(way) for way in same]
         results = [function(*operands).numpy() for function in functions]
         for other in results[1:]:
@@ -125,18 +157,33 @@ def measure(side, channels, size):
                 found.append(time.perf_counter() - began)
         for way, found in zip(same, seconds):
             milliseconds[way.__name__] = 1000 * statistics.median(found)
-    products = IMAGES * side**2 * channels * size**2
     milliseconds["limit"] = products / limits()["GMAC/s"] / 1e6
     return {name: round(value, 2) for name, value in milliseconds.items()}
 
 
 def main():
     rows = {}
+
+    def report(name, *arguments):
+        rows[name] = measure(*arguments)
+        print(name, rows[name], flush=True)
+
     for side, channels in STATES:
+        state, pixels = (IMAGES, side, side, channels), IMAGES * side**2
+        name = f"{side}x{side}x{channels}"
         for size in KERNELS:
-            name = f"{side}x{side}x{channels}, kernel {size}x{size}"
-            rows[name] = measure(side, channels, size)
-            print(name, rows[name], flush=True)
+            report(
+                f"{name}, depthwise {size}x{size}",
+                *(DEPTHWISE, state, (size, size, channels, 1), state),
+                pixels * channels * size**2,
+            )
+        for joined in JOINED:
+            read = joined * channels
+            report(
+                f"{name} of {read} channels, pointwise",
+                *(POINTWISE, (*state[:3], read), (1, 1, read, channels), state),
+                pixels * read * channels,
+            )
     content = {"milliseconds": rows, "machine": limits()}
     write_json(OUTPUT, {**content, "produced_by": provenance("tensorflow")})
 
