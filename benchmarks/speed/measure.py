@@ -1,8 +1,9 @@
-"""Measures one subject, in this process; prints JSON.
+"""Measures one subject, in this process; prints lines of JSON.
 
     python benchmarks/speed/measure.py MEASURE '{"library": ...}'
 
-`benchmarks/speed/run.py` starts it.
+`benchmarks/speed/run.py` starts it. The first line says what it took to start;
+then it measures once for each line that it reads, which names what.
 """
 
 import json
@@ -12,10 +13,10 @@ import sys
 import tempfile
 import time
 
-BATCHES = {"latency": 1, "batch 8": 8, "batch 32": 32}
-REPEATS = 15
+WARM = 3  # Runs that are not measured.
 TRAINING_BATCH = 16
 MEMORY_BATCH = 64
+MEMORY_STEPS = 5
 
 
 def images(batch, side):
@@ -41,64 +42,59 @@ def start(subject):
     seconds["first prediction"] = time.perf_counter() - began
     seconds["build and predict"] = sum(list(seconds.values())[1:])
     seconds["all"] = seconds["import"] + seconds["build and predict"]
-    return seconds
+    yield seconds
 
 
 def predictions(subject):
-    """Milliseconds of an image, for each size of batch."""
+    """Milliseconds of an image, for the size of batch that is asked for."""
     from subjects import predictor
 
     with tempfile.TemporaryDirectory() as folder:
         run = predictor(subject, pathlib.Path(folder))
-        return {
-            name: 1000
-            * _median_seconds(run, images(batch, subject.side))
-            / batch
-            for name, batch in BATCHES.items()
-            if not (subject.network != "mobile" and batch > 8)
-        }
+        batches, name = {}, (yield {})
+        while True:
+            if name not in batches:
+                size = subject.batches[name]
+                batches[name] = images(size, subject.side)
+                for _ in range(WARM):
+                    run(batches[name])
+            x = batches[name]
+            name = yield {name: 1000 * _seconds(run, x) / len(x)}
 
 
-def _median_seconds(run, x):
-    import statistics
-
-    for _ in range(3):
-        run(x)
-    repeats = max(5, REPEATS // max(1, len(x) // 4))
-    seconds = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        run(x)
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds)
+def _seconds(run, *arguments):
+    began = time.perf_counter()
+    run(*arguments)
+    return time.perf_counter() - began
 
 
 def training(subject, batch=TRAINING_BATCH):
-    """Seconds of the first step and of a later one."""
-    import statistics
-
+    """Seconds of the first step, then of later ones."""
     import numpy as np
     from subjects import build
 
     x = images(batch, subject.side)
     y = np.arange(batch) % 1000
     model = build(subject)
-    began = time.perf_counter()
-    model.compile("sgd", "sparse_categorical_crossentropy")
-    model.train_on_batch(x, y)
-    first, seconds = time.perf_counter() - began, []
-    for _ in range(5):
-        began = time.perf_counter()
+
+    def first():
+        model.compile("sgd", "sparse_categorical_crossentropy")
         model.train_on_batch(x, y)
-        seconds.append(time.perf_counter() - began)
-    return {"first step": first, "step": statistics.median(seconds)}
+
+    yield {"first step": _seconds(first)}
+    while True:
+        yield {"step": _seconds(model.train_on_batch, x, y)}
 
 
 def memory(subject):
     """Gigabytes of this process at most, and seconds of a step."""
-    found = training(subject, MEMORY_BATCH)
+    import statistics
+
+    steps = training(subject, MEMORY_BATCH)
+    next(steps)
+    seconds = [next(steps)["step"] for _ in range(MEMORY_STEPS)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    return {"peak GB": peak, "step of 64": found["step"]}
+    yield {"peak GB": peak, "step of 64": statistics.median(seconds)}
 
 
 MEASURES = {
@@ -113,8 +109,10 @@ def main():
     from subjects import Subject
 
     name, text = sys.argv[1:]
-    found = MEASURES[name](Subject(**json.loads(text)))
-    print(json.dumps(found))
+    measure = MEASURES[name](Subject(**json.loads(text)))
+    print(json.dumps(next(measure)), flush=True)
+    while line := sys.stdin.readline():
+        print(json.dumps(measure.send(line.strip())), flush=True)
 
 
 if __name__ == "__main__":

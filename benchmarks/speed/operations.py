@@ -23,6 +23,7 @@ import time
 from typing import NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # See run.py.
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import keras

@@ -4,27 +4,34 @@
     make bench ARGS="--sections start training --rounds 5"
     make bench ARGS="--backend torch"    # beside timm, if it is installed
 
-Each measure of each subject runs in a process of its own, one after the other,
-in as many rounds as `--rounds`. Prints medians and, for each rival, the median
-over the rounds of theirs / ours, so that what slows the machine for a while
-slows both. Writes `benchmarks/results/speed.json` and `speed.md`, on another
-backend `speed_jax` or `speed_torch`; what is known there is not measured again
-by `--resume`.
+Each subject runs in a process of its own, started one after the other, in as
+many rounds as `--rounds`. Those that predict or train then stay, and are
+measured in turn again and again, so that what slows the machine for a while
+slows all. Prints medians and, for each rival, the median over the samples of
+theirs / ours. Writes `benchmarks/results/speed.json` and `speed.md`, on another
+backend `speed_jax` or `speed_torch`; the rounds that are there are not measured
+again by `--resume`.
+
+TensorFlow trains with oneDNN, as in `nasnet train`, the rivals too: it is off
+by default on AMD's processors. It predicts as it does by default.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import pathlib
 import statistics
 
 from machine import limits
-from processes import measured
+from processes import Measuring
 from subjects import APPLICATIONS, OURS, RUNTIMES, TIMM, Subject
 
 HERE = pathlib.Path(__file__).parent
 RESULTS = HERE.parent / "results"
-SLOWEST = 1800  # Seconds of one process.
+SLOWEST = 3600  # Seconds of one process.
+TRAINING = {"TF_ENABLE_ONEDNN_OPTS": "1"}
+SAMPLES = 20  # In turn, of what is measured again and again.
 
 
 def sections(backend):
@@ -65,59 +72,93 @@ def sections(backend):
     return found
 
 
-def measure(name, subject):
-    """Returns what a new process measured; a string if it failed."""
-    words = [HERE / "measure.py", name, json.dumps(dataclasses.asdict(subject))]
-    return measured(words, subject.backend, SLOWEST)
+def start(kind, subject):
+    """Starts a process that measures a subject."""
+    words = [HERE / "measure.py", kind, json.dumps(dataclasses.asdict(subject))]
+    more = TRAINING if kind in ("training", "memory") else {}
+    return Measuring(words, subject.backend, SLOWEST, more)
+
+
+def one_round(kind, subjects):
+    """Subject -> its samples in one round; a string if it failed."""
+    found = {subject.name: [] for subject in subjects}
+    names = again(kind, subjects[0])
+    with contextlib.ExitStack() as stack:
+        processes = {}
+        for subject in subjects:
+            process = stack.enter_context(start(kind, subject))
+            found[subject.name].append(process.sample())
+            processes[subject.name] = process
+            if not names:
+                stack.pop_all().close()  # The next one has the machine alone.
+        for name in names:
+            for _ in range(SAMPLES):
+                for label, process in processes.items():
+                    found[label].append(process.sample(name))
+        errors = {label: process.error for label, process in processes.items()}
+    return {label: errors[label] or samples for label, samples in found.items()}
+
+
+def again(kind, subject):
+    """Names of what is measured again and again."""
+    return {"predictions": subject.batches, "training": ["step"]}.get(kind, [])
+
+
+def samples(rounds):
+    """All samples of a subject, of the rounds in which it gave them."""
+    return [x for found in rounds if not isinstance(found, str) for x in found]
 
 
 def ratios(ours, theirs):
-    """Measure -> the median over the rounds of theirs / ours."""
+    """Measure -> the median over the samples of theirs / ours."""
     pairs = [
-        (a, b)
+        pair
         for a, b in zip(ours, theirs)
         if not isinstance(a, str) and not isinstance(b, str)
+        for pair in zip(a, b)
     ]
-    keys = pairs[0][0] if pairs else ()
+    keys = dict.fromkeys(key for a, b in pairs for key in a if key in b)
     return {
-        key: round(statistics.median(b[key] / a[key] for a, b in pairs), 3)
+        key: round(
+            statistics.median(b[key] / a[key] for a, b in pairs if key in a), 3
+        )
         for key in keys
-        if all(key in b for _, b in pairs)
     }
 
 
 def run_section(name, kind, subjects, rounds, known, report):
-    """Measures what is not known yet, in turn; `report` saves it."""
+    """Measures the rounds that are not known yet; `report` saves them."""
     rows = known.setdefault(name, {subject.name: [] for subject in subjects})
-    for number in range(rounds):
-        for subject in subjects:
-            found = rows.setdefault(subject.name, [])
-            if len(found) <= number:
-                found.append(measure(kind, subject))
-                print(
-                    f"{name}, {number}: {subject.name}: {found[-1]}", flush=True
-                )
-                report()
+    for number in range(min(map(len, rows.values())), rounds):
+        for subject, found in one_round(kind, subjects).items():
+            rows[subject].append(found)
+            shown = found if isinstance(found, str) else medians(found)
+            print(f"{name}, {number}: {subject}: {shown}", flush=True)
+        report()
+
+
+def medians(found):
+    """Measure -> its median over samples."""
+    keys = dict.fromkeys(key for sample in found for key in sample)
+    return {
+        key: statistics.median(x[key] for x in found if key in x)
+        for key in keys
+    }
 
 
 def table(name, rows):
     """Returns the Markdown table of a section: medians, then theirs / ours."""
     first, *_ = rows.values()
-    keys = list(next((x for x in first if not isinstance(x, str)), {}))
+    keys = list(medians(samples(first)))
     lines = [f"### {name}", "", f"| | {' | '.join(keys)} |"]
     lines.append("|---" * (len(keys) + 1) + "|")
     for subject, found in rows.items():
-        good = [x for x in found if not isinstance(x, str)]
+        good = medians(samples(found))
         if not good:
             lines.append(f"| {subject} | {found[-1] if found else ''} |")
             continue
-        medians = [
-            f"{statistics.median(x[key] for x in good):.3g}"
-            if key in good[0]
-            else ""
-            for key in keys
-        ]
-        lines.append(f"| {subject} | {' | '.join(medians)} |")
+        cells = [f"{good[key]:.3g}" if key in good else "" for key in keys]
+        lines.append(f"| {subject} | {' | '.join(cells)} |")
         if found is not first:
             ratio = ratios(first, found)
             cells = [

@@ -9,6 +9,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+BATCHES = {"latency": 1, "batch 8": 8, "batch 32": 32}
 SIDES = {"mobile": 224, "large": 331, "pnasnet_large": 331}
 OURS = "nasnet-keras"
 APPLICATIONS = "keras.applications"
@@ -45,6 +46,12 @@ class Subject:
     def backend(self) -> str:
         """The backend of Keras in its process."""
         return "tensorflow" if self.engine in RUNTIMES else self.engine
+
+    @property
+    def batches(self) -> dict[str, int]:
+        """Name -> images of the batches that are predicted."""
+        large = self.network != "mobile"
+        return {k: n for k, n in BATCHES.items() if not large or n <= 8}
 
     @property
     def side(self) -> int:

@@ -163,3 +163,17 @@ def test_config_round_trip():
     twin = BatchNormalization.from_config(ours.get_config())
     assert twin.get_config() == ours.get_config()
     assert (twin.momentum, twin.epsilon) == (0.9, 1e-2)
+
+
+@pytest.mark.parametrize("images", [1, 2, None])
+@pytest.mark.parametrize("training", [False, True])
+def test_graph_of_one_image(images, training):
+    """TensorFlow would join the norm to a convolution, and be slow."""
+    layer, theirs = twins(SHAPES[0])
+    function = tf.function(lambda x: layer(x, training=training))
+    shape = (images, *SHAPES[0][1:])
+    graph = function.get_concrete_function(tf.TensorSpec(shape)).graph
+    types = [operation.type for operation in graph.get_operations()]
+    assert ("FusedBatchNormV3" in types) == (training or images != 1)
+    x = batch((1, *SHAPES[0][1:]))
+    assert_close(function(x), theirs(x, training=training))
