@@ -13,6 +13,7 @@ from nasnet_keras.layers.batch_norm import BatchNormalization
 from nasnet_keras.layers.chain import Chain
 from nasnet_keras.layers.convolutions import Conv2D, SeparableConv2D
 from nasnet_keras.layers.drop_path import DropPath
+from nasnet_keras.layers.precision import policy_of
 
 # They change nothing but in training.
 TRAINING_ONLY = (
@@ -150,11 +151,16 @@ class _Reader:
 
     def factorized_reduction(self, layer, x):
         self.policy = layer.dtype_policy
-        shifted = self.inside("shifted").shifted_pixels(layer.path_2, x)
-        strided = self.inside("path_1").conv(layer.path_1, x)
+        with policy_of(layer):
+            # No convolution strides, see `_every_second_pixel` of the cells.
+            pool = layer.conventions.pool("max", 1, 2)
+        states = {
+            "path_1": self.inside("pool").keep(pool, (x,), {}),
+            "path_2": self.inside("shifted").shifted_pixels(layer.path_2, x),
+        }
         paths = [
-            strided.changed(strides=(2, 2)),
-            self.inside("path_2").conv(layer.path_2, shifted),
+            self.inside(name).conv(getattr(layer, name), state)
+            for name, state in states.items()
         ]
         axis = layer.conventions.channel_axis
         joined = self.concatenate(None, paths, axis)

@@ -187,6 +187,17 @@ def test_no_pass_over_joined_states():
     assert count(fused, keras.layers.ZeroPadding2D) == 0
 
 
+def test_no_pointwise_convolution_strides():
+    """Its gradient, in oneDNN, writes past its workspace."""
+    fused = fuse(network(nasnet_keras.NASNET_A))
+    strides = [
+        x.strides
+        for x in fused.layers
+        if isinstance(x, keras.layers.Conv2D) and x.kernel_size == (1, 1)
+    ]
+    assert set(strides) == {(1, 1)}
+
+
 def test_zeros_behind_the_filters():
     """Of every convolution, and none of the classifier's outputs."""
     model = network(nasnet_keras.NASNET_A, filters=12, stem="imagenet")
