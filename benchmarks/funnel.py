@@ -111,7 +111,9 @@ def run_pair(args, pool, pair):
         for seed in range(first, first + args.seeds)
         for label in LABELS
     }
-    found = pool.run(tasks, args.directory / f"{pair:02d}" / FINAL)
+    folder = args.directory / f"{pair:02d}"
+    with _timed(folder / f"final_{MINUTES}"):
+        found = pool.run(tasks, folder / FINAL)
     return {
         label: [found[key] for key, task in tasks.items() if task[2] == label]
         for label in LABELS
@@ -119,14 +121,18 @@ def run_pair(args, pool, pair):
 
 
 def minutes_of(args, pair):
-    """Returns the minutes of a pair's searches, which run side by side.
+    """Returns the minutes of a pair: searches side by side, then trainings.
 
     `None` for a pair that was paused or ran beside other work: it has no files
     of minutes.
     """
     folder = args.directory / f"{pair:02d}"
-    found = [read(folder / f"{label}_{MINUTES}") for label in ORACLES]
-    return max(found) if all(found) else None
+    parts = (*ORACLES, "final")
+    found = [read(folder / f"{part}_{MINUTES}") for part in parts]
+    if not all(found):
+        return None
+    *searches, final = found
+    return max(searches) + final
 
 
 def table(results, minutes):
@@ -134,7 +140,7 @@ def table(results, minutes):
 
     Args:
         results: Pair -> label -> list of results.
-        minutes: Pair -> minutes of its searches, or `None`.
+        minutes: Pair -> its minutes, or `None`.
     """
     from scipy.stats import binomtest
 
@@ -170,7 +176,7 @@ def main():
             results[pair] = run_pair(args, pool, pair)
             minutes[pair] = minutes_of(args, pair)
             print(table(results, minutes), flush=True)
-    save(args, "funnel.json", {"results": results, "search_minutes": minutes})
+    save(args, "funnel.json", {"results": results, "minutes": minutes})
 
 
 if __name__ == "__main__":
