@@ -19,6 +19,7 @@ from nasnet_keras.deploy.exporting.runtimes import can_run
 from nasnet_keras.deploy.exporting.write import write_file
 from nasnet_keras.deploy.fusing.fuse import fuse
 from nasnet_keras.model_files import load_model, read_about
+from nasnet_keras.model_files.contract import Said
 from nasnet_keras.model_files.precision import (
     in_precision,
     in_single_precision,
@@ -38,13 +39,16 @@ def export(
     precision: str = "float32",
     fused: bool = True,
     calibration: Any = None,
+    input_range: str | None = None,
+    image_size: int | None = None,
 ) -> dict[str, Any]:
     """Exports a model, runs the file in its own runtime and compares it.
 
     The file takes what the model takes, in single precision, and gives its
-    outputs. Beside it `path` + `.report.json` says how close they are; the
-    class names, where a `.keras` file has them, are in `path` +
-    `.classes.json`. An export that fails leaves nothing behind.
+    outputs; that of Core ML takes one image at a time. Beside it `path` +
+    `.report.json` says how close they are; the class names, where a `.keras`
+    file has them, are in `path` + `.classes.json`. An export that fails leaves
+    nothing behind.
 
     Args:
         model: `keras.Model`, or path of a `.keras` file.
@@ -58,13 +62,22 @@ def export(
         fused: Boolean, whether `fuse` makes it faster before.
         calibration: Some hundred images that the network will meet, which
             int8 needs: array `(number, height, width, channels)` as the model
-            takes them, or path of a folder of image files. In other
-            precisions they are compared, too.
+            takes them, or path of a folder of image files. The file is
+            compared on some of them, in any precision; without them on random
+            images.
+        input_range: `"0..255"`, `"0..1"` or `"-1..1"`: the values of the
+            images that a model takes which does not say it itself.
+        image_size: Integer, side in pixels to which the images of a folder
+            are cropped, for a model that takes any size. Defaults to the size
+            for which it was trained.
 
     Returns:
         Dictionary, the report: `largest_difference` from the model's outputs,
         relative to the largest; `same_predictions`, the part of the images
-        with the same largest output; `bytes`; what produced it.
+        with the same largest output; `compared_on`, which images these are:
+        of int8 those that calibrated it, while on others it may be less
+        close; `order`, of each output of the model the place among the
+        file's; `bytes`; what produced it.
 
     Raises:
         ValueError: If an argument does not fit, or `path` exists.
@@ -78,8 +91,11 @@ def export(
     beside = [path.with_suffix(form.beside)] if form.beside else []
     _check_new(path, classes, report, *beside)
     network, about = _load(model)
-    images = calibration_images(network, calibration, about)
+    images = calibration_images(
+        network, calibration, about, Said(input_range), image_size
+    )
     compared = images[evenly(len(images), COMPARED)]
+    origin = _origin(calibration, precision)
     plain = in_single_precision(network)
     written = fuse(plain, form.multiple) if fused else plain
     if precision == "bfloat16":
@@ -91,7 +107,7 @@ def export(
             "precision": precision,
             "fused": fused,
             "bytes": _size(temporary, form),
-            **compare(plain, temporary, format, precision, compared),
+            **compare(plain, temporary, format, precision, compared, origin),
             "produced_by": provenance(*_packages(form)),
         }
         for target in beside:
@@ -161,6 +177,13 @@ def _load(model: Any) -> tuple[keras.Model, dict[str, Any]]:
     if isinstance(model, keras.Model):
         return model, {}
     return load_model(model), read_about(model)
+
+
+def _origin(calibration: Any, precision: str) -> str:
+    """What the images are on which the file is compared."""
+    if calibration is None:
+        return "random images"
+    return "calibration images" if precision == "int8" else "given images"
 
 
 def _size(path: pathlib.Path, form: Format) -> int:

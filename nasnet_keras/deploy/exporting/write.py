@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from nasnet_keras.deploy.exporting.calibration import SIDE
+from nasnet_keras.deploy.exporting.litert import order_outputs
 from nasnet_keras.deploy.exporting.names import shorten_litert, shorten_onnx
 from nasnet_keras.deploy.exporting.openvino import keep_outputs
 from nasnet_keras.deploy.exporting.saved_model import freeze
@@ -132,6 +133,7 @@ def _litert(model, path, precision, images):
             [batch] for batch in _batches(images)
         )
     model.export(str(path), format="litert", verbose=False, **settings)
+    order_outputs(path)
     shorten_litert(path)
 
 

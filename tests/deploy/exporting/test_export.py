@@ -6,47 +6,19 @@ import keras
 import numpy as np
 import pytest
 
-import nasnet_keras
 from nasnet_keras.deploy import export
-from nasnet_keras.deploy.exporting.calibration import (
-    calibration_images,
-    evenly,
-)
-from nasnet_keras.deploy.exporting.compare import ExportError, _decisions
+from nasnet_keras.deploy.exporting.compare import ExportError
 from nasnet_keras.deploy.exporting.formats import FORMATS as ALL_FORMATS
 from nasnet_keras.deploy.exporting.runtimes import open_file
-from nasnet_keras.genotypes import Block, Cell, Genotype
 from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.model_files import save_model
 from nasnet_keras.model_files.precision import in_single_precision
+from tests.deploy.exporting.common import FILES, FORMATS, colours, network
 from tests.support.policies import with_policy
-from tests.support.sources import perturb_batch_norm, relative_error
+from tests.support.sources import relative_error
 
 # The converters warn of their own old code.
 pytestmark = pytest.mark.filterwarnings("ignore")
-# Core ML runs on a Mac alone.
-FORMATS = [format for format in ALL_FORMATS if format != "coreml"]
-FILES = dict(zip(FORMATS, ("folder", "m.onnx", "m.xml", "m.tflite")))
-CELL = Cell([Block((0, 1), ("sep_conv_3x3", "avg_pool_3x3"))], (2,), 2)
-REDUCTION = Cell([Block((0, 1), ("conv_1x1", "skip_connect"))], (2, 0), 2)
-
-
-def network(genotype=None, **arguments):
-    defaults = {
-        "cells_per_stack": 1,
-        "filters": 2,
-        "stem": "cifar",
-        "classes": 3,
-        "input_shape": (24, 24, 3),
-        "include_preprocessing": "whiten",
-        # Probabilities of random networks hardly differ.
-        "classifier_activation": None,
-    }
-    genotype = genotype or Genotype(CELL, REDUCTION)
-    keras.utils.set_random_seed(0)
-    model = nasnet_keras.NASNet(genotype, **{**defaults, **arguments})
-    perturb_batch_norm(model)
-    return model
 
 
 def nested():
@@ -57,10 +29,9 @@ def nested():
 
 
 def arrays(outputs):
-    """Outputs in an order that does not depend on the runtime."""
+    """Outputs as a list, in their order."""
     outputs = keras.tree.flatten(outputs)
-    found = [keras.ops.convert_to_numpy(x) for x in outputs]
-    return sorted(found, key=lambda x: x.ravel().tolist())
+    return [keras.ops.convert_to_numpy(x) for x in outputs]
 
 
 def export_and_compare(model, format, folder, side=24):
@@ -73,10 +44,7 @@ def export_and_compare(model, format, folder, side=24):
     expected = {target.name, names.name, report.name}
     expected |= {"m.bin"} if format == "openvino" else set()
     assert {x.name for x in target.parent.iterdir()} == expected
-    rng = np.random.default_rng(0)
-    # Squares of one colour, so that the two images differ after pooling, too.
-    squares = rng.uniform(0, 255, (2, 4, 4, 3)).astype("float32")
-    images = squares.repeat(side // 4, axis=1).repeat(side // 4, axis=2)
+    images = colours(2, side)
     found = arrays(open_file(target, format)(images))
     single = arrays(in_single_precision(model)(images))
     for ours, theirs in zip(single, found, strict=True):
@@ -84,13 +52,6 @@ def export_and_compare(model, format, folder, side=24):
     assert 0 < json.loads(report.read_text())["largest_difference"] < 1e-4
     assert any(np.ptp(x, axis=0).max() > 0.01 for x in found)
     return images, found
-
-
-@pytest.fixture(autouse=True)
-def on_tensorflow():
-    pytest.importorskip("tensorflow")
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("the formats are exported by TensorFlow")
 
 
 @pytest.mark.long
@@ -134,13 +95,6 @@ def test_single_precision(policy):
     assert in_single_precision(single) is single
 
 
-def colours(number, side=24):
-    """Images of random squares, as `network` takes them."""
-    rng = np.random.default_rng(1)
-    squares = rng.uniform(0, 255, (number, 4, 4, 3)).astype("float32")
-    return squares.repeat(side // 4, axis=1).repeat(side // 4, axis=2)
-
-
 LOWER = [
     pytest.param(
         *(format, precision),
@@ -181,15 +135,6 @@ def test_a_folder_of_images_calibrates(tmp_path, shared_data):
     assert report["images"] == 64
 
 
-def test_the_images_are_in_the_range_of_the_network(tmp_path, shared_data):
-    flowers = shared_data("flowers")
-    about = {"input_range": "-1..1"}
-    model = network(classes=2, include_preprocessing=False)
-    images = calibration_images(model, flowers, about)
-    assert images.shape == (200, 24, 24, 3)
-    assert -1 <= images.min() < -0.5 < 0.5 < images.max() <= 1
-
-
 def test_a_file_that_computes_something_else(tmp_path, monkeypatch):
     """It is refused, and nothing is left of it."""
     model = network()
@@ -213,29 +158,6 @@ def test_a_model_without_outputs_to_compare(given, tmp_path, monkeypatch):
     with pytest.raises(ExportError, match="does not compute"):
         export(model, tmp_path / "m", fused=False)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_decisions_of_one_output():
-    """Of a probability at 1/2, of a logit at 0."""
-    ours = np.array([[0.1], [0.6], [0.9], [0.4]])
-    moved = ours - 0.2  # The second is below 1/2 now.
-    for middle in (0, 0.5):  # Probabilities, logits.
-        a, b = ours - middle, moved - middle
-        same = _decisions(a, a) == _decisions(b, a)
-        assert same.ravel().tolist() == [True, False, True, True]
-
-
-def test_images_of_all_classes_are_compared():
-    chosen = evenly(200, 64)
-    assert len(chosen) == 64 and chosen[0] == 0 and chosen[-1] == 199
-    assert len(evenly(5, 64)) == 5
-
-
-def test_drawn_images_have_the_range_of_the_file():
-    model = network(include_preprocessing=False)
-    drawn = calibration_images(model, None, {"input_range": "0..255"})
-    assert drawn.min() >= 0 and drawn.max() > 200
-    assert abs(calibration_images(model, None, {})).max() <= 1
 
 
 def pixels_as_bytes():
