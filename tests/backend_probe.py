@@ -18,6 +18,7 @@ from nasnet_keras import (
     ScheduledDropPath,
     from_preset,
     list_presets,
+    rematerialize,
 )
 from nasnet_keras.cells.cell import NormalCell
 from nasnet_keras.cells.conventions import Conventions, Slot
@@ -167,17 +168,21 @@ def mixed_precision():
             keras.config.set_dtype_policy("float32")
 
 
-def train(x):
+def train(x, remat=False):
     """The loss of one compiled step, and all weights after it."""
     model = set_weights(network("tf_slim", x.shape[1:], include_top=True))
+    what = "train"
+    if remat:
+        what = "remat"
+        rematerialize(model)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(0.01), loss)
     targets = np.arange(len(x)) % 5
-    yield "train/loss", model.train_on_batch(x, targets)
+    yield f"{what}/loss", model.train_on_batch(x, targets)
     for number, weight in enumerate(model.weights):
         name = weight.path.rsplit("/", 1)[-1]
         value = keras.ops.convert_to_numpy(weight)
-        yield f"train/weights/{number}/{name}", value
+        yield f"{what}/weights/{number}/{name}", value
 
 
 def few_channels():
@@ -244,6 +249,7 @@ def main(folder, everything=True):
         channels_first(names if everything and backend != "jax" else QUICK),
         mixed_precision(),
         train(inputs["16x16"]),
+        train(inputs["16x16"], remat=True),
         schedule(),
         few_channels(),
     )

@@ -170,6 +170,13 @@ def test_training_step(reference, other):
     assert len(variances) > 20
 
 
+def test_rematerialized_step(each):
+    """The same loss, weights and averages on each backend."""
+    plain = {k: v for k, v in each.items() if k.startswith("train/")}
+    again = {k.replace("train/", "remat/"): v for k, v in plain.items()}
+    assert_equal(each, again, "remat/")
+
+
 def test_presets(reference, other, pytestconfig):
     """At test size, on images of another size than their own."""
     names = assert_equal(other, reference, "presets/")

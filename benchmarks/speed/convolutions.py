@@ -5,11 +5,12 @@
 TensorFlow's kernels beside the same by other operations, on the states of
 NASNet-A Mobile in a training step of 16 images: depthwise ones, and pointwise
 ones as convolutions and as products of matrices. Milliseconds (medians, in
-turn), and those that the multiply-adds take at the machine's rate for products
-of matrices. All ways give the same to 1e-3. Writes
-`benchmarks/results/convolutions.json`.
+turn), and the least that the machine could take for one of them, forward or a
+gradient (see `machine.py`); the gradients of pointwise ones are two. All ways
+give the same to 1e-3. Writes `benchmarks/results/convolutions.json`.
 """
 
+import math
 import os
 import pathlib
 import statistics
@@ -20,11 +21,10 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # See run.py.
 
 import numpy as np
 import tensorflow as tf
-from machine import limits
+from machine import least, origin
 
 from nasnet_keras.layers.convolutions import product
 from nasnet_keras.runs.files import write_json
-from nasnet_keras.runs.provenance import provenance
 
 OUTPUT = pathlib.Path(__file__).parents[1] / "results" / "convolutions.json"
 IMAGES, REPEATS, STRIDES = 16, 15, [1, 1, 1, 1]
@@ -136,8 +136,8 @@ POINTWISE = [
 ]
 
 
-def measure(ways, images, kernel, results, products):
-    """Milliseconds of each way, by its name; of the multiply-adds alone."""
+def measure(machine, ways, images, kernel, results, products):
+    """Milliseconds of each way, by its name; the least of the machine."""
     shapes = images, kernel, results
     operands = [
         tf.random.stateless_normal(shape, [0, number])
@@ -158,15 +158,16 @@ def measure(ways, images, kernel, results, products):
                 found.append(time.perf_counter() - began)
         for way, found in zip(same, seconds):
             milliseconds[way.__name__] = 1000 * statistics.median(found)
-    milliseconds["limit"] = products / limits()["GMAC/s"] / 1e6
+    numbers = sum(map(math.prod, shapes))
+    milliseconds["limit"] = least(products, numbers, machine)
     return {name: round(value, 2) for name, value in milliseconds.items()}
 
 
 def main():
-    rows = {}
+    rows, made = {}, origin("tensorflow")
 
     def report(name, *arguments):
-        rows[name] = measure(*arguments)
+        rows[name] = measure(made["machine"], *arguments)
         print(name, rows[name], flush=True)
 
     for side, channels in STATES:
@@ -185,8 +186,7 @@ def main():
                 *(POINTWISE, (*state[:3], read), (1, 1, read, channels), state),
                 pixels * read * channels,
             )
-    content = {"milliseconds": rows, "machine": limits()}
-    write_json(OUTPUT, {**content, "produced_by": provenance("tensorflow")})
+    write_json(OUTPUT, {"milliseconds": rows, **made})
 
 
 if __name__ == "__main__":

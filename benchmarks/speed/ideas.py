@@ -23,7 +23,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import numpy as np
 from keras import layers
-from machine import limits
+from machine import origin
 from subjects import OURS, RUNTIMES, SIDES, Subject, build
 
 from nasnet_keras.deploy.exporting.formats import FORMATS
@@ -38,7 +38,6 @@ from nasnet_keras.layers.image_axes import channel_axis
 from nasnet_keras.layers.pooling import Pooling
 from nasnet_keras.layers.variables import shared_names
 from nasnet_keras.runs.files import write_json
-from nasnet_keras.runs.provenance import provenance
 
 RESULTS = pathlib.Path(__file__).parents[1] / "results"
 BATCHES = (1, 8)
@@ -185,8 +184,8 @@ def table(known):
     """Markdown: a row for each variant, its gain for each runtime."""
     names = dict.fromkeys(
         name
-        for by_batch in known.values()
-        for found in by_batch.values()
+        for section in known.values()
+        for found in section["batches"].values()
         for name in found
     )
     columns = [(r, b) for r in known for b in map(str, BATCHES)]
@@ -195,7 +194,7 @@ def table(known):
     for name in names:
         cells = []
         for runtime, batch in columns:
-            found = known[runtime][batch].get(name)
+            found = known[runtime]["batches"][batch].get(name)
             if name == ALL and found:
                 cells.append(f"{found['ms an image']:.1f} ms")
             else:
@@ -218,16 +217,12 @@ def main():
     model = build(Subject(OURS, "mobile"))
     for runtime in args.runtimes:
         found = measure(model, runtime, args.rounds)
-        known[runtime] = {str(batch): rows for batch, rows in found.items()}
-        content = {
-            "runtimes": known,
+        known[runtime] = {
+            "batches": {str(batch): rows for batch, rows in found.items()},
             "rounds": args.rounds,
-            "machine": limits(),
-            "produced_by": provenance(
-                "keras", "tensorflow", "onnxruntime", "openvino"
-            ),
+            **origin("tensorflow", "openvino", "onnxruntime", "ai-edge-litert"),
         }
-        write_json(args.output, content)
+        write_json(args.output, {"runtimes": known})
         args.output.with_suffix(".md").write_text(table(known) + "\n")
         print(table(known), flush=True)
 

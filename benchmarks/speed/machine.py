@@ -1,13 +1,55 @@
-"""What the machine can do at most: products of matrices, copies."""
+"""The machine: its processor, the most it can do, and what made a result."""
 
-import functools
+import pathlib
+import platform
 import time
 
 
-@functools.cache
+def origin(*packages):
+    """Returns machine, limits, versions and time, for a JSON file.
+
+    Args: Those of `provenance`.
+    """
+    from nasnet_keras.runs.provenance import provenance
+
+    return {
+        "machine": {"processor": processor(), **limits()},
+        "produced_by": provenance(*packages),
+    }
+
+
+def processor():
+    """Returns the name of the processor's model."""
+    path = pathlib.Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.is_file() else []
+    names = [x.split(":", 1)[1] for x in lines if x.startswith("model name")]
+    return names[0].strip() if names else platform.processor()
+
+
 def limits():
-    """Returns billions of multiply-adds and gigabytes of copies a second."""
+    """Returns billions of multiply-adds and gigabytes of copies a second.
+
+    Those of products of matrices in single precision, and of large copies; a
+    byte that is copied counts once.
+    """
     return {"GMAC/s": _products(), "copied GB/s": _copies()}
+
+
+def least(multiply_adds, numbers, machine):
+    """Returns the least milliseconds in which a machine could compute.
+
+    The multiply-adds at its rate, or what is read and written at its rate of
+    copying, whichever is longer.
+
+    Args:
+        multiply_adds: Integer.
+        numbers: Integer, how many numbers in single precision are read and
+            written.
+        machine: Dictionary, see `limits`.
+    """
+    # A copy reads and writes each byte that is counted.
+    copied = numbers * 4 / 2 / 1e9 / machine["copied GB/s"]
+    return 1000 * max(multiply_adds / 1e9 / machine["GMAC/s"], copied)
 
 
 def _best(function, repeats=5):

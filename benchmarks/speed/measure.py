@@ -100,6 +100,7 @@ def memory(subject):
 MEASURES = {
     "start": start,
     "predictions": predictions,
+    "one image": predictions,
     "training": training,
     "memory": memory,
 }

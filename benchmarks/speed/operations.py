@@ -6,11 +6,10 @@
 Runs each operation of each cell alone, compiled by TensorFlow, on random
 images of the size that it meets: forward as in inference, and as a training
 step (forward and backward, with the gradients of images and weights). Beside
-it the least time that the machine could take: the multiply-adds at its rate
-for products of matrices, or the input read and the output written once at its
-rate of copying, whichever is longer; three times that for training. Prints
-sums over operations and over cells; writes `benchmarks/results/operations.json`
-and `operations.md`.
+it the least time that the machine could take (see `machine.py`), where inputs
+are read and outputs written once; three times that for training. Prints sums
+over operations and over cells; writes `benchmarks/results/operations.json` and
+`operations.md`, of another network `operations_large` and so on.
 """
 
 import argparse
@@ -29,13 +28,12 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 import keras
 import numpy as np
 import tensorflow as tf
-from machine import limits
+from machine import least, origin
 from subjects import OURS, SIDES, Subject, build
 
 from nasnet_keras.cells.cell import NormalCell, ReductionCell
 from nasnet_keras.layers.costs import totals
 from nasnet_keras.runs.files import write_json
-from nasnet_keras.runs.provenance import provenance
 
 RESULTS = pathlib.Path(__file__).parents[1] / "results"
 REPEATS = 7
@@ -134,18 +132,15 @@ def _median(function):
     return 1000 * statistics.median(seconds)
 
 
-def least(model, macs, batch):
+def limit_of(model, macs, batch, machine):
     """The milliseconds that the machine's own limits allow."""
-    machine = limits()
     numbers = sum(
         math.prod(x.shape[1:]) for x in [*model.inputs, *model.outputs]
     )
-    # A copy reads and writes each byte that is counted.
-    copied = batch * numbers * 4 / 2 / 1e9 / machine["copied GB/s"]
-    return 1000 * max(batch * macs / 1e9 / machine["GMAC/s"], copied)
+    return least(batch * macs, batch * numbers, machine)
 
 
-def measure(network, batch):
+def measure(network, batch, machine):
     """A row for each operation of the network."""
     known, rows = {}, []
     for part in parts(network):
@@ -153,7 +148,7 @@ def measure(network, batch):
         if key not in known:
             macs = totals(part.model)[1] if len(part.model.inputs) == 1 else 0
             infer, train = milliseconds(part.model, batch)
-            limit = least(part.model, macs, batch)
+            limit = limit_of(part.model, macs, batch, machine)
             known[key] = 1, macs / 1e6, infer, limit, train, 3 * limit
         rows.append((part.cell, part.operation, *known[key]))
     return rows
@@ -177,11 +172,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--network", default="mobile", choices=tuple(SIDES))
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument(
-        "--output", type=pathlib.Path, default=RESULTS / "operations.json"
-    )
+    parser.add_argument("--output", type=pathlib.Path)
     args = parser.parse_args()
-    rows = measure(build(Subject(OURS, args.network)), args.batch)
+    if args.output is None:
+        other = f"_{args.network}" if args.network != "mobile" else ""
+        args.output = RESULTS / f"operations{other}.json"
+    made = origin("tensorflow")
+    network = build(Subject(OURS, args.network))
+    rows = measure(network, args.batch, made["machine"])
     by_operation, by_cell = table("operation", rows, 1), table("cell", rows, 0)
     print(by_operation, by_cell, sep="\n\n", flush=True)
     title = f"{args.network}, batches of {args.batch}"
@@ -192,8 +190,7 @@ def main():
         "batch": args.batch,
         "columns": ["cell", "operation", *HEAD],
         "rows": rows,
-        "machine": limits(),
-        "produced_by": provenance("keras", "tensorflow"),
+        **made,
     }
     write_json(args.output, content)
 

@@ -9,29 +9,39 @@ many rounds as `--rounds`. Those that predict or train then stay, and are
 measured in turn again and again, so that what slows the machine for a while
 slows all. Prints medians and, for each rival, the median over the samples of
 theirs / ours. Writes `benchmarks/results/speed.json` and `speed.md`, on another
-backend `speed_jax` or `speed_torch`; the rounds that are there are not measured
-again by `--resume`.
+backend `speed_jax` or `speed_torch`. What is there of other sections stays; the
+sections asked for are measured anew or, by `--resume`, gone on with. Each has
+the machine, its limits and the versions with which it was measured.
 
 TensorFlow trains with oneDNN, as in `nasnet train`, the rivals too: it is off
-by default on AMD's processors. It predicts as it does by default.
+by default on AMD's processors. It predicts as it does by default; one section
+shows one image with oneDNN, as by default on Intel's.
 """
 
 import argparse
 import contextlib
 import dataclasses
 import json
+import os
 import pathlib
-import statistics
 
-from machine import limits
+from machine import origin
 from processes import Measuring
+from report import medians, read, save, table
 from subjects import APPLICATIONS, OURS, RUNTIMES, TIMM, Subject
 
 HERE = pathlib.Path(__file__).parent
 RESULTS = HERE.parent / "results"
 SLOWEST = 3600  # Seconds of one process.
-TRAINING = {"TF_ENABLE_ONEDNN_OPTS": "1"}
+ONEDNN = {"TF_ENABLE_ONEDNN_OPTS": "1"}
+WITH_ONEDNN = ("training", "memory", "one image")
+PREDICTING = ("predictions", "one image")
 SAMPLES = 20  # In turn, of what is measured again and again.
+# Whose versions are noted, where they are installed.
+PACKAGES = (
+    *("tensorflow", "torch", "timm", "openvino", "onnxruntime"),
+    *("ai-edge-litert", "tf2onnx"),
+)
 
 
 def sections(backend):
@@ -52,9 +62,11 @@ def sections(backend):
         "inference, Large": ("predictions", [large[2], *large[:2]]),
         "inference, bfloat16": ("predictions", [half[2], *half[:2]]),
         "training": ("training", mobile),
+        "training, bfloat16": ("training", half[:2]),
         "memory": ("memory", [remat, *mobile]),
     }
     if backend == "tensorflow":
+        found["one image, oneDNN"] = ("one image", [fused, *mobile])
         for engine in RUNTIMES:
             pair = [
                 Subject(OURS, "mobile", engine, fused=True),
@@ -75,7 +87,7 @@ def sections(backend):
 def start(kind, subject):
     """Starts a process that measures a subject."""
     words = [HERE / "measure.py", kind, json.dumps(dataclasses.asdict(subject))]
-    more = TRAINING if kind in ("training", "memory") else {}
+    more = ONEDNN if kind in WITH_ONEDNN else {}
     return Measuring(words, subject.backend, SLOWEST, more)
 
 
@@ -101,71 +113,44 @@ def one_round(kind, subjects):
 
 def again(kind, subject):
     """Names of what is measured again and again."""
-    return {"predictions": subject.batches, "training": ["step"]}.get(kind, [])
-
-
-def samples(rounds):
-    """All samples of a subject, of the rounds in which it gave them."""
-    return [x for found in rounds if not isinstance(found, str) for x in found]
-
-
-def ratios(ours, theirs):
-    """Measure -> the median over the samples of theirs / ours."""
-    pairs = [
-        pair
-        for a, b in zip(ours, theirs)
-        if not isinstance(a, str) and not isinstance(b, str)
-        for pair in zip(a, b)
-    ]
-    keys = dict.fromkeys(key for a, b in pairs for key in a if key in b)
-    return {
-        key: round(
-            statistics.median(b[key] / a[key] for a, b in pairs if key in a), 3
-        )
-        for key in keys
+    names = {
+        "predictions": subject.batches,
+        "one image": ["latency"],
+        "training": ["step"],
     }
+    return names.get(kind, [])
 
 
-def run_section(name, kind, subjects, rounds, known, report):
-    """Measures the rounds that are not known yet; `report` saves them."""
-    rows = known.setdefault(name, {subject.name: [] for subject in subjects})
-    for number in range(min(map(len, rows.values())), rounds):
+def section_of(known, subjects):
+    """What is known of a section, or an empty one if it had other subjects."""
+    names = [subject.name for subject in subjects]
+    if known and list(known["subjects"]) == names:
+        return known
+    return {"subjects": {name: [] for name in names}, "origins": []}
+
+
+def run_section(section, kind, subjects, rounds):
+    """Measures the rounds that are not known yet; yields after each."""
+    rows, origins = section["subjects"], section["origins"]
+    done = min(map(len, rows.values()))
+    for number in range(done, rounds):
         for subject, found in one_round(kind, subjects).items():
             rows[subject].append(found)
             shown = found if isinstance(found, str) else medians(found)
-            print(f"{name}, {number}: {subject}: {shown}", flush=True)
-        report()
+            print(f"{number}: {subject}: {shown}", flush=True)
+        if number == done:
+            origins.append({"rounds": 0, **origin(*PACKAGES)})
+        origins[-1]["rounds"] += 1
+        yield
 
 
-def medians(found):
-    """Measure -> its median over samples."""
-    keys = dict.fromkeys(key for sample in found for key in sample)
+def multiply_adds(every):
+    """Section -> those of an image, if it is predicted in single precision."""
     return {
-        key: statistics.median(x[key] for x in found if key in x)
-        for key in keys
+        name: subjects[0].multiply_adds
+        for name, (kind, subjects) in every.items()
+        if kind in PREDICTING and subjects[0].precision == "float32"
     }
-
-
-def table(name, rows):
-    """Returns the Markdown table of a section: medians, then theirs / ours."""
-    first, *_ = rows.values()
-    keys = list(medians(samples(first)))
-    lines = [f"### {name}", "", f"| | {' | '.join(keys)} |"]
-    lines.append("|---" * (len(keys) + 1) + "|")
-    for subject, found in rows.items():
-        good = medians(samples(found))
-        if not good:
-            lines.append(f"| {subject} | {found[-1] if found else ''} |")
-            continue
-        cells = [f"{good[key]:.3g}" if key in good else "" for key in keys]
-        lines.append(f"| {subject} | {' | '.join(cells)} |")
-        if found is not first:
-            ratio = ratios(first, found)
-            cells = [
-                f"**{ratio[key]:.2f}**" if key in ratio else "" for key in keys
-            ]
-            lines.append(f"| its ratio to the first | {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
 def main():
@@ -180,43 +165,20 @@ def main():
         other = args.backend != "tensorflow"
         name = f"speed_{args.backend}" if other else "speed"
         args.output = RESULTS / f"{name}.json"
+    os.environ["KERAS_BACKEND"] = args.backend  # The origin names it.
     every = sections(args.backend)
-    chosen = args.sections or list(every)
-    known = read(args.output) if args.resume else {}
-
-    def report():
-        save(args.output, known)
-
-    for name in chosen:
-        run_section(name, *every[name], args.rounds, known, report)
-        print(table(name, known[name]), flush=True)
-    text = "\n\n".join(table(name, known[name]) for name in known)
-    args.output.with_suffix(".md").write_text(text + "\n")
-
-
-def read(path):
-    return json.loads(path.read_text())["sections"] if path.is_file() else {}
-
-
-def save(path, known):
-    from nasnet_keras.runs.files import write_json
-    from nasnet_keras.runs.provenance import provenance
-
-    content = {
-        "sections": known,
-        "ratios": {
-            name: {
-                subject: ratios(next(iter(rows.values())), found)
-                for subject, found in list(rows.items())[1:]
-            }
-            for name, rows in known.items()
-        },
-        "machine": limits(),
-        "produced_by": provenance(
-            "keras", "tensorflow", "torch", "timm", "onnxruntime", "openvino"
-        ),
-    }
-    write_json(path, content)
+    chosen = {name: every[name] for name in args.sections or every}
+    known = read(args.output)
+    for name, (kind, subjects) in chosen.items():
+        before = known.get(name) if args.resume else None
+        section = section_of(before, subjects)
+        print(f"{name}:", flush=True)
+        for _ in run_section(section, kind, subjects, args.rounds):
+            known[name] = section
+            save(args.output, known, multiply_adds(every))
+        print(table(name, section["subjects"]), flush=True)
+    if known:  # Also if all rounds were there: the tables may be older.
+        save(args.output, known, multiply_adds(every))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,11 @@ from typing import Any
 
 BATCHES = {"latency": 1, "batch 8": 8, "batch 32": 32}
 SIDES = {"mobile": 224, "large": 331, "pnasnet_large": 331}
+PRESETS = {
+    "mobile": "nasnet_mobile",
+    "large": "nasnet_large",
+    "pnasnet_large": "pnasnet_large",
+}
 OURS = "nasnet-keras"
 APPLICATIONS = "keras.applications"
 TIMM = "timm"
@@ -57,6 +62,13 @@ class Subject:
     def side(self) -> int:
         return SIDES[self.network]
 
+    @property
+    def multiply_adds(self) -> int:
+        """Those of an image of the network's own size."""
+        from nasnet_keras.presets import figures
+
+        return figures()[PRESETS[self.network]]["multiply_adds"]
+
 
 def import_library(subject: Subject) -> Callable[[], Any]:
     """Imports a library; returns the function that builds the network."""
@@ -75,14 +87,9 @@ def import_library(subject: Subject) -> Callable[[], Any]:
         return lambda: classes[subject.network](weights=None)
     from nasnet_keras import from_preset
 
-    presets = {
-        "mobile": "nasnet_mobile",
-        "large": "nasnet_large",
-        "pnasnet_large": "pnasnet_large",
-    }
     shape = (subject.side, subject.side, 3)
     return lambda: from_preset(
-        presets[subject.network], weights=None, input_shape=shape
+        PRESETS[subject.network], weights=None, input_shape=shape
     )
 
 

@@ -11,9 +11,10 @@ from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.training.remat import rematerialize
 from tests.support.genotypes import TWO_BLOCKS, one_block_genotype
 from tests.support.policies import with_policy
-from tests.support.sources import perturb_batch_norm
+from tests.support.sources import perturb_batch_norm, relative_error
 
 CELLS = 5  # Three normal ones, two reductions.
+FAMILIES = ("nasnet_tiny", "pnasnet_tiny", "amoebanet_tiny")
 
 
 def network(genotype=TWO_BLOCKS, **arguments):
@@ -36,12 +37,16 @@ def network(genotype=TWO_BLOCKS, **arguments):
     return model
 
 
-def trained(model, steps=3):
-    """Weights and losses after some steps."""
+def images(model):
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(6, 16, 16, 3)).astype("float32")
-    y = np.arange(6) % 3
-    model.compile(keras.optimizers.SGD(0.05), "sparse_categorical_crossentropy")
+    return rng.normal(size=(6, *model.input_shape[1:])).astype("float32")
+
+
+def trained(model, steps=3, **how):
+    """Losses and weights after some steps; `how` is for `compile`."""
+    x, y = images(model), np.arange(6) % 3
+    loss = "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.SGD(0.05), loss, **how)
     losses = [float(model.train_on_batch(x, y)) for _ in range(steps)]
     return losses, [np.asarray(w, "float64") for w in model.get_weights()]
 
@@ -59,6 +64,48 @@ def test_the_same_training(drop_path_rate):
     before = network(drop_path_rate=drop_path_rate).get_weights()
     changed = [np.abs(a - b).max() > 1e-6 for a, b in zip(before, weights)]
     assert np.mean(changed) > 0.9
+
+
+def assert_the_same_step(make, **how):
+    """Outputs in training; gradients and averages, by what a step changes."""
+    plain, again = make(), make()
+    rematerialize(again)
+    x, before = images(plain), plain.get_weights()
+    outputs = [
+        keras.ops.convert_to_numpy(model(x, training=True))
+        for model in (plain, again)
+    ]
+    assert relative_error(*outputs) < 1e-4
+    (losses, weights), (others, theirs) = (
+        trained(model, steps=1, **how) for model in (plain, again)
+    )
+    np.testing.assert_allclose(others, losses, rtol=1e-4)
+    for start, ours, other in zip(before, weights, theirs, strict=True):
+        assert relative_error(other - start, ours - start) < 1e-3
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_families(name):
+    """On images with an odd side."""
+
+    def make():
+        keras.utils.set_random_seed(0)
+        shape = {"input_shape": (33, 32, 3)}
+        model = nasnet_keras.from_preset(name, None, dropout_rate=0.0, **shape)
+        perturb_batch_norm(model)
+        return model
+
+    # Compiling takes longer than all else; other tests compile.
+    assert_the_same_step(make, run_eagerly=True)
+
+
+def test_shipped_weights():
+    def make():
+        return nasnet_keras.from_preset(
+            "nasnet_cifar", "cifar10", drop_path_rate=0.0, dropout_rate=0.0
+        )
+
+    assert_the_same_step(make)
 
 
 def test_mixed_precision():
