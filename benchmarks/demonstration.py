@@ -19,6 +19,8 @@ import tempfile
 import time
 
 RESULTS = pathlib.Path(__file__).parent / "results"
+# Kept between runs: a search that was stopped goes on.
+SEARCHES = pathlib.Path(tempfile.gettempdir(), "nasnet_demonstrations")
 LABELS = ("searched", "random", "nasnet_a")
 
 
@@ -68,7 +70,7 @@ def table(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--searches", type=int, default=5)
-    parser.add_argument("--directory", type=pathlib.Path)
+    parser.add_argument("--directory", type=pathlib.Path, default=SEARCHES)
     parser.add_argument(
         "--output", type=pathlib.Path, default=RESULTS / "demonstration.json"
     )
@@ -79,7 +81,7 @@ def main():
     known = {}
     if args.output.is_file():
         known = json.loads(args.output.read_text())["results"]
-    directory = args.directory or pathlib.Path(tempfile.mkdtemp())
+    directory = args.directory
     directory.mkdir(parents=True, exist_ok=True)
     for seed in map(str, range(args.searches)):
         if seed not in known:

@@ -33,6 +33,7 @@ _HOMES = {
     "CellTuner": "engines.tuner",
     "Isolated": "engines.local",
     "OnRay": "engines.on_ray",
+    "imagenet_networks": "assembly",
     "SearchResults": "results",
     "open_search": "results",
     "retrain": "retraining",

@@ -1,5 +1,6 @@
 """The types of the names that `__init__.py` loads when they are used."""
 
+from nasnet_keras.search.assembly import imagenet_networks as imagenet_networks
 from nasnet_keras.search.engines.local import Isolated as Isolated
 from nasnet_keras.search.engines.on_ray import OnRay as OnRay
 from nasnet_keras.search.engines.tuner import CellTuner as CellTuner

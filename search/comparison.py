@@ -173,9 +173,10 @@ class _Results:
 def _recipes(cells, recipe, dataset, settings):
     """Returns label -> the recipe of its networks, with their filters."""
     recipes, size = {}, {}
+    usual = child_network(recipe, dataset)
     for label, genotype in cells.items():
         own = dataclasses.replace(recipe, **settings.get(label, {}))
-        network = child_network(own, dataset)
+        network = usual.with_settings(settings.get(label, {}))
         size = size or _size(network, genotype)
         filters = network.with_size(**size).sized(genotype).filters
         recipes[label] = dataclasses.replace(

@@ -21,6 +21,7 @@ from nasnet_keras.search.evaluators.evaluator import (
     EvaluatorError,
     Judge,
 )
+from nasnet_keras.search.evaluators.funnel import settings_of_stage
 from nasnet_keras.search.names import FINALS, RANKING
 from nasnet_keras.search.oracles.journal import Journal
 from nasnet_keras.search.results import SearchResults
@@ -117,10 +118,11 @@ class _Stage:
 
     def _task(self, candidate):
         space, values = self.results.space, candidate["values"]
+        settings = space.to_settings(values)
         return Task(
             (candidate, time.monotonic()),
             space.to_genotype(values),
-            space.to_settings(values),
+            settings_of_stage(settings, self.judge.length),
             f"stage {self.number + 1}, trial {candidate['trial']}",
         )
 

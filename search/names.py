@@ -39,6 +39,8 @@ QUALITIES = tuple(REWARDS.values())
 # children much less well (Kendall's tau of 0.52 with their later accuracy,
 # against 0.63 on 2,000 and 0.67 on 10,000).
 REWARD_IMAGES = 2000
+# Children of the first stage: so many, or more for each worker.
+CHILDREN, CHILDREN_A_WORKER = 48, 8
 # Files in a search's folder: the ended trials, the configuration,
 JOURNAL = "trials.jsonl"
 CONFIG = "config.json"

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from nasnet_keras.search.comparison import LENGTH_FACTOR
 from nasnet_keras.search.engines.computing import (
     has_gpu,
     usable_cores,
@@ -22,6 +23,7 @@ from nasnet_keras.search.engines.computing import (
 )
 from nasnet_keras.search.evaluators.children import child_network
 from nasnet_keras.search.evaluators.funnel import Stage, last_stage
+from nasnet_keras.search.names import CHILDREN, CHILDREN_A_WORKER
 
 # A child of the first stage takes at most so many seconds.
 MOST_SECONDS = 24
@@ -47,24 +49,39 @@ class Plan:
     Args:
         stages: Sequence of `Stage`, the trials first.
         steps: For each stage, the training steps of a child.
-        seconds: For each stage, the estimated seconds of a child.
+        start: Float, the estimated seconds until a child's first step.
+        step: Float, those of a step.
         workers: Integer, the children at a time.
     """
 
     stages: tuple[Stage, ...]
     steps: tuple[int, ...]
-    seconds: tuple[float, ...]
+    start: float
+    step: float
     workers: int = 1
+
+    @property
+    def seconds(self) -> tuple[float, ...]:
+        """For each stage, the estimated seconds of a child."""
+        return tuple(self.start + number * self.step for number in self.steps)
 
     @property
     def minutes(self) -> float:
         """The estimated minutes of the search."""
         pairs = zip(self.stages, self.seconds)
-        seconds = sum(
-            math.ceil(stage.children / self.workers) * each
-            for stage, each in pairs
-        )
-        return seconds / 60
+        return sum(self._minutes(s.children, each) for s, each in pairs)
+
+    def comparison_minutes(self, networks: int) -> float:
+        """Returns the estimated minutes of a comparison, see `compare`.
+
+        Args:
+            networks: Integer, how many are trained.
+        """
+        steps = LENGTH_FACTOR * self.steps[-1]
+        return self._minutes(networks, self.start + steps * self.step)
+
+    def _minutes(self, children, seconds):
+        return math.ceil(children / self.workers) * seconds / 60
 
     def __str__(self) -> str:
         first, *later = (
@@ -86,6 +103,18 @@ def plan_workers() -> int:
     workers = max(1, len(usable_gpus())) if has_gpu() else usable_cores()
     fitting = int(psutil.virtual_memory().available / 1e9 / WORKER_GIGABYTES)
     return max(1, min(workers, fitting))
+
+
+def plan_children(workers: int) -> int:
+    """Returns the children of the first stage.
+
+    Those that train at the same time do not learn from each other: with many
+    workers there are more of them.
+
+    Args:
+        workers: Integer, the children at a time.
+    """
+    return max(CHILDREN, CHILDREN_A_WORKER * workers)
 
 
 def plan_steps(
@@ -136,8 +165,7 @@ def make_plan(
         stage.steps if stage.steps else stage.epochs * per_epoch
         for stage in stages
     )
-    seconds = tuple(start + number * step for number in steps)
-    return Plan(tuple(stages), steps, seconds, workers)
+    return Plan(tuple(stages), steps, start, step, workers)
 
 
 def start_seconds(recipe: Any, dataset: Any, blocks: int = BLOCKS) -> float:

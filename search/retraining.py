@@ -27,6 +27,7 @@ from nasnet_keras.search.evaluators.children import (
     cost_of_nasnet_a,
     data_network,
 )
+from nasnet_keras.search.evaluators.shared.evaluator import SharedWeights
 from nasnet_keras.search.names import BUDGETS
 from nasnet_keras.search.results import SearchResults
 from nasnet_keras.training.callbacks import DivergedError
@@ -129,12 +130,23 @@ def _network_for(found, dataset, cells_per_stack, size):
     in what was equal in the search."""
     if all(value is None for value in size.values()):
         usual = data_network(dataset, cells_per_stack, filters=USUAL_FILTERS)
-        searched = found.configuration.get("network") or {}
-        equal = next((n for n in BUDGETS if searched.get(n)), None)
+        equal = _equal_in_search(found.configuration)
         if equal is None:
             return usual
         size = {equal: cost_of_nasnet_a(usual, equal)}
     return data_network(dataset, cells_per_stack, **size)
+
+
+def _equal_in_search(configuration):
+    """Returns the budget that the children of the last stage shared, if any.
+
+    Children of shared weights have equal filters, but those that are trained
+    from scratch at the end have equal parameters.
+    """
+    if configuration.get("evaluator") == SharedWeights.__name__:
+        return "parameters"
+    searched = configuration.get("network") or {}
+    return next((name for name in BUDGETS if searched.get(name)), None)
 
 
 def _train(found, record, network, recipe, dataset, seed, verbose):

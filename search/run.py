@@ -155,7 +155,8 @@ def _number_of_trials(trials, evaluator):
     if own is not None and own != trials:
         raise ValueError(
             "`trials` must be the children of the first stage of `funnel`, "
-            f"{own}, or left out. Received: trials={trials}"
+            f"{own}, or left out: another `funnel` has others. Received: "
+            f"trials={trials}"
         )
     return int(trials)
 

@@ -6,6 +6,7 @@ the replacements listed here.
 
 import dataclasses
 import re
+import types
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from tests.support.pages import (
     imports_before,
     python_blocks,
 )
+from tests.support.sources import relative_error
 
 SIZE = 32
 
@@ -55,7 +57,7 @@ def a_model_with_drop_path():
 
 def assert_close(fast, model):
     x = images()
-    np.testing.assert_allclose(fast(x), model(x), rtol=1e-4, atol=1e-5)
+    assert relative_error(fast(x), model(x)) < 1e-4  # As `fuse` promises.
 
 
 def two_states():
@@ -159,6 +161,17 @@ def a_best_genotype(namespace):
     assert namespace["results"].genotypes()
 
 
+def found_results():
+    """Results whose best cell is a small one."""
+    return {"results": types.SimpleNamespace(genotypes=lambda: [TWO_BLOCKS])}
+
+
+def as_large_as_the_paper_s(namespace):
+    counted = namespace["model"].count_params()
+    assert counted == namespace["mobile"].parameters
+    assert counted == pytest.approx(5_326_716, rel=0.1)
+
+
 def the_chain(namespace):
     genotype = namespace["ChainSpace"]().to_genotype((0, 1, 2))
     assert genotype.normal.blocks[1].operations == ("sep_conv_3x3", "identity")
@@ -244,6 +257,12 @@ EXAMPLES = [
             "top=2": "top=1, cells_per_stack=1, filters=4",
         },
         check=a_best_genotype,
+    ),
+    Example(
+        "docs/search.md",
+        "imagenet_networks(",
+        names=found_results,
+        check=as_large_as_the_paper_s,
     ),
     Example(
         "docs/search.md",

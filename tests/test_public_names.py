@@ -25,8 +25,8 @@ NAMES = {
         NASBench201Space NASNetSpace Network OnRay PPOOracle PredictorOracle
         RandomOracle ReinforceOracle Reward Rounds SearchMismatchError
         SearchResults SearchSpace Settings SharedWeights SpaceOracle Supernet
-        Tabular TrainFromScratch WiredSpace find_space open_search retrain
-        search
+        Tabular TrainFromScratch WiredSpace find_space imagenet_networks
+        open_search retrain search
     """,
 }
 PATHS = {

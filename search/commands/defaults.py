@@ -5,7 +5,11 @@ from typing import Any
 from nasnet_keras.search.names import SIZES
 
 # Where they are not given, for images of the user's own.
-CHILDREN, CELLS_PER_STACK, CELLS_ON_GPU = 48, 1, 2
+CELLS_PER_STACK, CELLS_ON_GPU = 1, 2
+BATCH_SIZE = 64  # Or all training images, if there are fewer.
+# The side of a folder's images: this where most are as large, else at most
+# the smaller one, which children train on in less time.
+SIDE, SMALL_SIDE = 64, 32
 # Children between two trainings of shared weights.
 CHILDREN_PER_ROUND = 10
 # For all datasets.
@@ -66,7 +70,9 @@ def complete(args: Any, recorded: dict[str, Any] | None) -> None:
     if args.demonstration:
         _complete_demonstration(args, recorded)
     if recorded is not None:
-        _take(args, recorded, KEPT)
+        # The trials of another funnel are its own.
+        own = {"trials"} if getattr(args, "funnel", None) else set()
+        _take(args, recorded, [name for name in KEPT if name not in own])
         for group in (SIZES, SCHEDULE):  # One of each decides.
             if not any(getattr(args, name, None) for name in group):
                 _take(args, recorded, group)

@@ -5,12 +5,18 @@ import pathlib
 
 import numpy as np
 
+from nasnet_keras.search.commands.defaults import (
+    BATCH_SIZE,
+    SIDE,
+    SMALL_SIDE,
+)
 from nasnet_keras.search.commands.flags import about_flag, naming_flags
 from nasnet_keras.search.commands.progress import print_result
 from nasnet_keras.search.evaluators.children import choose_stem
 from nasnet_keras.search.names import CONFIG
 from nasnet_keras.search.spaces import SearchSpace, find_space
-from nasnet_keras.training.data.dataset import Dataset
+from nasnet_keras.training.data.dataset import Dataset, is_cropped
+from nasnet_keras.training.data.image_files import median_side
 from nasnet_keras.training.data.recorded import (
     load_as_recorded,
     recorded_digest,
@@ -33,6 +39,7 @@ def load_data(
             fewer images to train on than a batch has.
     """
     folder = pathlib.Path(args.directory if directory is None else directory)
+    _choose_side(args, folder)
     dataset = load_as_recorded(
         recorded_digest(folder / CONFIG),
         args.seed,
@@ -56,9 +63,24 @@ def load_data(
             "--validation-split must be above 0: the reward is the "
             "validation accuracy."
         )
+    if args.batch_size is None:
+        args.batch_size = min(BATCH_SIZE, len(dataset.train[1]))
     steps_per_epoch(len(dataset.train[1]), args.batch_size)
     _print_data(dataset)
     return dataset
+
+
+def _choose_side(args, folder):
+    """Sets the side of a folder's images if it was not given.
+
+    Small ones are not enlarged: that costs time and adds nothing. A search
+    that was begun goes on as it did.
+    """
+    if args.image_size is not None or (folder / CONFIG).is_file():
+        return
+    if is_cropped(args.dataset) and pathlib.Path(args.dataset).is_dir():
+        side = median_side(args.dataset)
+        args.image_size = SIDE if side >= SIDE else min(side, SMALL_SIDE)
 
 
 def _print_data(dataset):

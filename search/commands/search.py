@@ -150,8 +150,13 @@ def _check(args):
             "--engine must be local or ray. Received: KERASTUNER_ORACLE_IP. "
             "Unset it, or call search() in a script of your own."
         )
-    if args.stop_early and args.evaluator == "shared":
-        raise ValueError(
-            "--stop-early is for children trained from scratch: with shared "
-            "weights they have no epochs."
-        )
+    if args.evaluator == "shared":
+        for flag, given in (
+            ("--stop-early", args.stop_early),
+            ("--funnel", args.funnel),
+        ):
+            if given:
+                raise ValueError(
+                    f"{flag} is for children trained from scratch: with shared "
+                    "weights they have no schedule of their own."
+                )

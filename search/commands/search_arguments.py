@@ -6,9 +6,9 @@ from typing import Any
 
 from nasnet_keras.cli.arguments import crop_value
 from nasnet_keras.search.commands.defaults import (
+    BATCH_SIZE,
     CELLS_ON_GPU,
     CELLS_PER_STACK,
-    CHILDREN,
     CHILDREN_PER_ROUND,
     COMMON,
     DEFAULTS,
@@ -16,6 +16,8 @@ from nasnet_keras.search.commands.defaults import (
 )
 from nasnet_keras.search.commands.engine import NAMES, add_engine
 from nasnet_keras.search.names import (
+    CHILDREN,
+    CHILDREN_A_WORKER,
     COSTS,
     ORACLES,
     REWARD_IMAGES,
@@ -169,12 +171,13 @@ def _add_reward(parser):
     group.add_argument(
         "--max-parameters",
         type=int,
-        help="most parameters of a child that is trained",
+        help="most parameters of a child that is trained; with shared weights "
+        "those that it has at their filters",
     )
     group.add_argument(
         "--max-macs",
         type=int,
-        help="most multiply-adds of a child that is trained",
+        help="most multiply-adds of such a child",
     )
 
 
@@ -226,7 +229,10 @@ def _add_children(parser):
         f"(default: {REWARD_IMAGES})",
     )
     group.add_argument(
-        "--batch-size", type=int, default=64, help="images per training step"
+        "--batch-size",
+        type=int,
+        help=f"images per training step (None: {BATCH_SIZE}, or all images to "
+        "train on if there are fewer)",
     )
     group.add_argument(
         "--learning-rate",
@@ -250,7 +256,8 @@ def _add_children(parser):
     group.add_argument(
         "--stop-early",
         action="store_true",
-        help="stop a child that is worse than the median of earlier ones",
+        help="stop a child that is worse than the median of earlier ones after "
+        "as many --epochs",
     )
 
 
@@ -288,7 +295,7 @@ def _add_output(parser):
 
 # What stands for a default that depends on images and machine.
 WITHOUT_DEFAULT = {
-    "trials": CHILDREN,
+    "trials": f"{CHILDREN}, or {CHILDREN_A_WORKER} a worker if that is more",
     "epochs": "see --steps",
     "cells_per_stack": f"{CELLS_PER_STACK}, on a GPU {CELLS_ON_GPU}",
 }

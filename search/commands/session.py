@@ -7,6 +7,7 @@ import functools
 import shlex
 from typing import Any
 
+from nasnet_keras import checks
 from nasnet_keras.genotypes.files import load_genotype
 from nasnet_keras.genotypes.published import NASNET_A
 from nasnet_keras.runs.files import read_json, write_json
@@ -15,7 +16,6 @@ from nasnet_keras.search.assembly import imagenet_networks
 from nasnet_keras.search.commands.defaults import (
     CELLS_ON_GPU,
     CELLS_PER_STACK,
-    CHILDREN,
     CHILDREN_PER_ROUND,
     SCHEDULE,
 )
@@ -30,7 +30,12 @@ from nasnet_keras.search.commands.progress import (
 from nasnet_keras.search.commands.recorded import write_arguments
 from nasnet_keras.search.evaluators.children import ChildRecipe, child_network
 from nasnet_keras.search.evaluators.from_scratch import TrainFromScratch
-from nasnet_keras.search.evaluators.funnel import parse_funnel
+from nasnet_keras.search.evaluators.funnel import (
+    EPOCHS,
+    funnel_text,
+    parse_funnel,
+    settings_of_stage,
+)
 from nasnet_keras.search.evaluators.limits import Limits
 from nasnet_keras.search.evaluators.rewards import Reward
 from nasnet_keras.search.evaluators.shared.evaluator import (
@@ -44,6 +49,7 @@ from nasnet_keras.search.names import BUDGETS, REWARDS, SIZES
 from nasnet_keras.search.planning import (
     has_gpu,
     make_plan,
+    plan_children,
     plan_steps,
 )
 from nasnet_keras.search.run import search
@@ -74,6 +80,9 @@ class Session:
             for name in RECIPE
             if (value := getattr(args, name)) is not None
         }
+        self.searched = dict(args.also or ())
+        if largest := self._largest(EPOCHS):  # The plan is that of these.
+            given[EPOCHS] = largest
         with naming_flags(args):
             self.recipe = dataclasses.replace(recipe, **self._size(), **given)
 
@@ -89,10 +98,17 @@ class Session:
                         "that share their weights have the same filters. "
                         f"Received: --{name} {size[name]}"
                     )
-        searched = dict(args.also or ()).get("filters")
-        if searched and not size:
-            return {"filters": max(searched)}
-        return size
+        searched = {name: self._largest(name) for name in SIZES}
+        return size or {n: value for n, value in searched.items() if value}
+
+    def _largest(self, name):
+        """The largest option of a searched setting; `None` if it has none.
+
+        Options of another kind are refused later, all of them.
+        """
+        options = self.searched.get(name, ())
+        whole = all(checks.is_integer(option, 1) for option in options)
+        return max(options, default=None) if whole else None
 
     def run(self) -> None:
         """Searches, compares and assembles; prints the results."""
@@ -107,21 +123,26 @@ class Session:
         self._warn_if_at_chance(results.by_reward()[0])
         if self.args.compare:
             self._compare(results)
-        _print_imagenet_networks(genotype)
-        self._print_next_commands()
+        _print_networks(networks := imagenet_networks(genotype))
+        self._print_next_commands(networks)
 
     def _prepare(self):
         """Makes the space, the data and the evaluator, and checks them."""
         self.space = make_space(self.args)
         shared = self.args.evaluator == "shared"
-        flags = {"children": "--update-every", "steps": "--round-steps"}
-        with naming_flags(self.args, **(flags if shared else {})):
+        flags = {"stopping": "--stop-early"}
+        if shared:
+            flags = {"children": "--update-every", "steps": "--round-steps"}
+        with naming_flags(self.args, **flags):
             self.dataset = load_data(self.args)
+            self._set(batch_size=self.args.batch_size)
             if not shared:
                 self._choose_schedule()
             self.evaluator = self._make_evaluator()
             if self.args.trials is None:
-                self.args.trials = self.evaluator.trials or CHILDREN
+                self.args.trials = self.evaluator.trials or plan_children(
+                    self.engine.workers
+                )
             if not shared:
                 self._make_plan()
             network = self.evaluator.network
@@ -139,7 +160,9 @@ class Session:
             self._set(cells_per_stack=cells)
         if args.funnel:
             self._set(**parse_funnel(args.funnel)[0].schedule)
-        elif not any(getattr(args, name) for name in SCHEDULE):
+        elif EPOCHS not in self.searched and not any(
+            getattr(args, name) for name in SCHEDULE
+        ):
             args.steps = plan_steps(
                 self.recipe, self.dataset, self.engine.workers, self._blocks()
             )
@@ -162,6 +185,8 @@ class Session:
         )
         print_result(f"children  {self._describe_size()}")
         print_result(f"stages    {self.plan}")
+        if args.compare:
+            print_result(f"compare   {self._describe_comparison()}")
 
     def _blocks(self):
         """The blocks of the larger cell of a point."""
@@ -178,13 +203,26 @@ class Session:
         plural = "s" if cells > 1 else ""
         return f"{cells} cell{plural} per stack, {size} each"
 
+    def _describe_comparison(self):
+        """Says what follows the search, and how long that takes."""
+        cells, minutes, first = 2, 0.0, ""
+        if self.args.oracle != "random":
+            cells, minutes = 3, self.plan.minutes
+            first = f"{self.args.trials} random children in the same way, then "
+        networks = comparison.SEEDS * cells
+        minutes += self.plan.comparison_minutes(networks)
+        return (
+            f"{first}{networks} longer trainings: about "
+            f"{max(1, round(minutes))} minutes more"
+        )
+
     def _make_evaluator(self):
         args = self.args
         reward = Reward(args.cost, args.target, quality=REWARDS[args.reward])
         if args.evaluator == "shared":
             return self._make_shared_weights(reward)
         stopping = MedianStopping() if args.stop_early else None
-        evaluator = TrainFromScratch(
+        self.own_evaluator = TrainFromScratch(
             self.dataset,
             self.recipe,
             args.seed,
@@ -193,7 +231,7 @@ class Session:
             args.funnel,
             args.reward_images,
         )
-        return self.engine(evaluator)
+        return self.engine(self.own_evaluator)
 
     def _make_shared_weights(self, reward):
         args = self.args
@@ -210,7 +248,7 @@ class Session:
             # Searches of earlier versions have none.
             reward_images=args.reward_images or EARLIER_REWARD_IMAGES,
         )
-        return SharedWeights(
+        self.own_evaluator = SharedWeights(
             self.space,
             self.dataset,
             self.recipe,
@@ -218,6 +256,7 @@ class Session:
             seed=args.seed,
             reward=reward,
         )
+        return self.own_evaluator
 
     def _search(self, oracle_name, folder):
         """Runs or resumes a search; returns its results."""
@@ -228,7 +267,7 @@ class Session:
             if folder == self.args.directory:
                 write_arguments(self.args)
             finished = len(oracle.end_order)
-            status = _status(finished, trials)
+            status = self._status(finished)
             print_status(f"{oracle_name:9} {folder}: {status}")
             return Progress(
                 *(oracle, trials, self._later(), self.engine.workers),
@@ -331,17 +370,20 @@ class Session:
             random = self._search("random", self.args.directory / "random")
             found["random"] = random
             results.draw(baseline=random)
+        last = self._last_stage()
         cells, settings, rewards = {}, {}, {}
         for label, one in found.items():
             (best,) = one.best()
             cells[label] = one.genotype(best)
-            settings[label] = self.space.to_settings(best["values"])
+            settings[label] = settings_of_stage(
+                self.space.to_settings(best["values"]), last.length
+            )
             rewards[label] = best["score"]
         cells["nasnet_a"] = NASNET_A
         rewards["nasnet_a"] = self._last_reward(NASNET_A)
         rows = comparison.compare(
             cells,
-            self._last_recipe(),
+            last.evaluator.recipe,
             self.dataset,
             self.args.seed,
             self.args.directory / "comparison.json",
@@ -366,15 +408,33 @@ class Session:
             write_json(path, known)
         return known["reward"]
 
-    def _last_recipe(self):
-        """The recipe of the last stage."""
-        if self.args.evaluator == "shared":
-            return self.recipe
-        return dataclasses.replace(self.recipe, **self.plan.stages[-1].schedule)
+    def _last_stage(self):
+        """The last stage, not on the engine: its recipe can be read."""
+        return self.own_evaluator.later_stages(self.args.trials)[-1]
 
-    def _print_next_commands(self):
+    def _status(self, finished):
+        """Says how far a search is."""
+        trials = self.args.trials
+        if finished >= trials:
+            return (
+                f"finished, {finished} of {trials} trials; {self._twice()} "
+                "would add as many"
+            )
+        if finished:
+            return f"{finished} of {trials} trials are done, resuming"
+        return f"{trials} trials"
+
+    def _twice(self):
+        """The flag that makes the trials twice as many."""
+        if not self.args.funnel:
+            return f"--trials {2 * self.args.trials}"
+        first, *later = parse_funnel(self.args.funnel)
+        stages = [dataclasses.replace(first, children=2 * first.children)]
+        return f"--funnel {funnel_text([*stages, *later])}"
+
+    def _print_next_commands(self, networks):
+        large = networks[-1]
         run = shlex.quote(str(self.args.directory))
-        more = 2 * self.args.trials
         again = "nasnet search"
         if not self.args.demonstration:
             again += " <the same options>"
@@ -382,10 +442,11 @@ class Session:
             again += f" --seed {self.args.seed}"
         print_result(
             "\nNext commands:\n"
-            f"  {again} --directory {run} --trials {more}\n"
+            f"  {again} --directory {run} {self._twice()}\n"
             f"  nasnet retrain {run}{self._own_space()}   # the best cells, "
             "for longer\n"
-            f"  nasnet summary nasnet_large --genotype {run}/best.json\n"
+            f"  nasnet summary nasnet_large --genotype {run}/best.json "
+            f"--filters {large.filters}\n"
             f"  nasnet plot {run}/best.json --output cells.svg\n"
             "  nasnet search --dataset FOLDER   # one folder of images a class"
         )
@@ -396,26 +457,15 @@ class Session:
         return f" --space {shlex.quote(space)}" if ":" in space else ""
 
 
-def _print_imagenet_networks(genotype):
+def _print_networks(networks):
     print_result(
         "\nThe best cell, assembled for ImageNet with as many parameters or "
         "multiply-adds\nas the paper's networks (random weights):"
     )
-    for network in imagenet_networks(genotype):
+    for network in networks:
         print_result(
             f"  {network.name:13} {network.filters:4} filters "
             f"{network.parameters / 1e6:8.2f} M parameters "
             f"{network.macs / 1e6:10.1f} M multiply-adds at "
             f"{network.side}x{network.side}"
         )
-
-
-def _status(finished, trials):
-    if finished >= trials:
-        return (
-            f"finished, {finished} of {trials} trials; --trials "
-            f"{2 * finished} would add as many"
-        )
-    if finished:
-        return f"{finished} of {trials} trials are done, resuming"
-    return f"{trials} trials"

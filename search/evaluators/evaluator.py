@@ -218,7 +218,8 @@ class Evaluator:
                 f"The space decides on {', '.join(sorted(size))}, which sets "
                 "the size of a child, and so does "
                 f"{network.budget}={getattr(network, network.budget)}. Give "
-                "the filters of the recipe instead"
+                f"the recipe {size.pop()!r} in place of {network.budget!r}, or "
+                "do not search it"
             )
 
     @staticmethod
@@ -234,8 +235,9 @@ class Evaluator:
         for decision in space.decisions:
             if decision.name in space.settings:
                 for option in decision.options:
-                    changed = {decision.name: option}
-                    network.with_settings(changed).config(genotype)
+                    changed = network.with_settings({decision.name: option})
+                    changed.check_budget(genotype)
+                    changed.config(genotype)
 
     def resume(
         self, folder: pathlib.Path | None, records: Sequence[dict[str, Any]]

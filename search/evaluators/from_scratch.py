@@ -36,7 +36,7 @@ from nasnet_keras.search.evaluators.memory import free_memory
 from nasnet_keras.search.evaluators.reward_images import with_reward_images
 from nasnet_keras.search.evaluators.rewards import Reward
 from nasnet_keras.search.evaluators.stopping import MedianStopping
-from nasnet_keras.search.names import REWARD_IMAGES
+from nasnet_keras.search.names import REWARD_IMAGES, SIZES
 from nasnet_keras.training.data.dataset import Dataset
 from nasnet_keras.training.feeds.augmentation import steps_per_epoch
 
@@ -72,7 +72,8 @@ class TrainFromScratch(Evaluator):
 
     Raises:
         ValueError: If the dataset has no validation images, or fewer training
-            images than a batch; or an argument is out of range.
+            images than a batch; an argument is out of range; or there is a
+            `stopping`, and children are trained by steps.
     """
 
     # What decides on the schedule is the funnel's.
@@ -98,6 +99,12 @@ class TrainFromScratch(Evaluator):
             self.funnel = check_stages(stages)
             self.trials = self.funnel[0].children
             recipe = dataclasses.replace(recipe, **self.funnel[0].schedule)
+        if stopping is not None and recipe.steps is not None:
+            raise ValueError(
+                "`stopping` compares children after each epoch, but they are "
+                f"trained for {recipe.steps} steps and measured once. Give "
+                "`epochs`, or leave it out."
+            )
         super().__init__(child_network(recipe, dataset), reward)
         check_child_data(recipe, dataset)
         self.recipe = recipe
@@ -170,7 +177,7 @@ class TrainFromScratch(Evaluator):
 
     def measure(self, genotype: Genotype, **settings: Any):
         """Trains the child of a genotype."""
-        recipe = dataclasses.replace(self.recipe, **settings)
+        recipe = self._recipe_with(settings)
         start = time.monotonic()
         data = self._parts
         curve = _AccuracyCurve(data.validation, self._should_stop)
@@ -186,6 +193,16 @@ class TrainFromScratch(Evaluator):
             "step_seconds": round(curve.step_seconds, 3),
         }
         return measurements, curve.accuracies
+
+    def _recipe_with(self, settings):
+        """Returns the recipe with searched settings.
+
+        The size stays that of the network that is counted: where it is not
+        given it would follow from the searched cells per stack.
+        """
+        network = self.network.with_settings(settings)
+        size = {name: getattr(network, name) for name in SIZES}
+        return dataclasses.replace(self.recipe, **{**settings, **size})
 
     def _should_stop(self, curve):
         if self.stopping is None:

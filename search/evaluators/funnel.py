@@ -25,6 +25,7 @@ SPELLING = re.compile(r"(\d+)x(\d+)")
 EXAMPLE = "125x48,375x8 (48 children of 125 steps, the best 8 of 375)"
 # First word of the spawn keys, see `nasnet_keras.search.oracles.core`.
 SEEDS = 3
+EPOCHS = "epochs"  # The setting that a longer stage multiplies.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,9 +114,14 @@ def _narrows(stages):
 def _received(stages):
     """As it was spelt, if it was."""
     try:
-        return ",".join(f"{s.steps}x{s.children}" for s in stages)
+        return funnel_text(stages)
     except (TypeError, AttributeError):
         return stages
+
+
+def funnel_text(stages: Sequence[Stage]) -> str:
+    """Returns stages as `parse_funnel` reads them."""
+    return ",".join(f"{s.steps}x{s.children}" for s in stages)
 
 
 def last_stage(recipe: ChildRecipe, trials: int) -> Stage:
@@ -129,6 +135,23 @@ def last_stage(recipe: ChildRecipe, trials: int) -> Stage:
     if recipe.steps is not None:
         return Stage(children, steps=LONGER * recipe.steps)
     return Stage(children, epochs=LONGER * recipe.epochs)
+
+
+def settings_of_stage(
+    settings: dict[str, Any], length: float
+) -> dict[str, Any]:
+    """Returns the searched settings of a trial as a later stage takes them.
+
+    Where the epochs are searched, each child of the stage is trained longer
+    by the same factor.
+
+    Args:
+        settings: Dictionary, name -> value.
+        length: Float, the training of the stage relative to the trials'.
+    """
+    if EPOCHS not in settings:
+        return settings
+    return {**settings, EPOCHS: round(length * settings[EPOCHS])}
 
 
 def seed_of_stage(seed: int, stage: int) -> int:

@@ -6,8 +6,11 @@ the trial and the records observed before it.
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from nasnet_keras.search.names import WEIGHTS_STEPS
 from nasnet_keras.search.policy.snapshot import Snapshot
@@ -31,9 +34,39 @@ def age_of(record: Record) -> float | None:
     return record.get("metrics", {}).get(WEIGHTS_STEPS)
 
 
-def of_last_age(records: Sequence[Record]) -> list[Record]:
-    """Returns the records whose rewards are of the last age, in order."""
-    return [r for r in records if age_of(r) == age_of(records[-1])]
+def of_one_age(records: Sequence[Record]) -> list[Record]:
+    """Returns the records whose rewards compare with most others, in order.
+
+    All of them, if the children were trained from scratch. Else those of the
+    age that most rewards have, of equals the last.
+    """
+    ages = [age_of(r) for r in records if r["score"] is not None]
+    numbers = collections.Counter(reversed(ages))
+    if not numbers:
+        return list(records)
+    ((most, _),) = numbers.most_common(1)
+    return [r for r in records if age_of(r) == most]
+
+
+def ranks_by_age(
+    rewards: Sequence[float], ages: Sequence[float | None]
+) -> np.ndarray:
+    """Returns the rank of each reward among those of its age, 0 to 1.
+
+    A reward that is alone in its age says nothing: it is in the middle.
+
+    Args:
+        rewards: Sequence of floats; -inf for a failure, whose rank is 0.
+        ages: Sequence, the age of each, see `age_of`.
+    """
+    values = np.array(rewards)
+    ranks = np.zeros(len(values))
+    groups = np.array([-1 if age is None else age for age in ages])
+    for group in np.unique(groups):
+        own = groups == group
+        _, order = np.unique(values[own], return_inverse=True)
+        ranks[own] = (order + 0.5) / own.sum()
+    return np.where(np.isneginf(values), 0, ranks)
 
 
 class Algorithm:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from nasnet_keras.search.oracles.algorithm import (
     Algorithm,
     Notes,
     Record,
+    age_of,
+    ranks_by_age,
 )
 from nasnet_keras.search.spaces.space import SearchSpace
 
@@ -20,13 +22,23 @@ from nasnet_keras.search.spaces.space import SearchSpace
 CHILDREN = 200
 
 
+class Member(NamedTuple):
+    """Of the population: a reward, its age (see `age_of`) and the point."""
+
+    reward: float
+    age: float | None
+    actions: Actions
+
+
 class RegularizedEvolution(Algorithm):
     """The algorithm of `EvolutionOracle`, which documents the arguments.
 
     The oldest member of the population is removed regardless of fitness.
+    Rewards of shared weights are compared by their rank among those of the
+    same age: later ones are higher.
 
     Attributes:
-        population: List of pairs, reward and actions, the oldest first.
+        population: List of `Member`, the oldest first.
     """
 
     def __init__(
@@ -46,7 +58,7 @@ class RegularizedEvolution(Algorithm):
                 "`sample_size` must be at most `population_size`. Received: "
                 f"sample_size={sample_size}, population_size={population_size}"
             )
-        self.population: list[tuple[float, Actions]] = []
+        self.population: list[Member] = []
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -60,7 +72,7 @@ class RegularizedEvolution(Algorithm):
         if reward is None:
             return
         actions = self.space.to_actions(record["values"])
-        self.population.append((reward, actions))
+        self.population.append(Member(reward, age_of(record), actions))
         del self.population[: -self.population_size]
 
     def candidates(self, number: int) -> Iterator[tuple[Actions, Notes]]:
@@ -76,9 +88,10 @@ class RegularizedEvolution(Algorithm):
         chosen = rng.choice(
             len(self.population), self.sample_size, replace=False
         )
-        # Of equal rewards the first in the random order of the sample.
-        best = max(chosen, key=lambda place: self.population[place][0])
-        return self.population[best][1]
+        rewards, ages, actions = zip(*self.population)
+        ranks = ranks_by_age(rewards, ages)
+        # Of equal ranks the first in the random order of the sample.
+        return actions[max(chosen, key=lambda place: ranks[place])]
 
 
 def mutate(

@@ -16,6 +16,7 @@ from nasnet_keras.search.oracles.algorithm import (
     Notes,
     Record,
     age_of,
+    ranks_by_age,
 )
 from nasnet_keras.search.oracles.evolution import mutate
 from nasnet_keras.search.oracles.features import Features
@@ -181,14 +182,7 @@ class PredictorSearch(Algorithm):
         Args:
             trials: Integer, the first trials that are ranked; `None` for all.
         """
-        rewards = np.array(self.rewards[:trials])
-        ranks = np.zeros(len(rewards))
-        ages = np.array([-1 if a is None else a for a in self.ages[:trials]])
-        for age in np.unique(ages):
-            own = ages == age
-            _, order = np.unique(rewards[own], return_inverse=True)
-            ranks[own] = order / own.sum()
-        return ranks
+        return ranks_by_age(self.rewards[:trials], self.ages[:trials])
 
 
 def examples(trials: int) -> int:

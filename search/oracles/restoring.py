@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from nasnet_keras.runs.files import DamagedFileError
+from nasnet_keras.runs.notices import notice
 from nasnet_keras.search.names import JOURNAL
 from nasnet_keras.search.oracles import trials
-from nasnet_keras.search.oracles.algorithm import Record, of_last_age
+from nasnet_keras.search.oracles.algorithm import Record, of_one_age
 from nasnet_keras.search.oracles.core import Core
 from nasnet_keras.search.oracles.ledger import Ledger
 
@@ -75,7 +76,15 @@ class Restoring:
             self.core.check_limits()  # Before anything is written.
         ledger.open(self.describe())
         ended = [self._check(record) for record in ledger.read_records()]
-        return of_last_age(ledger.read_earlier()), ended
+        earlier = ledger.read_earlier()
+        used = of_one_age(earlier)
+        if len(used) < len(earlier):
+            notice(
+                f"{self.folder}: of {len(earlier)} earlier trials, {len(used)} "
+                "are learned from: the rewards of others are of shared weights "
+                "of another age, or they failed."
+            )
+        return used, ended
 
     @contextlib.contextmanager
     def _unchanged_on_error(self) -> Iterator[None]:

@@ -134,3 +134,30 @@ def test_after_a_search_at_equal_cost_all_have_as_much(
     assert {recipe.steps for recipe in trained.values()} == {10}
     assert len({recipe.filters for recipe in trained.values()}) == 2
     assert "after 10 steps" in comparison.table(found)
+
+
+def test_searched_cells_per_stack_keep_the_size(tmp_path, monkeypatch):
+    """No network is larger because its cells were searched with a larger N."""
+    dataset = Dataset("zeros", ("a", "b"), part(8), part(4), part(4))
+    trained = {}
+
+    def measure(self, genotype, *, recipe, seed):
+        trained[genotype] = comparison.child_network(recipe, dataset)
+        costs = trained[genotype].count(genotype)._asdict()
+        return {**costs, "test_accuracy": 0.5, "val_accuracy": 0.4}, []
+
+    monkeypatch.setattr(comparison.TrainAndTest, "measure", measure)
+    cells = {"searched": SPACE.to_genotype((0,) * 10), "nasnet_a": NASNET_A}
+    comparison.compare(
+        cells,
+        ChildRecipe(steps=5, batch_size=4),
+        dataset,
+        0,
+        tmp_path / "comparison.json",
+        settings={"searched": {"cells_per_stack": 2}},
+    )
+    usual = comparison.child_network(ChildRecipe(), dataset).parameters
+    assert trained[cells["searched"]].cells_per_stack == 2
+    for genotype, network in trained.items():
+        counted = network.count(genotype).parameters
+        assert counted == pytest.approx(usual, rel=0.25)

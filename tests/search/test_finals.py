@@ -115,8 +115,40 @@ def test_what_was_judged_is_not_judged_again(tmp_path):
     run(tmp_path / "run", log, trials=12)
     new = [g for name, g in log if name == "trials"]
     assert len(new) == 4
-    known = {json.loads(line)["trial"] for line in lines}
-    assert all(g in new for name, g in log if name == "second") or len(known)
+    judged = [json.loads(line) for line in lines]
+    known = {record["trial"] for record in judged if record["stage"] == 1}
+    # Of the best four of all twelve, those that were not judged before.
+    best = {r["trial"] for r in results_of(tmp_path).by_reward()[:4]}
+    again = [g for name, g in log if name == "second"]
+    assert len(again) == len(best - known) and set(again) <= set(new)
+
+
+def results_of(folder):
+    return open_search(folder / "run", SPACE)
+
+
+def test_searched_epochs_are_longer_in_a_later_stage(tmp_path):
+    """As the epochs of the recipe are: by the length of the stage."""
+    seen = []
+
+    class Schedule(Noisy):
+        settings = ("epochs",)
+
+        def measure(self, genotype, epochs):
+            seen.append((self.name, epochs))
+            return super().measure(genotype)
+
+        def later_stages(self, trials):
+            return [Judge(2, Schedule("last", by_letters), "last", 3.0)]
+
+    space = SPACE.with_settings(epochs=(2, 4))
+    evaluator = Schedule("trials", by_length)
+    results = search(None, tmp_path / "run", 6, space, "random", evaluator)
+    trials = [epochs for name, epochs in seen if name == "trials"]
+    assert set(trials) == {2, 4}
+    first = results.by_reward()[:2]
+    expected = [3 * trials[record["trial"]] for record in first]
+    assert [epochs for name, epochs in seen if name == "last"] == expected
 
 
 def strip(record):

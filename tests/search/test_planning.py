@@ -110,3 +110,19 @@ def test_this_machine_is_measured():
     first = planning._relative_speed()
     assert 0 < first < 1000
     assert planning._relative_speed() == first
+
+
+def test_many_workers_get_more_children():
+    """All of them would start before any reward, and nothing be searched."""
+    assert [planning.plan_children(n) for n in (1, 2, 6, 64)] == [
+        *(48, 48, 48),
+        512,
+    ]
+
+
+def test_how_long_a_comparison_takes(speed):
+    stages = parse_funnel("125x48,375x8")
+    recipe = ChildRecipe(steps=125)
+    plan = planning.make_plan(recipe, dataset(8), stages, 48, workers=2)
+    seconds = plan.start + 2 * 375 * plan.step
+    assert plan.comparison_minutes(9) == pytest.approx(5 * seconds / 60)

@@ -235,6 +235,20 @@ def test_export(winner, digits, tmp_path):
     assert call("export", *arguments) == 2
 
 
+@pytest.mark.parametrize(
+    "evaluator, size, equal",
+    [
+        ("TrainFromScratch", "filters", None),
+        ("TrainFromScratch", "macs", "macs"),
+        # Its last stage trains at equal parameters.
+        ("SharedWeights", "filters", "parameters"),
+    ],
+)
+def test_networks_are_equal_in_what_was_in_the_search(evaluator, size, equal):
+    configuration = {"evaluator": evaluator, "network": {size: 8}}
+    assert retraining._equal_in_search(configuration) == equal
+
+
 def test_folders_that_are_no_search(tmp_path, digits, found, capsys):
     with pytest.raises(ValueError, match="holds no search"):
         open_search(tmp_path, SPACE)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nasnet_keras.images.files import (
+    find_images,
     image_size,
     load_image,
     loose_images,
@@ -24,6 +25,7 @@ MEMORY_LIMIT = 2 * 1024**3
 # Of the median image, kept by a square: below this a line says so.
 KEPT = 0.75
 THREADS = os.cpu_count() or 1
+SAMPLED = 500  # Images that tell how large a folder's are.
 
 
 class ImageFiles:
@@ -126,6 +128,24 @@ class ImageFiles:
             # Names need not be valid UTF-8.
             sha.update(os.fsencode(f"{name}\0{size}\n"))
         return sha.digest()
+
+
+def median_side(folder: str | os.PathLike[str]) -> int:
+    """Returns the median shorter side of a folder's images, in pixels.
+
+    Of some of them, spread over the folder: their headers are read.
+
+    Args:
+        folder: Path of a folder that holds images, in folders of any depth.
+
+    Raises:
+        ValueError: If there are no images, or one cannot be read.
+    """
+    names, _ = find_images(folder)
+    if not names:
+        raise ValueError(f"`data` must hold images. Received: {folder}")
+    some = names[:: -(-len(names) // SAMPLED)]
+    return int(np.median(ImageFiles(folder, some, 1).sizes().min(axis=1)))
 
 
 def read_parts(images, in_memory, keep_files=()):

@@ -24,6 +24,7 @@ from nasnet_keras.search.evaluators.children import (
     ChildRecipe,
     check_child_data,
     child_network,
+    cost_of_nasnet_a,
     qualities_of,
 )
 from nasnet_keras.search.evaluators.evaluator import (
@@ -62,6 +63,8 @@ SHARED_RECIPE = ChildRecipe(
 WITHOUT: dict[str, Any] = {
     "drop_path_rate": 0.0,
     "dropout_rate": 0.0,
+    # It would move the weights of branches that were not taken.
+    "weight_decay": 0.0,
     "whiten": False,
     "depth_decay": 1.0,
     "optimizer": "sgd",
@@ -213,16 +216,12 @@ class SharedWeights(Evaluator):
 
     def later_stages(self, trials):
         """All are judged with the final weights, the best from scratch."""
-        recipe = self._child_recipe
+        recipe = self._separate_recipe()
         children = min(trials, max(LEAST_CHILDREN, trials // FROM_SCRATCH))
         stage = Stage(children, recipe.steps, recipe.epochs)
         scratch = TrainFromScratch(
             self.dataset,
-            dataclasses.replace(
-                recipe,
-                filters=None,
-                learning_rate=ChildRecipe.learning_rate,
-            ),
+            recipe,
             self.seed,
             reward=self.reward,
             reward_images=self.rounds.reward_images,
@@ -235,6 +234,19 @@ class SharedWeights(Evaluator):
             ),
             scratch.judge(2, stage),
         ]
+
+    def _separate_recipe(self):
+        """The recipe of children that are trained from scratch at the end.
+
+        They have as many parameters as NASNet-A's with the filters of the
+        shared weights.
+        """
+        return dataclasses.replace(
+            self._child_recipe,
+            filters=None,
+            parameters=cost_of_nasnet_a(self.network),
+            learning_rate=ChildRecipe.learning_rate,
+        )
 
     def resume(self, folder, records):
         """Restores the weights that belong to a search's ended trials.

@@ -51,3 +51,19 @@ def test_one_of_an_earlier_version_goes_on_as_it_was(tmp_path):
     assert (args["epochs"], args["steps"], args["filters"]) == (2, None, 8)
     assert args["update_every"] == 2 and args["parameters"] is None
     assert args["reward"] == "accuracy" and args["reward_images"] is None
+
+
+def test_another_funnel_has_trials_of_its_own(tmp_path):
+    """It extends the search in the folder: those of before do not count."""
+    earlier = (
+        '{"dataset": "digits", "data_dir": null, "image_size": 8, '
+        '"validation_split": 0.2, "images": null, "batch_size": 64, "seed": 0, '
+        '"space": "nasnet", "blocks": null, "also": null, "trials": 8, '
+        '"funnel": "5x8,9x2", "steps": null, "epochs": null, '
+        '"cells_per_stack": 1, "update_every": 2}'
+    )
+    (tmp_path / "arguments.json").write_text(earlier)
+    same = completed(tmp_path, "--images", "100")
+    assert (same["funnel"], same["trials"]) == ("5x8,9x2", 8)
+    more = completed(tmp_path, "--funnel", "5x16,9x2")
+    assert (more["funnel"], more["trials"]) == ("5x16,9x2", None)

@@ -2,6 +2,8 @@
 
 import argparse
 
+import numpy as np
+import PIL.Image
 import pytest
 
 from nasnet_keras.search.commands.inputs import load_data
@@ -58,3 +60,30 @@ def test_a_crop_is_passed_on(odd_folders, tmp_path):
 def test_wrong_data_are_named(changed, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         load_data(arguments(tmp_path, **changed))
+
+
+@pytest.mark.parametrize(
+    "sides, expected", [((28, 30), 28), ((40, 60), 32), ((64, 90), 64)]
+)
+def test_small_images_are_not_enlarged(tmp_path, sides, expected):
+    """By default: as large as they are, or smaller."""
+    for label in ("a", "b"):
+        folder = tmp_path / "photographs" / label
+        folder.mkdir(parents=True)
+        for number in range(10):
+            pixels = np.full((*sides, 3), 20 * number, "uint8")
+            PIL.Image.fromarray(pixels).save(folder / f"{number}.png")
+    args = arguments(
+        tmp_path / "run",
+        dataset=str(tmp_path / "photographs"),
+        image_size=None,
+        images=None,
+        batch_size=None,
+    )
+    dataset = load_data(args)
+    assert dataset.input_shape[0] == args.image_size == expected
+    # Fewer images than a usual batch: all of them.
+    assert args.batch_size == len(dataset.train[1]) < 16
+    again = arguments(tmp_path / "run", dataset=args.dataset, image_size=16)
+    again.images, again.batch_size = None, 4
+    assert load_data(again).input_shape[0] == 16

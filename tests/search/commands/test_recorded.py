@@ -11,6 +11,7 @@ from PIL import Image
 
 import nasnet_keras
 from nasnet_keras.search import retraining
+from nasnet_keras.search.assembly import Assembled
 from nasnet_keras.search.commands import session
 from nasnet_keras.search.evaluators.from_scratch import TrainFromScratch
 from tests.support.commands import call
@@ -40,7 +41,8 @@ def place(tmp_path, monkeypatch):
         return {"val_accuracy": len(repr(genotype)) % 10 / 10}, []
 
     monkeypatch.setattr(TrainFromScratch, "compute", compute)
-    monkeypatch.setattr(session, "_print_imagenet_networks", print)
+    network = Assembled("NASNetLarge", "macs", 331, 8, 1, 1)
+    monkeypatch.setattr(session, "imagenet_networks", lambda _: [network])
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

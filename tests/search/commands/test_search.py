@@ -105,6 +105,22 @@ def test_a_finished_search_says_so(finished, capfd):
     assert (folder / "trials.jsonl").read_bytes() == before
 
 
+def test_a_funnel_is_extended_as_it_says(tmp_path, capfd):
+    """The command that is printed at the end adds as many trials."""
+    words = "search --blocks 1 --images 300 --filters 2 --no-compare"
+    words = [*words.split(), *IN_ONE_PROCESS, "--directory", tmp_path / "run"]
+    assert call(*words, "--funnel", "1x2,2x1") == 2
+    assert call(*words, "--funnel", "1x3,2x2") == 0
+    output = capfd.readouterr().out
+    (flag,) = re.findall(r"--directory \S+ (--funnel \S+)", output)
+    assert flag == "--funnel 1x6,2x2"
+    assert call(*words, *flag.split()) == 0
+    assert len(records(tmp_path / "run")) == 6
+    assert call(*words) == 0
+    errors = capfd.readouterr().err
+    assert "finished, 6 of 6 trials; --funnel 1x12,2x2 would add" in errors
+
+
 def contents(folder):
     return {
         path: path.read_bytes()
@@ -268,6 +284,9 @@ def test_a_small_image_size_takes_other_filters(tmp_path, capfd):
         ("--parameters 100", "--parameters must be a size that networks of 1"),
         ("--evaluator shared --parameters 9000", "--parameters is for child"),
         ("--evaluator shared --macs 9000", "--macs is for children trained"),
+        ("--evaluator shared --funnel 5x9,10x3", "--funnel is for children"),
+        ("--stop-early --steps 5", "--stop-early compares children after each"),
+        ("--stop-early --funnel 5x9,10x3", "--stop-early compares children"),
         ("--workers 2 --trials-per-process 0", "--workers above 1 is for"),
         ("--workers 2 --evaluator shared", "--workers above 1 is for"),
         ("--engine ray --evaluator shared", "--engine ray is for children"),

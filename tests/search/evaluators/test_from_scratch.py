@@ -14,6 +14,7 @@ from nasnet_keras.search import (
     Reward,
     TrainFromScratch,
 )
+from nasnet_keras.search.evaluators.children import child_network
 from nasnet_keras.search.evaluators.from_scratch import train_child
 from nasnet_keras.training.data import load_dataset
 
@@ -42,6 +43,14 @@ def test_a_hopeless_child_is_stopped(digits):
     assert whole.measurements["epochs"] == len(whole.curve) == 3
     assert whole.reward == whole.curve[-1]
     assert whole.curve[0] == stopped.curve[0]
+
+
+def test_stopping_needs_epochs(digits):
+    """A child of steps is measured once, after the last one."""
+    recipe = ChildRecipe(steps=7, filters=2)
+    with pytest.raises(ValueError, match="trained for 7 steps") as error:
+        TrainFromScratch(digits, recipe, stopping=MedianStopping())
+    assert "`stopping`" in str(error.value) and "`epochs`" in str(error.value)
 
 
 def test_a_short_child_is_judged_by_what_it_learnt(digits):
@@ -154,8 +163,9 @@ def test_children_of_equal_parameters(digits):
     assert found[0]["filters"] != found[1]["filters"]
     for measurements in found:
         assert measurements["parameters"] == pytest.approx(20_000, rel=0.1)
-    with pytest.raises(ValueError, match="decides on filters"):
+    with pytest.raises(ValueError, match="decides on filters") as error:
         evaluator.check(SPACE.with_settings(filters=(2, 4)))
+    assert "'filters' in place of 'parameters'" in str(error.value)
     # By default about those of NASNet-A's with 8 filters.
     assert TrainFromScratch(digits).network.parameters == 75_000
     with pytest.raises(ValueError, match="Exactly one of `filters`"):
@@ -170,6 +180,25 @@ def test_a_searched_size_of_a_budget(digits):
     evaluator.check(SPACE.with_settings(parameters=(10_000, 20_000)))
     found = evaluator(GENOTYPE, parameters=10_000).measurements
     assert found["parameters"] == pytest.approx(10_000, rel=0.15)
+
+
+def test_each_searched_size_must_be_possible(digits):
+    evaluator = TrainFromScratch(
+        digits, ChildRecipe(epochs=1, parameters=20_000)
+    )
+    with pytest.raises(ValueError, match="Received: parameters=100"):
+        evaluator.check(SPACE.with_settings(parameters=(100, 20_000)))
+
+
+def test_searched_cells_per_stack_are_of_equal_parameters(digits):
+    """In this process as in workers: what is counted is what is trained."""
+    evaluator = TrainFromScratch(digits, ChildRecipe(steps=1, batch_size=8))
+    evaluator.check(SPACE.with_settings(cells_per_stack=(1, 2)))
+    found = evaluator._recipe_with({"cells_per_stack": 2})
+    network = child_network(found, digits)
+    assert (network.cells_per_stack, network.parameters) == (2, 75_000)
+    counted = evaluator.network.with_settings({"cells_per_stack": 2})
+    assert network == counted
 
 
 @pytest.mark.parametrize(

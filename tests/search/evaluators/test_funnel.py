@@ -6,9 +6,11 @@ from nasnet_keras.search import ChildRecipe
 from nasnet_keras.search.evaluators.funnel import (
     Stage,
     check_stages,
+    funnel_text,
     last_stage,
     parse_funnel,
     seed_of_stage,
+    settings_of_stage,
 )
 
 
@@ -49,6 +51,19 @@ def test_the_stage_that_follows_where_none_is_given():
     assert last_stage(by_epochs, 48) == Stage(8, epochs=6)
     assert last_stage(by_epochs, 3) == Stage(2, epochs=6)
     assert last_stage(by_epochs, 1) == Stage(1, epochs=6)
+
+
+def test_searched_epochs_grow_with_the_stage():
+    assert settings_of_stage({"epochs": 2, "filters": 4}, 3.0) == {
+        "epochs": 6,
+        "filters": 4,
+    }
+    assert settings_of_stage({"filters": 4}, 3.0) == {"filters": 4}
+
+
+def test_a_funnel_is_spelt_as_it_is_read():
+    for text in ("125x48,375x8", "2x9,4x3,8x2"):
+        assert funnel_text(parse_funnel(text)) == text
 
 
 def test_each_stage_has_a_seed_of_its_own():

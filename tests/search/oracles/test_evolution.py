@@ -30,13 +30,25 @@ def test_the_oldest_dies_however_good():
     oracle = EvolutionOracle(SPACE, population_size=3, sample_size=2)
     for number, score in enumerate((0.9, 0.1, None, 0.2, 0.3)):
         oracle.observe(record((number % 4,) * 6, score))
-    assert [reward for reward, _ in oracle.population] == [0.1, 0.2, 0.3]
+    assert [one.reward for one in oracle.population] == [0.1, 0.2, 0.3]
 
 
 def test_children_are_of_the_best_of_a_sample():
     oracle = EvolutionOracle(SPACE, population_size=4, sample_size=4)
     for number, score in enumerate((0.1, 0.9, 0.2, 0.3)):
         oracle.observe(record((number,) * 6, score))
+    for number in range(20):
+        child, _ = next(oracle.candidates(number))
+        assert sum(a != 1 for a in child) == 1
+
+
+def test_rewards_of_different_ages_are_not_compared():
+    """The best of an early round is a parent, not the last of a late one."""
+    oracle = EvolutionOracle(SPACE, population_size=4, sample_size=4)
+    scores = ((0.1, 100), (0.3, 100), (0.2, 100), (0.9, 900))
+    for number, (score, age) in enumerate(scores):
+        metrics = {"weights_steps": age}
+        oracle.observe({**record((number,) * 6, score), "metrics": metrics})
     for number in range(20):
         child, _ = next(oracle.candidates(number))
         assert sum(a != 1 for a in child) == 1

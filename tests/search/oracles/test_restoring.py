@@ -403,14 +403,36 @@ class Aging(Tuner):
         return {**found, "weights_steps": 100 * (1 + number // 2)}
 
 
-def test_a_warm_start_of_shared_weights_is_of_one_age(tmp_path):
+def test_a_warm_start_of_shared_weights_is_of_one_age(tmp_path, capfd):
     """Rewards with other weights do not compare: the last round is taken."""
     earlier = search(tmp_path / "earlier", 6, Aging)
     oracle, _ = make(tmp_path, warm_start=tmp_path / "earlier" / "run")
     oracle.restore()
     assert oracle.earlier == earlier.records[-2:]
+    assert "of 6 earlier trials, 2 are learned from" in capfd.readouterr().err
     oracle.close()
     oracle, _ = make(tmp_path)  # Resumed, it is the same.
     oracle.restore()
     assert oracle.earlier == earlier.records[-2:]
     oracle.close()
+
+
+@pytest.mark.parametrize("theirs", ["filters", "parameters"])
+def test_a_warm_start_is_equal_in_the_same_size(tmp_path, theirs):
+    """Equal filters order cells otherwise than equal parameters."""
+    sizes = {"filters": 8, "parameters": 75_000, "macs": None}
+
+    def network(equal):
+        size = dict.fromkeys(sizes) | {equal: sizes[equal]}
+        return {"network": {"cells_per_stack": 1, **size}}
+
+    search(tmp_path / "earlier", 2, context=network(theirs))
+    earlier = {"warm_start": tmp_path / "earlier" / "run"}
+    ours = network("parameters")
+    if theirs == "parameters":
+        assert len(search(tmp_path, 2, context=ours, **earlier).earlier) == 2
+        return
+    with pytest.raises(ValueError, match="gave all the same filters") as error:
+        search(tmp_path, 2, context=ours, **earlier)
+    assert "about the same parameters" in str(error.value)
+    assert not (tmp_path / "run" / "config.json").exists()

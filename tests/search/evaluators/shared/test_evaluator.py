@@ -168,7 +168,8 @@ def test_all_are_judged_with_the_final_weights(digits, tmp_path):
     assert len(from_scratch) == 2
     assert all(record["metrics"]["epochs"] == 3 for record in from_scratch)
     sizes = [record["metrics"]["parameters"] for record in from_scratch]
-    assert sizes == pytest.approx([75_000] * 2, rel=0.2)
+    expected = evaluator.network.count(NASNET_A).parameters
+    assert sizes == pytest.approx([expected] * 2, rel=0.25)
     best = max(from_scratch, key=lambda record: record["score"])
     assert results.best()[0]["trial"] == best["trial"]
 
@@ -190,6 +191,7 @@ def test_free_wiring_is_refused_with_what_to_use(digits):
         ("dropout_rate", 0.5),
         ("whiten", True),
         ("depth_decay", 0.9),
+        ("weight_decay", 1e-4),
         ("optimizer", "rmsprop"),
         ("parameters", 75_000),
         ("macs", 10**6),
@@ -201,3 +203,14 @@ def test_what_it_has_no_use_for_is_refused(digits, name, value):
     with pytest.raises(ValueError, match=f"`{name}` must be") as error:
         SharedWeights(SPACE, digits, recipe)
     assert f"{name}={value!r}" in str(error.value)
+
+
+@pytest.mark.parametrize("filters", [8, 16])
+def test_the_last_stage_is_as_large_as_the_shared_filters(digits, filters):
+    """NASNet-A with them: equal parameters, but not of another size."""
+    evaluator = SharedWeights(SPACE, digits, ChildRecipe(filters=filters))
+    recipe = evaluator.later_stages(25)[-1].evaluator.recipe
+    counted = evaluator.network.count(NASNET_A).parameters
+    assert recipe.parameters == pytest.approx(counted, rel=0.05)
+    assert recipe.filters is None
+    assert recipe.learning_rate == ChildRecipe.learning_rate
