@@ -9,7 +9,13 @@ HERE = pathlib.Path(__file__).parent
 INIT = (HERE / "nasnet_keras" / "__init__.py").read_text()
 
 PLOTS = ["matplotlib>=3.8"]
-SEARCH = [*PLOTS, "psutil>=5.9", "scikit-learn>=1.4", "tqdm>=4.66"]
+SEARCH = [
+    *PLOTS,
+    "psutil>=5.9",
+    "scikit-learn>=1.4",
+    "threadpoolctl>=3.1",
+    "tqdm>=4.66",
+]
 HUB = ["keras-hub>=0.32"]
 # What writes an exported model, and what runs it to compare. With TensorFlow
 # come its own format and the writer of LiteRT.

@@ -31,9 +31,12 @@ FEWEST_STEPS, MOST_STEPS = 30, 125
 # On one core: seconds for building and tracing each block of each cell, then
 # for a training step on top of those for its multiply-adds (forward and
 # backward).
-START, STEP, MACS_A_SECOND = 0.21, 0.02, 8e9
+START, STEP, MACS_A_SECOND = 0.7, 0.032, 8e9
+# Of a step where ImageNet's stem is: its cells have few channels, for which
+# kernels are slow.
+IMAGENET_STEP = 1.8
 # Multiply-adds a second of a product of matrices of this side.
-REFERENCE_SPEED, SIDE, RUNS = 82e9, 96, 500
+REFERENCE_SPEED, SIDE, RUNS = 41e9, 256, 100
 SECOND_CORE = 1.4  # How much faster a step is with a second one.
 # On a GPU a step of so small a network is its overhead.
 GPU_STEP = 0.03
@@ -195,8 +198,11 @@ def step_seconds(recipe: Any, dataset: Any, workers: int = 1) -> float:
         return GPU_STEP
     from nasnet_keras import NASNET_A
 
-    macs = child_network(recipe, dataset).count(NASNET_A).macs
+    network = child_network(recipe, dataset)
+    macs = network.count(NASNET_A).macs
     seconds = STEP + 3 * macs * recipe.batch_size / MACS_A_SECOND
+    if network.stem == "imagenet":
+        seconds *= IMAGENET_STEP
     if usable_cores() >= 2 * workers:
         seconds /= SECOND_CORE
     return seconds / _relative_speed()
@@ -204,15 +210,18 @@ def step_seconds(recipe: Any, dataset: Any, workers: int = 1) -> float:
 
 @functools.cache
 def _relative_speed():
-    """The speed of this machine, relative to the one that was measured.
+    """The speed of a core of this machine, relative to the measured one's.
 
-    By a product of matrices so small that NumPy computes it on one core: on
-    several ones it waits for other processes.
+    By a product of matrices on one core: on several ones it would wait for
+    other processes.
     """
+    from threadpoolctl import threadpool_limits
+
     matrix = np.ones((SIDE, SIDE), "float32")
     seconds = []
-    for _ in range(RUNS):
-        began = time.perf_counter()
-        matrix @ matrix
-        seconds.append(time.perf_counter() - began)
+    with threadpool_limits(1):
+        for _ in range(RUNS):
+            began = time.perf_counter()
+            matrix @ matrix
+            seconds.append(time.perf_counter() - began)
     return SIDE**3 / min(seconds) / REFERENCE_SPEED

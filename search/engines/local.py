@@ -85,7 +85,11 @@ class Isolated(Pool):
     def start(self, place):
         """Starts a process."""
         return WorkerProcess(
-            self.evaluator, self.setup, self._shares[place], self.limits
+            self.evaluator,
+            self.setup,
+            self._shares[place],
+            self.limits,
+            self.environment,
         )
 
     def copy(self, evaluator, length):

@@ -263,13 +263,11 @@ class _Actor:
         engine = self._engine
         if not ray.is_initialized():  # Ray would start a cluster of its own.
             raise ConnectionError("it was shut down")
-        backend = engine.setup.keras["backend"]
         options = {
             "num_cpus": engine.cpus,
             "num_gpus": engine.gpus,
             "max_restarts": 0,
-            # Read when Keras is imported, before the actor is made.
-            "runtime_env": {"env_vars": {"KERAS_BACKEND": backend}},
+            "runtime_env": {"env_vars": engine.environment},
         }
         self._actor = ray.remote(**options)(_Served).remote(
             engine.setup, engine.cpus, engine.gpus, engine.evaluator_there()

@@ -16,6 +16,7 @@ import time
 from typing import Any, Protocol
 
 from nasnet_keras import checks
+from nasnet_keras.search.engines.computing import usual_kernels
 from nasnet_keras.search.engines.log import WorkerLog
 from nasnet_keras.search.engines.serving import Setup
 from nasnet_keras.search.evaluators.evaluator import Evaluator, EvaluatorError
@@ -121,6 +122,13 @@ class Pool(Evaluator):
         self._records: list[dict[str, Any]] = []
         self._folder: Any = None
         self._open()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that a worker must have when it imports Keras."""
+        side = self.network.side if self.network else None
+        backend = self.setup.keras["backend"]
+        return {"KERAS_BACKEND": backend, **usual_kernels(side)}
 
     def start(self, place: int) -> Worker:
         """Returns a new worker.

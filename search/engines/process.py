@@ -68,6 +68,7 @@ class WorkerProcess:
         setup: `Setup`.
         share: `Share` of the machine.
         limits: `ProcessLimits`.
+        environment: Dictionary, the variables that it imports Keras with.
 
     Raises:
         EvaluatorError: If its files cannot be written, or it cannot be started.
@@ -78,7 +79,12 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, evaluator: Any, setup: Setup, share: Share, limits: ProcessLimits
+        self,
+        evaluator: Any,
+        setup: Setup,
+        share: Share,
+        limits: ProcessLimits,
+        environment: dict[str, str],
     ):
         self.children = 0
         self._limits = limits
@@ -121,7 +127,7 @@ class WorkerProcess:
             with (
                 STARTING,
                 _standard_error_to(self._errors),
-                _backend(setup.keras["backend"]),
+                _environment(environment),
             ):
                 self._process.start()
         except OSError as error:
@@ -329,17 +335,18 @@ def _standard_error_to(path: pathlib.Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _backend(name: str) -> Iterator[None]:
-    """Processes that are started in the block import Keras with a backend."""
-    before = os.environ.get("KERAS_BACKEND")
-    os.environ["KERAS_BACKEND"] = name
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Processes that are started in the block have these variables."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["KERAS_BACKEND"]
-        else:
-            os.environ["KERAS_BACKEND"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _serve(pipe, setup, share, evaluator_file):

@@ -43,7 +43,7 @@ def test_children_take_half_a_minute_at_most(speed, workers):
 
 
 def test_a_slower_machine_takes_fewer_steps(speed):
-    recipe, data = ChildRecipe(), dataset(32)
+    recipe, data = ChildRecipe(), dataset(16)
     steps = [planning.plan_steps(recipe, data)]
     for value in (0.7, 0.4, 0.01):
         speed(value)
@@ -53,7 +53,10 @@ def test_a_slower_machine_takes_fewer_steps(speed):
 
 
 def test_a_gpu_takes_more_steps(speed, monkeypatch):
+    without = planning.plan_steps(ChildRecipe(), dataset(32))
     monkeypatch.setattr(planning, "has_gpu", lambda: True)
+    assert planning.plan_steps(ChildRecipe(), dataset(32)) > 2 * without
+    speed(2)  # What is traced takes half as long.
     steps = planning.plan_steps(ChildRecipe(), dataset(32))
     assert steps == planning.GPU_FACTOR * planning.MOST_STEPS
 

@@ -145,7 +145,7 @@ def median_side(folder: str | os.PathLike[str]) -> int:
     if not names:
         raise ValueError(f"`data` must hold images. Received: {folder}")
     some = names[:: -(-len(names) // SAMPLED)]
-    return int(np.median(ImageFiles(folder, some, 1).sizes().min(axis=1)))
+    return int(np.median(ImageFiles("", some, 1).sizes().min(axis=1)))
 
 
 def read_parts(images, in_memory, keep_files=()):

@@ -65,8 +65,9 @@ def test_wrong_data_are_named(changed, message, tmp_path):
 @pytest.mark.parametrize(
     "sides, expected", [((28, 30), 28), ((40, 60), 32), ((64, 90), 64)]
 )
-def test_small_images_are_not_enlarged(tmp_path, sides, expected):
+def test_small_images_are_not_enlarged(tmp_path, monkeypatch, sides, expected):
     """By default: as large as they are, or smaller."""
+    monkeypatch.chdir(tmp_path)
     for label in ("a", "b"):
         folder = tmp_path / "photographs" / label
         folder.mkdir(parents=True)
@@ -75,7 +76,7 @@ def test_small_images_are_not_enlarged(tmp_path, sides, expected):
             PIL.Image.fromarray(pixels).save(folder / f"{number}.png")
     args = arguments(
         tmp_path / "run",
-        dataset=str(tmp_path / "photographs"),
+        dataset="photographs",
         image_size=None,
         images=None,
         batch_size=None,

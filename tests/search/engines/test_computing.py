@@ -16,6 +16,7 @@ from nasnet_keras.search.engines.computing import (
     make_shares,
     prepare,
     usable_gpus,
+    usual_kernels,
     usual_threads,
 )
 
@@ -63,6 +64,30 @@ def test_one_thread_for_small_images():
     for wrong in (0, -1, 1.5, True):
         with pytest.raises(ValueError, match="`threads` must be"):
             Isolated(Settings(), threads=wrong)
+
+
+class Variables(Evaluator):
+    """Measures the environment in which its process imported Keras."""
+
+    def measure(self, genotype):
+        found = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
+        return {"val_accuracy": 0.5, "onednn": found}, []
+
+
+@pytest.mark.parametrize("side, expected", [(8, None), (16, "1")])
+def test_onednn_is_for_larger_images(monkeypatch, side, expected):
+    """In the workers alone; what the user has set stays."""
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    evaluator = Variables(Network(1, 2, side, 2))
+    isolated = Isolated(evaluator)
+    try:
+        measured, _ = isolated.submit(NASNET_A).result()[1:]
+        assert measured["onednn"] == expected
+    finally:
+        isolated.close()
+    assert "TF_ENABLE_ONEDNN_OPTS" not in os.environ
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert usual_kernels(side) == {}
 
 
 @pytest.mark.skipif(
