@@ -503,7 +503,7 @@ class Reversed(EvolutionOracle):
 def test_methods_of_an_oracle_may_be_overridden():
     oracle = Reversed(SPACE)
     oracle.observe({"values": SPACE.to_values(KNOWN[0]), "score": 0.25})
-    assert oracle.population == [(-0.25, KNOWN[0])]
+    assert oracle.population == [(-0.25, None, KNOWN[0])]
 
 
 BEFORE = pathlib.Path(__file__).parents[2] / "data/before_rooms/ppo_warm_start"
