@@ -38,8 +38,9 @@ def run_search(setting, pair, label):
         funnel=setting.args.funnel,
     )
     folder = setting.folder(pair, label)
+    begun = folder.is_dir()
     folder.mkdir(parents=True, exist_ok=True)
-    with _timed(folder.parent / f"{label}_{MINUTES}"):
+    with _timed(folder.parent / f"{label}_{MINUTES}", begun):
         results = search(
             setting.dataset,
             folder,
@@ -85,8 +86,15 @@ class _Lines:
 
 
 @contextlib.contextmanager
-def _timed(path):
-    """Adds the minutes of the block to those in a file."""
+def _timed(path, begun):
+    """Adds the minutes of the block to those in a file.
+
+    What was begun without the file stays without it: it was not timed from its
+    start.
+    """
+    if begun and not path.is_file():
+        yield
+        return
     began = time.monotonic()
     try:
         yield
@@ -112,8 +120,9 @@ def run_pair(args, pool, pair):
         for label in LABELS
     }
     folder = args.directory / f"{pair:02d}"
-    with _timed(folder / f"final_{MINUTES}"):
-        found = pool.run(tasks, folder / FINAL)
+    known = folder / FINAL
+    with _timed(folder / f"final_{MINUTES}", known.is_file()):
+        found = pool.run(tasks, known)
     return {
         label: [found[key] for key, task in tasks.items() if task[2] == label]
         for label in LABELS

@@ -1,7 +1,9 @@
 """Names of oracles, spaces, costs and files.
 
-Imports nothing: `nasnet --help` reads it.
+Imports none of the project: `nasnet --help` reads it.
 """
+
+from typing import Any
 
 # Oracle -> its class, see `nasnet_keras.search.oracles.find_oracle`.
 ORACLES = {
@@ -27,6 +29,19 @@ COSTS = ("parameters", "macs", "latency_ms")
 # each genotype follow from a budget.
 BUDGETS = ("parameters", "macs")
 SIZES = ("filters", *BUDGETS)
+
+
+def equal_size(configuration: dict[str, Any]) -> str | None:
+    """Returns what is equal in all networks of a search: one of `SIZES`.
+
+    Args:
+        configuration: Dictionary, the content of `CONFIG`; `None` is returned
+            if its evaluator counts nothing.
+    """
+    network = configuration.get("network") or {}
+    return next((name for name in SIZES if network.get(name)), None)
+
+
 # The measurement of shared weights that says of which age a reward is.
 WEIGHTS_STEPS = "weights_steps"
 # Of `nasnet search --reward`, by name of the measurement. The first is usual.

@@ -28,7 +28,7 @@ from nasnet_keras.search.evaluators.children import (
     data_network,
 )
 from nasnet_keras.search.evaluators.shared.evaluator import SharedWeights
-from nasnet_keras.search.names import BUDGETS
+from nasnet_keras.search.names import BUDGETS, equal_size
 from nasnet_keras.search.results import SearchResults
 from nasnet_keras.training.callbacks import DivergedError
 from nasnet_keras.training.data.dataset import Dataset
@@ -145,8 +145,8 @@ def _equal_in_search(configuration):
     """
     if configuration.get("evaluator") == SharedWeights.__name__:
         return "parameters"
-    searched = configuration.get("network") or {}
-    return next((name for name in BUDGETS if searched.get(name)), None)
+    equal = equal_size(configuration)
+    return equal if equal in BUDGETS else None
 
 
 def _train(found, record, network, recipe, dataset, seed, verbose):

@@ -138,7 +138,9 @@ class Session:
             self._set(batch_size=self.args.batch_size)
             if not shared:
                 self._choose_schedule()
-            self.evaluator = self._make_evaluator()
+            self.own_evaluator = own = self._make_evaluator()
+            # Shared weights stay in this process.
+            self.evaluator = own if shared else self.engine(own)
             if self.args.trials is None:
                 self.args.trials = self.evaluator.trials or plan_children(
                     self.engine.workers
@@ -222,7 +224,7 @@ class Session:
         if args.evaluator == "shared":
             return self._make_shared_weights(reward)
         stopping = MedianStopping() if args.stop_early else None
-        self.own_evaluator = TrainFromScratch(
+        return TrainFromScratch(
             self.dataset,
             self.recipe,
             args.seed,
@@ -231,7 +233,6 @@ class Session:
             args.funnel,
             args.reward_images,
         )
-        return self.engine(self.own_evaluator)
 
     def _make_shared_weights(self, reward):
         args = self.args
@@ -248,7 +249,7 @@ class Session:
             # Searches of earlier versions have none.
             reward_images=args.reward_images or EARLIER_REWARD_IMAGES,
         )
-        self.own_evaluator = SharedWeights(
+        return SharedWeights(
             self.space,
             self.dataset,
             self.recipe,
@@ -256,7 +257,6 @@ class Session:
             seed=args.seed,
             reward=reward,
         )
-        return self.own_evaluator
 
     def _search(self, oracle_name, folder):
         """Runs or resumes a search; returns its results."""

@@ -7,7 +7,7 @@ graph optimizer took a fifth of the time of the first step (2.2 s, without it
 
 With oneDNN's kernels, which TensorFlow leaves off on AMD's processors, a step
 took 1.2 times as long with images of 8 pixels; with 16, 32 and 64 pixels it
-took 0.6, 0.5 and 0.6 of the time (`benchmarks/onednn.py`).
+took 0.6, 0.5 and 0.6 of the time (`benchmarks/speed/onednn.py`).
 """
 
 from __future__ import annotations

@@ -218,7 +218,7 @@ class Evaluator:
                 f"The space decides on {', '.join(sorted(size))}, which sets "
                 "the size of a child, and so does "
                 f"{network.budget}={getattr(network, network.budget)}. Give "
-                f"the recipe {size.pop()!r} in place of {network.budget!r}, or "
+                f"the recipe {min(size)!r} in place of {network.budget!r}, or "
                 "do not search it"
             )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from nasnet_keras.runs.files import json_text, read_json
 from nasnet_keras.runs.notices import notice
-from nasnet_keras.search.names import CONFIG, JOURNAL, SIZES
+from nasnet_keras.search.names import CONFIG, JOURNAL, equal_size
 from nasnet_keras.search.oracles.journal import finished_lines, parse_lines
 from nasnet_keras.search.oracles.trials import check_records
 from nasnet_keras.search.spaces.space import SearchSpace
@@ -51,12 +51,6 @@ def read_warm_start(
     return content
 
 
-def _equal(config):
-    """Returns what is equal in all children: one of `SIZES`, or `None`."""
-    network = config.get("network") or {}
-    return next((name for name in SIZES if network.get(name)), None)
-
-
 def _check_reward(folder, config):
     """Refuses an earlier search whose rewards are on another scale."""
     path = pathlib.Path(folder, CONFIG)
@@ -68,7 +62,7 @@ def _check_reward(folder, config):
             "measured with moving averages of the batch statistics: its "
             "rewards are on another scale than this search's."
         )
-    sizes = _equal(theirs), _equal(ours)
+    sizes = equal_size(theirs), equal_size(ours)
     if None not in sizes and sizes[0] != sizes[1]:
         raise ValueError(
             "`warm_start` must be a search whose children are equal in the "

@@ -42,6 +42,11 @@ def one_block_genotype(operation, other="identity", combination="add"):
     return Genotype(cell, cell, name=f"one {operation}")
 
 
+# One block a cell; the reduction gives an input on, halved.
+ONE_BLOCK = Genotype(
+    normal=Cell([Block((0, 1), ("sep_conv_3x3", "avg_pool_3x3"))], (2,), 2),
+    reduction=Cell([Block((0, 1), ("conv_1x1", "skip_connect"))], (2, 0), 2),
+)
 # All that decides shapes and sizes, in two blocks: convolutions, both pools,
 # identities, a concatenation, an input that goes to the output.
 TWO_BLOCKS = Genotype(

@@ -10,13 +10,10 @@ import pytest
 
 import nasnet_keras
 from nasnet_keras.cli.main import main
-from nasnet_keras.genotypes import Block, Cell, Genotype
 from nasnet_keras.presets.registry import PNASNET
 from nasnet_keras.weights import WeightsError, load_weights
+from tests.support.genotypes import ONE_BLOCK
 from tests.support.sources import perturb_batch_norm, small_keras_nasnet
-
-CELL = Cell([Block((0, 1), ("sep_conv_3x3", "avg_pool_3x3"))], (2,), 2)
-REDUCTION = Cell([Block((0, 1), ("conv_1x1", "skip_connect"))], (2, 0), 2)
 
 
 def ours(**arguments):
@@ -27,9 +24,7 @@ def ours(**arguments):
         "classes": 3,
         "input_shape": (20, 20, 3),
     }
-    return nasnet_keras.NASNet(
-        Genotype(CELL, REDUCTION), **{**defaults, **arguments}
-    )
+    return nasnet_keras.NASNet(ONE_BLOCK, **{**defaults, **arguments})
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from nasnet_keras.layers.names import POOLING_SEMANTICS
 from nasnet_keras.layers.walk import all_layers
 from nasnet_keras.model_files.graph import input_shape
 from tests.support.genotypes import random_genotype
+from tests.support.networks import small_network
 from tests.support.policies import with_policy
 from tests.support.sources import perturb_batch_norm, relative_error
 
@@ -24,8 +25,6 @@ from tests.support.sources import perturb_batch_norm, relative_error
 CLOSE = 1e-4
 TINY = [n for n in list_presets(test_sized=True) if n.endswith("_tiny")]
 BATCH_NORMS = keras.layers.BatchNormalization
-CELL = Cell([Block((0, 1), ("sep_conv_3x3", "avg_pool_3x3"))], (2,), 2)
-REDUCTION = Cell([Block((0, 1), ("conv_1x1", "skip_connect"))], (2, 0), 2)
 
 
 def outputs_of(model, x):
@@ -58,17 +57,8 @@ def assert_fused(model, sides=(33, 40), close=CLOSE):
 
 
 def network(genotype=None, **arguments):
-    defaults = {
-        "cells_per_stack": 1,
-        "filters": 4,
-        "stem": "cifar",
-        "classes": 3,
-        "input_shape": (None, None, 3),
-        "classifier_activation": None,
-    }
-    genotype = genotype or Genotype(CELL, REDUCTION)
-    keras.utils.set_random_seed(0)
-    return nasnet_keras.NASNet(genotype, **{**defaults, **arguments})
+    defaults = {"filters": 4, "input_shape": (None, None, 3)}
+    return small_network(genotype, **{**defaults, **arguments})
 
 
 def count(model, layer_class):

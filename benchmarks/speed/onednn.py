@@ -1,6 +1,6 @@
 """Do oneDNN's kernels train a search's children faster? By size of image.
 
-    python benchmarks/onednn.py [--rounds 2]
+    python benchmarks/speed/onednn.py [--rounds 2]
 
 A child of NASNet-A's cells as `nasnet search` trains it, on one core, on
 TensorFlow, with and without oneDNN in turn, each in a process of its own.
@@ -11,15 +11,17 @@ the first step, which is traced.
 
 import argparse
 import json
-import os
 import pathlib
 import statistics
-import subprocess
-import sys
 import time
 
-RESULTS = pathlib.Path(__file__).parent / "results"
+from machine import origin
+from processes import Measuring
+
+OUTPUT = pathlib.Path(__file__).parents[1] / "results" / "onednn.json"
 SIDES, STEPS, CLASSES = (8, 16, 32, 64), 40, 5
+STEP = "step, ms"
+SLOWEST = 600  # Seconds of one process.
 
 
 def measure(side):
@@ -50,20 +52,18 @@ def measure(side):
     clock = Clock()
     train_child(NASNET_A, ChildRecipe(steps=STEPS), dataset, 0, [clock])
     first, *later = np.diff(clock.times)
-    return {"first, s": first, "step, ms": 1000 * statistics.median(later)}
+    return {"first, s": first, STEP: 1000 * statistics.median(later)}
 
 
 def in_process(side, onednn):
     """Measures in a new process, with oneDNN (`"1"`) or without (`"0"`)."""
-    variables = {"TF_ENABLE_ONEDNN_OPTS": onednn, "KERAS_BACKEND": "tensorflow"}
-    found = subprocess.run(
-        [sys.executable, __file__, "--side", str(side)],
-        env={**os.environ, **variables},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return json.loads(found.stdout.splitlines()[-1])
+    words = [__file__, "--side", side]
+    more = {"TF_ENABLE_ONEDNN_OPTS": onednn}
+    with Measuring(words, "tensorflow", SLOWEST, more) as process:
+        found = process.sample()
+        if found is None:
+            raise RuntimeError(f"{side} pixels: {process.error}")
+        return found
 
 
 def main():
@@ -75,30 +75,25 @@ def main():
         print(json.dumps(measure(args.side)))
         return
     from nasnet_keras.runs.files import write_json
-    from nasnet_keras.runs.provenance import provenance
 
-    rows = {}
+    made, rows = origin("tensorflow"), {}
     for side in SIDES:
         found = {"0": [], "1": []}
         for _ in range(args.rounds):
             for onednn, rounds in found.items():
                 rounds.append(in_process(side, onednn))
-        pairs = zip(found["1"], found["0"])
-        ratio = statistics.median(
-            a["step, ms"] / b["step, ms"] for a, b in pairs
+        without, using = (
+            [one[STEP] for one in rounds] for rounds in found.values()
         )
+        ratio = statistics.median(b / a for a, b in zip(without, using))
         rows[side] = {"without": found["0"], "with": found["1"], "ratio": ratio}
-        steps = [
-            statistics.median(one["step, ms"] for one in found[key])
-            for key in ("0", "1")
-        ]
         print(
-            f"{side} pixels: a step {steps[0]:.0f} ms without, {steps[1]:.0f} "
-            f"ms with oneDNN: {ratio:.2f} of the time",
+            f"{side} pixels: a step {statistics.median(without):.0f} ms "
+            f"without, {statistics.median(using):.0f} ms with oneDNN: "
+            f"{ratio:.2f} of the time",
             flush=True,
         )
-        content = {"rows": rows, "produced_by": provenance("tensorflow")}
-        write_json(RESULTS / "onednn.json", content)
+        write_json(OUTPUT, {"rows": rows, **made})
 
 
 if __name__ == "__main__":
