@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from nasnet_keras.checks import integer, number
+from nasnet_keras.layers.batch_norm_rows import kernel_is_slow, normalize
 
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")
@@ -32,10 +33,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
             return super().call(inputs, training=training, mask=mask)
         kept = self.moving_variance * self.momentum
         outputs = super().call(inputs, training=training, mask=mask)
-        # In half precision the count would overflow.
-        count = ops.cast(ops.size(inputs) / inputs.shape[self.axis], "float32")
-        bessel = count / ops.maximum(count - 1.0, 1.0)
         added = self.moving_variance - kept
+        bessel = _bessel(inputs, self.axis)
         self.moving_variance.assign(
             kept + added * ops.cast(bessel, added.dtype)
         )
@@ -57,6 +56,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _fused_call(self, inputs, learning):
         import tensorflow as tf
 
+        if learning and kernel_is_slow(inputs):
+            return self._row_call(inputs)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=self.gamma.value,
@@ -71,6 +72,24 @@ class BatchNormalization(keras.layers.BatchNormalization):
             self.moving_mean.assign(mean)
             self.moving_variance.assign(variance)
         return outputs
+
+    def _row_call(self, inputs):
+        outputs, mean, variance = normalize(
+            inputs, self.gamma.value, self.beta.value, self.epsilon
+        )
+        self._average(self.moving_mean, mean)
+        self._average(self.moving_variance, variance * _bessel(inputs))
+        return outputs
+
+    def _average(self, moving, value):
+        moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
+
+
+def _bessel(inputs, axis=-1):
+    """The unbiased variance of a batch by the biased one."""
+    # In half precision the count would overflow.
+    count = ops.cast(ops.size(inputs) / inputs.shape[axis], "float32")
+    return count / ops.maximum(count - 1.0, 1.0)
 
 
 def _is_slow(inputs):

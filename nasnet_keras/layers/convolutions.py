@@ -1,14 +1,17 @@
-"""Convolutions whose pointwise part is a product of matrices in training.
+"""Convolutions that are faster in training.
 
-A convolution of 1x1 pixels multiplies each pixel by one matrix. On a CPU
-TensorFlow computes the gradients of that product faster than those of the
-convolution (`benchmarks/speed/convolutions.py`).
+Their pointwise part is a product of matrices: a convolution of 1x1 pixels
+multiplies each pixel by one matrix. On a CPU TensorFlow computes the gradients
+of that product faster than those of the convolution
+(`benchmarks/speed/convolutions.py`). For the depthwise part see `depthwise.py`.
 """
 
 from typing import Any
 
 import keras
 from keras import ops
+
+from nasnet_keras.layers.depthwise import depthwise_conv
 
 # The names of the classes are Keras' own: they are keys in saved weights files.
 
@@ -39,12 +42,11 @@ class SeparableConv2D(keras.layers.SeparableConv2D):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         if not (training and _pays(self)):
             return super().call(inputs)
-        spread = ops.depthwise_conv(
+        spread = depthwise_conv(
             inputs,
             self.depthwise_kernel,
             self.strides,
             self.padding,
-            self.data_format,
             self.dilation_rate,
         )
         return self.activation(product(spread, self.pointwise_kernel))

@@ -8,7 +8,9 @@ from nasnet_keras.layers.batch_norm import BatchNormalization
 
 tf = pytest.importorskip("tensorflow")  # For the fused kernel.
 
-SHAPES = [(4, 5, 3, 6), (8, 6)]
+# By TensorFlow's kernel, in training by rows of pixels, and as Keras does.
+SHAPES = [(4, 5, 3, 8), (4, 5, 3, 6), (8, 6)]
+FUSED = SHAPES[0]
 SETTINGS = {"momentum": 0.9, "epsilon": 1e-2}
 
 
@@ -150,12 +152,34 @@ def test_one_value_per_channel():
     assert np.isfinite(ours.get_weights()).all()
 
 
-def test_the_kernel_is_the_fused_one():
-    ours, _ = twins(SHAPES[0])
-    step = tf.function(lambda x: ours(x, training=True))
-    graph = step.get_concrete_function(tf.constant(batch(SHAPES[0]))).graph
+@pytest.mark.parametrize(
+    "shape, training, fused",
+    [
+        (FUSED, True, True),
+        (SHAPES[1], True, False),  # Its kernel is slow there.
+        (SHAPES[1], False, True),
+        ((None, None, None, 6), True, True),  # A row has no known length.
+        ((None, 5, 3, 6), True, False),
+    ],
+)
+def test_when_the_kernel_is_the_fused_one(shape, training, fused):
+    ours, _ = twins(FUSED[:3] + shape[3:])
+    step = tf.function(lambda x: ours(x, training=training))
+    graph = step.get_concrete_function(tf.TensorSpec(shape)).graph
     operations = {operation.type for operation in graph.get_operations()}
-    assert "FusedBatchNormV3" in operations
+    assert ("FusedBatchNormV3" in operations) == fused
+
+
+def test_batches_of_any_number_by_rows():
+    """The number of images is read when the step runs."""
+    ours, theirs = twins(SHAPES[1])
+    step = tf.function(lambda x: ours(x, training=True))
+    spec = tf.TensorSpec((None, *SHAPES[1][1:]))
+    step = step.get_concrete_function(spec)
+    for images in (4, 7):
+        x = batch((images, *SHAPES[1][1:]))
+        assert_close(step(tf.constant(x)), theirs(x, training=True))
+    assert_close(ours.moving_mean, theirs.moving_mean)
 
 
 def test_config_round_trip():

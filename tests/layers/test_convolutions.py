@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from nasnet_keras.layers import depthwise
 from nasnet_keras.layers.convolutions import Conv2D, SeparableConv2D
 
 tf = pytest.importorskip("tensorflow")  # Elsewhere they are Keras' own.
@@ -20,6 +21,24 @@ LAYERS = {
         keras.layers.SeparableConv2D,
         (5, 3),
         {"strides": 2, "padding": "same"},
+    ),
+    "separable 5x5": (
+        SeparableConv2D,
+        keras.layers.SeparableConv2D,
+        (5, 5),
+        {"padding": "same"},
+    ),
+    "separable 7x7, strided": (
+        SeparableConv2D,
+        keras.layers.SeparableConv2D,
+        (5, 7),
+        {"strides": 2, "padding": "same"},
+    ),
+    "separable, of two multipliers": (
+        SeparableConv2D,
+        keras.layers.SeparableConv2D,
+        (5, (3, 4)),
+        {"padding": "valid", "depth_multiplier": 2},
     ),
     "separable, active": (
         SeparableConv2D,
@@ -59,9 +78,16 @@ def results(layer, training):
     return outputs, *tape.gradient(total, variables)
 
 
+@pytest.fixture
+def strips(monkeypatch):
+    """Also small images, on any processor, have wide kernels in strips."""
+    monkeypatch.setattr(depthwise, "LARGE", 0)
+    monkeypatch.setattr(depthwise, "by_onednn", lambda: True)
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("name", LAYERS)
-def test_equal_keras(name, training):
+def test_equal_keras(name, training, strips):
     for ours, theirs in zip(
         *(results(layer, training) for layer in twins(name)), strict=True
     ):
@@ -98,6 +124,39 @@ def test_products_in_training_alone(name, sides):
     assert "Conv2D" in operations(False)
     x = np.ones(IMAGES, "float32")
     assert layer(x, training=True).shape == layer(x).shape
+
+
+@pytest.mark.parametrize(
+    "sides, number", [((9, 8), 3), ((None, None), 1)], ids=["known", "unknown"]
+)
+def test_strips_of_a_wide_kernel(strips, sides, number):
+    """The gradient of 7x7 has three kernels; of unknown sides, TensorFlow's."""
+    layer = SeparableConv2D(5, 7, padding="same", use_bias=False)
+    layer.build((None, 9, 8, 4))
+
+    @tf.function
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(layer(x, training=True))
+        return tape.gradient(total, layer.depthwise_kernel.value)
+
+    shape = tf.TensorSpec((None, *sides, 4))
+    graph = gradient.get_concrete_function(shape).graph
+    types = [operation.type for operation in graph.get_operations()]
+    kernel = "DepthwiseConv2dNativeBackpropFilter"
+    assert types.count(kernel) == number
+
+
+@pytest.mark.parametrize("columns", range(4, 12))
+def test_strips_cover_a_kernel(columns):
+    """Once each column; none is wider than three, or one if others are not."""
+    strips = depthwise._strips(columns)
+    covered = [
+        c for first, width in strips for c in range(first, first + width)
+    ]
+    assert covered == list(range(columns))
+    # At stride 2 oneDNN's fast kernel has at least two.
+    assert {width for _, width in strips} <= {2, 3}
 
 
 def test_names_in_saved_weights(tmp_path):
