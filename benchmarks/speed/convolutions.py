@@ -24,6 +24,7 @@ import tensorflow as tf
 from machine import least, origin
 
 from nasnet_keras.layers.convolutions import product
+from nasnet_keras.layers.depthwise import kernel_gradient as strips
 from nasnet_keras.runs.files import write_json
 
 OUTPUT = pathlib.Path(__file__).parents[1] / "results" / "convolutions.json"
@@ -68,6 +69,11 @@ def kernel_gradient(x, kernel, gradient):
 def padded(x, size):
     around = [size // 2] * 2
     return tf.pad(x, [[0, 0], around, around, [0, 0]])
+
+
+def kernel_gradient_strips(x, kernel, gradient):
+    """Of three columns each, as in `nasnet_keras.layers.depthwise`."""
+    return strips(x, kernel.shape, gradient, STRIDES, "SAME")
 
 
 def kernel_gradient_sums(x, kernel, gradient):
@@ -128,7 +134,12 @@ def gradients(way, x, kernel, gradient):
 DEPTHWISE = [
     [forward],
     [images_gradient, images_gradient_forward],
-    [kernel_gradient, kernel_gradient_sums, kernel_gradient_forward],
+    [
+        kernel_gradient,
+        kernel_gradient_strips,
+        kernel_gradient_sums,
+        kernel_gradient_forward,
+    ],
 ]
 POINTWISE = [
     [pointwise, pointwise_product],

@@ -3,11 +3,11 @@
     python benchmarks/speed/primitives.py
     python benchmarks/speed/primitives.py --library keras.applications
 
-TensorFlow computes on CPUs by oneDNN (see run.py), which has several kernels of
-each operation and chooses by shapes and processor. A step of NASNet Mobile on
-one core, with oneDNN's own log (`ONEDNN_VERBOSE`). Prints milliseconds by kernel,
-the slowest first, and what the step takes beside oneDNN. Writes
-`benchmarks/results/primitives.json`.
+TensorFlow computes on CPUs by oneDNN (see run.py), which has several kernels
+of each operation and chooses by shapes and processor. A step of NASNet Mobile
+on one core, with oneDNN's own log (`ONEDNN_VERBOSE`). Prints milliseconds by
+kernel, the slowest first, and what the step takes beside oneDNN. Writes
+`benchmarks/results/primitives.json`; another library's rows are kept there.
 """
 
 import argparse
@@ -22,6 +22,8 @@ import time
 from machine import origin
 from measure import TRAINING_BATCH, images
 from subjects import OURS, Subject, build
+
+from nasnet_keras.runs.files import write_json
 
 OUTPUT = pathlib.Path(__file__).parents[1] / "results" / "primitives.json"
 MARK = "one step:"
@@ -96,7 +98,7 @@ def main():
         "kernels": [[*names, *found] for names, found in rows],
         **origin("tensorflow"),
     }
-    OUTPUT.write_text(json.dumps(known, indent=1) + "\n")
+    write_json(OUTPUT, known)
 
 
 if __name__ == "__main__":

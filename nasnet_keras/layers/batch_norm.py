@@ -12,6 +12,7 @@ from keras import ops
 
 from nasnet_keras.checks import integer, number
 from nasnet_keras.layers.batch_norm_rows import kernel_is_slow, normalize
+from nasnet_keras.layers.processor import by_onednn, has_avx512
 
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")
@@ -95,13 +96,14 @@ def _bessel(inputs, axis=-1):
 def _is_slow(inputs):
     """Whether TensorFlow makes a slow kernel of a convolution and its norm.
 
-    It joins them in a graph for inference. Where it uses oneDNN, as by default
-    on Intel's processors, what it joins takes 12 times as long for a batch that
-    is known to be one image (TensorFlow 2.21, NASNet Mobile).
+    It joins them in a graph for inference. With oneDNN and without AVX-512,
+    what it joins takes 12 times as long for a batch that is known to be one
+    image (TensorFlow 2.21, NASNet Mobile).
     """
     import tensorflow as tf
 
-    return inputs.shape[0] == 1 and not tf.executing_eagerly()
+    one = inputs.shape[0] == 1 and not tf.executing_eagerly()
+    return one and by_onednn() and not has_avx512()
 
 
 @keras.saving.register_keras_serializable(package="nasnet_keras")

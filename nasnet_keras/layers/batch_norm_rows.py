@@ -1,14 +1,20 @@
 """Batch normalization in training, where TensorFlow's kernel is slow.
 
 On CPUs it takes up to eight times as long as here where the number of channels
-is no multiple of four. Here a row of pixels is one vector: elementary operations
-are fast on long vectors. The gradient is written out, in fewer operations than
-automatic differentiation makes (`benchmarks/speed/norms.py` measures it).
+is no multiple of four. Here a row of pixels is one vector: elementary
+operations are fast on long vectors. The gradient is written out, in fewer
+operations than automatic differentiation makes (`benchmarks/speed/norms.py`
+measures it).
 """
 
+import math
 from typing import Any
 
 from nasnet_keras.layers.processor import on_cpu
+
+# Numbers of an image: of smaller ones, less is gained in an epoch than the
+# operations that this adds take once, in the first step.
+LARGE = 10_000
 
 
 def kernel_is_slow(inputs: Any) -> bool:
@@ -17,10 +23,12 @@ def kernel_is_slow(inputs: Any) -> bool:
     Args:
         inputs: Tensor, a batch of images, the channels last.
     """
+    sides = inputs.shape[1:]
     return (
         inputs.dtype == "float32"
-        and None not in inputs.shape[1:]
-        and inputs.shape[3] % 4 != 0
+        and None not in sides
+        and math.prod(sides) >= LARGE
+        and sides[-1] % 4 != 0
         and on_cpu()
     )
 

@@ -8,6 +8,7 @@ that reads the images from another column on
 (`benchmarks/speed/convolutions.py` measures it).
 """
 
+import itertools
 import math
 from typing import Any
 
@@ -16,8 +17,7 @@ from keras import ops
 from nasnet_keras.layers.processor import by_onednn
 
 STRIP = 3  # Columns.
-# Numbers of an image: of smaller ones, less is gained in an epoch than the
-# operations that this adds take once, in the first step.
+# Numbers of an image; of smaller ones, little is gained: see batch_norm_rows.
 LARGE = 30_000
 
 
@@ -127,7 +127,7 @@ def _strips(columns):
     """First column and width of strips of about equal width."""
     number = -(-columns // STRIP)
     edges = [columns * strip // number for strip in range(number + 1)]
-    return [(first, end - first) for first, end in zip(edges, edges[1:])]
+    return [(first, end - first) for first, end in itertools.pairwise(edges)]
 
 
 def _margins(side, length, stride):

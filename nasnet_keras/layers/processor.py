@@ -1,6 +1,7 @@
 """On what TensorFlow computes: its kernels differ in what they are good at."""
 
 import functools
+import pathlib
 
 
 @functools.cache
@@ -24,3 +25,10 @@ def by_onednn() -> bool:
     except ImportError:
         return False
     return on_cpu() and IsMklEnabled()
+
+
+@functools.cache
+def has_avx512() -> bool:
+    """Whether the processor is known to have AVX-512: Linux says it."""
+    path = pathlib.Path("/proc/cpuinfo")
+    return path.is_file() and "avx512f" in path.read_text().split()
