@@ -1,10 +1,11 @@
 """Batch normalization by TensorFlow's fused kernel.
 
 Keras' `BatchNormalization` consists of elementary operations. TensorFlow's
-kernel is faster to trace and to run (`benchmarks/batch_norm.py` measures it).
-No other module uses a backend's own kernels.
+kernel is faster to trace and to run (`benchmarks/batch_norm.py` measures it),
+but for the cases in `batch_norm_rows.py`.
 """
 
+import math
 from typing import Any
 
 import keras
@@ -88,8 +89,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 def _bessel(inputs, axis=-1):
     """The unbiased variance of a batch by the biased one."""
+    known = None not in inputs.shape
+    size = math.prod(inputs.shape) if known else ops.size(inputs)
     # In half precision the count would overflow.
-    count = ops.cast(ops.size(inputs) / inputs.shape[axis], "float32")
+    count = ops.cast(size / inputs.shape[axis], "float32")
     return count / ops.maximum(count - 1.0, 1.0)
 
 

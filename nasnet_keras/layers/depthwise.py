@@ -113,7 +113,9 @@ def kernel_gradient(
     for first, width in _strips(columns):
         gradients.append(
             tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-                input=images[:, :, first : first + reach + width],
+                input=tf.slice(
+                    images, [0, 0, first, 0], [-1, -1, reach + width, -1]
+                ),
                 filter_sizes=[rows, width, channels, multiplier],
                 out_backprop=upstream,
                 strides=strides,
