@@ -4,7 +4,7 @@
 
 Result and gradients of a batch norm by TensorFlow's fused kernel, by Keras'
 elementary operations and by `nasnet_keras.layers.batch_norm_rows`, on states of
-NASNet-A Mobile and Large and with other numbers of channels, 16 images.
+NASNet-A Mobile and with other numbers of channels, 16 images.
 Milliseconds (medians, in turn). All give the same to 1e-4. Prints a table;
 writes `benchmarks/results/norms.json`. Beside oneDNN's kernels (see run.py)
 those without it: `TF_ENABLE_ONEDNN_OPTS=0`, in a section of its own.

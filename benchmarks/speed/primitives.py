@@ -81,7 +81,11 @@ def main():
         return
     words = [sys.executable, __file__, "--train", "--library", args.library]
     done = subprocess.run(
-        words, env={**os.environ, **SETTINGS}, stdout=-1, text=True, check=True
+        words,
+        env={**os.environ, **SETTINGS},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
     _, log, rest = done.stdout.split(MARK)
     step, rows = 1000 * float(rest.split()[0]), kernels(log)

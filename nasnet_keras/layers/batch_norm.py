@@ -29,8 +29,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs, training=None, mask=None):
         learning = bool(training) and self.trainable
-        if self._fusible(inputs, mask) and (learning or not _is_slow(inputs)):
-            return self._fused_call(inputs, learning)
+        if self._fusible(inputs, mask):
+            if learning and kernel_is_slow(inputs):
+                return self._row_call(inputs)
+            if learning or not _is_slow(inputs):
+                return self._fused_call(inputs, learning)
         if not learning or self.renorm:
             return super().call(inputs, training=training, mask=mask)
         kept = self.moving_variance * self.momentum
@@ -58,8 +61,6 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _fused_call(self, inputs, learning):
         import tensorflow as tf
 
-        if learning and kernel_is_slow(inputs):
-            return self._row_call(inputs)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=self.gamma.value,
